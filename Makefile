@@ -1,0 +1,99 @@
+# Cloison. `make` builds into build/; see README.md. Variables: BUILD, CC, SAN=address,undefined, DESTDIR, PREFIX.
+BUILD  ?= build
+CC     ?= gcc
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
+PREFIX ?= /usr/local
+SAN    ?=
+ARCH   := $(shell $(CC) -dumpmachine | cut -d- -f1)
+
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+HARDEN := -fstack-protector-strong -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks
+LINK   := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
+ifeq ($(ARCH),x86_64)
+HARDEN += -fcf-protection=full
+endif
+ifeq ($(ARCH),aarch64)
+HARDEN += -mbranch-protection=standard
+endif
+ifeq ($(SAN),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
+# The worker opens no file after its start, its libraries included: it is one static-pie.
+WORKER_LINK := -static-pie
+ALLOCATOR   := -ljemalloc_pic
+PIE         := -pie
+else
+HARDEN += -fsanitize=$(SAN) -fno-omit-frame-pointer -DCLOISON_SANITIZED
+WORKER_LINK := -pie
+PIE         := -pie
+ALLOCATOR   :=
+endif
+OPT    ?= -O2
+CFLAGS  = -std=c17 -D_GNU_SOURCE $(OPT) -g -fPIE $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
+LDFLAGS = $(LINK) $(EXTRA_LDFLAGS)
+
+WORKER_LIBS := -levent_openssl -levent_core -lssl -lcrypto -llmdb -ljansson -lcsv -lseccomp -largon2 \
+               -licui18n -licuuc -licudata -lstdc++ -lm $(ALLOCATOR) -ldl -lpthread
+
+# Each component is an archive of all its objects but main.o, so that tests link the very code that ships.
+policy     := $(wildcard policy/*.c)
+supervisor := $(wildcard supervisor/*.c)
+router     := $(wildcard supervisor/router/*.c)
+steward    := $(wildcard supervisor/steward/*.c)
+cli        := $(wildcard supervisor/cli/*.c)
+worker     := $(wildcard worker/*.c worker/*/*.c)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+mains   = $(filter %/main.o,$(call objects,$(1)))
+parts   = $(filter-out %/main.o,$(call objects,$(1)))
+
+BINARIES := cloisond cloison-router cloison-steward cloison-worker cloison
+all: $(addprefix $(BUILD)/,$(BINARIES))
+
+define archive
+$(BUILD)/lib$(1).a: $(call parts,$($(1)))
+	@rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach c,policy supervisor router steward cli worker,$(eval $(call archive,$(c))))
+# What a web page is made of lies in the worker's binary.
+STATIC := $(wildcard worker/web/static/*)
+$(BUILD)/obj/worker/web/assets.o: $(STATIC)
+
+$(BUILD)/cloisond: $(call mains,$(supervisor)) $(BUILD)/libsupervisor.a $(BUILD)/libpolicy.a
+	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lconfuse -levent_core -lseccomp -lmd
+$(BUILD)/cloison-router: $(call mains,$(router)) $(BUILD)/librouter.a $(BUILD)/libpolicy.a
+	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -lseccomp -lmd
+$(BUILD)/cloison-steward: $(call mains,$(steward)) $(BUILD)/libsteward.a $(BUILD)/libpolicy.a
+	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -ljansson -lseccomp -lmd
+$(BUILD)/cloison: $(call mains,$(cli)) $(BUILD)/libcli.a $(BUILD)/libpolicy.a
+	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd
+$(BUILD)/cloison-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libpolicy.a
+	$(CC) $(CFLAGS) $(WORKER_LINK) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS) 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Unit tests: one program a file, linked with whatever archives it needs.
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
+unit: $(UNIT)
+$(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a cli.a policy.a)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -MF $@.d $(WORKER_LINK) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(WORKER_LIBS) -lconfuse -lmd 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
+
+# Fuzzers: the same archives built by clang into build/fuzz; see tests/run.
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzzers:
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang SAN=address,undefined EXTRA_CFLAGS='-fsanitize=fuzzer-no-link -Wno-unknown-warning-option' fuzzers-here
+fuzzers-here: $(FUZZ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a cli.a policy.a)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(WORKER_LIBS) -lconfuse -lmd
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all unit fuzzers fuzzers-here clean
+.DELETE_ON_ERROR:

@@ -1,0 +1,213 @@
+/* The structs behind messages.def. Fixed width, no holes, host byte order (both ends are on one machine). Strings are NUL-terminated
+ * and NUL-filled to their end; channel_receive() refuses one that is not. */
+#pragma once
+
+#include "limits.h"
+
+#include <stdint.h>
+
+enum message_type {
+#define MESSAGE(NUMBER, NAME, FROM, TO, STRUCT, FD) MESSAGE_##NAME = (NUMBER),
+#include "messages.def"
+#undef MESSAGE
+};
+
+struct message_head {
+    uint32_t type;       /* enum message_type */
+    uint32_t tenant;     /* the registry's number of the tenant, never reused; 0 = none */
+    uint64_t generation; /* which worker of that tenant; a message of a dead one is ignored; 0 = none */
+};
+
+/* One number beside the head. */
+struct message_plain {
+    struct message_head head;
+    uint64_t value;
+};
+
+enum listener_kind { LISTENER_TLS = 1, LISTENER_HTTP = 2, LISTENER_PLAIN = 3 /* web/NAME.sock, head.tenant says whose */ };
+
+struct message_listener {
+    struct message_head head;
+    uint32_t id;           /* the supervisor's number of this listener, > 0 */
+    uint32_t kind;         /* enum listener_kind */
+    uint32_t proxy;        /* 0 none, 1 a PROXY v1 or v2 header is required */
+    uint32_t source_count; /* networks a PROXY header is taken from; 0 with proxy = 1 means nobody */
+    struct {
+        uint8_t address[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
+        uint32_t prefix;     /* 0..128 */
+    } source[SOURCES_MAX];
+    char acme_url[PATH_BYTES_MAX + 1]; /* LISTENER_HTTP: where /.well-known/acme-challenge/ is redirected, "" = nowhere */
+    uint32_t https_port;               /* LISTENER_HTTP: the port in the 308's Location; 443 is left out */
+    uint32_t reserved;
+};
+
+struct message_host {
+    struct message_head head;
+    char host[HOST_MAX + 3];
+};
+
+enum no_worker_reason { NO_WORKER_STOPPED = 1 /* may be wanted */, NO_WORKER_SUSPENDED = 2, NO_WORKER_THROTTLED = 3 };
+
+struct message_limits {
+    struct message_head head;
+    uint32_t per_source; /* connections at once from one address */
+    uint32_t per_tenant; /* connections at once in all to one tenant */
+    uint32_t per_source_rate; /* new connections a second from one address */
+    uint32_t reserved;
+};
+
+enum handover_kind { HANDOVER_TLS = 1, HANDOVER_PLAIN = 2 };
+
+struct message_handover {
+    struct message_head head;
+    uint32_t kind;        /* enum handover_kind */
+    uint32_t port;        /* of the source */
+    uint8_t address[16];  /* of the source: IPv6, or IPv4 mapped; zero for a Unix socket */
+};
+
+/* What the supervisor tells a worker about its tenant: only what the provider itself entered (C10). */
+struct message_start {
+    struct message_head head;
+    char name[TENANT_NAME_MAX + 8];
+    char title[TENANT_TITLE_MAX + 8];
+    char region[TENANT_REGION_MAX + 8];
+    char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
+    uint32_t host_count;
+    uint32_t enrolled;      /* 1: an enrolment code is no longer taken */
+    uint64_t quota_bytes;   /* of the LMDB file, a multiple of 4096 */
+    uint64_t memory_bytes;  /* of the secret arena wanted */
+    uint32_t secret_memory; /* enum secret_memory */
+    uint32_t connections;   /* ceiling of connections at once */
+    uint32_t https_port;    /* the public port, for Origin checks */
+    uint32_t fault;         /* 0, always: a test-only build may read it */
+    uint8_t enrol_hash[ENROL_CODE_HASH]; /* SHA-256 of the enrolment code; zero = none */
+    uint8_t ledger_head[LEDGER_HASH];    /* the provider's ledger as of this start; the worker seals it */
+    uint64_t ledger_count;               /* and how many lines it had */
+};
+
+enum secret_memory { SECRET_MEMORY_REQUIRED = 1, SECRET_MEMORY_BEST_EFFORT = 2 };
+enum worker_state { WORKER_SEALED = 1, WORKER_SERVING = 2 };
+enum chain_result { CHAIN_INSTALLED = 1, CHAIN_UNREADABLE, CHAIN_WRONG_KEY, CHAIN_WRONG_HOSTS, CHAIN_NOT_VALID_NOW, CHAIN_NOT_STORED };
+enum steward_socket { STEWARD_STATUS = 1, STEWARD_CONTROL = 2 };
+
+/* The layers of layers.def, each 2 bits: enum layer_state. */
+enum layer {
+#define LAYER(NAME, MEANING) LAYER_##NAME,
+#include "layers.def"
+#undef LAYER
+    LAYER_COUNT
+};
+enum layer_state { LAYER_UNKNOWN = 0, LAYER_ON = 1, LAYER_OFF = 2, LAYER_UNAVAILABLE = 3 };
+
+struct message_ready {
+    struct message_head head;
+    uint8_t layer[64];       /* enum layer_state, index enum layer; the rest 0 */
+    uint32_t landlock_abi;   /* 0 = none */
+    uint32_t syscalls;       /* how many the filter allows */
+    uint8_t filter_hash[32]; /* SHA-256 of the BPF program */
+    uint64_t arena_bytes;    /* of secret memory; 0 = none */
+};
+
+enum tenant_state { /* as shown to staff */
+    TENANT_STOPPED = 1, TENANT_STARTING, TENANT_SEALED, TENANT_SERVING, TENANT_DRAINING, TENANT_SUSPENDED, TENANT_THROTTLED,
+};
+
+/* What the provider entered about a tenant, and how its worker does. */
+struct message_tenant {
+    struct message_head head;
+    char name[TENANT_NAME_MAX + 8];
+    char title[TENANT_TITLE_MAX + 8];
+    char modules[TENANT_MODULES_MAX + 8];
+    char region[TENANT_REGION_MAX + 8];
+    char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
+    uint32_t host_count;
+    uint32_t uid;
+    uint32_t state;          /* enum tenant_state */
+    uint32_t enrolled;
+    uint32_t pid;            /* 0 = none */
+    uint32_t plain;          /* 1: web/NAME.sock is open */
+    uint64_t quota_bytes;
+    uint64_t created_ms;     /* Unix time, ms */
+    uint64_t since_ms;       /* of this state */
+    uint64_t throttled_until_ms; /* 0 = not */
+    uint64_t starts;
+    uint64_t crashes;
+    int32_t last_exit;       /* exit status, or -signal; valid if starts > 0 and not running the first time */
+    uint32_t landlock_abi;
+    uint32_t syscalls;
+    uint32_t reserved;
+    uint8_t layer[64];       /* of the running worker, enum layer_state */
+    uint8_t filter_hash[32];
+    uint64_t arena_bytes;
+    uint64_t memory_bytes;   /* memory.current of its cgroup; 0 = unavailable */
+};
+
+struct message_posture {
+    struct message_head head;
+    uint8_t layer[64];       /* of the machine and the supervisor, enum layer_state; index enum layer */
+    uint32_t workers;        /* running */
+    uint32_t max_workers;
+    uint32_t tenants;
+    uint32_t evictions;      /* workers stopped to make room */
+    uint64_t started_ms;     /* Unix time */
+    uint64_t ledger_lines;
+    uint64_t ledger_gaps;    /* lifecycle events that could not be recorded */
+    uint64_t router_starts;
+    uint64_t steward_starts;
+};
+
+/* A verb of a member of staff. The supervisor checks every field against its own tables again. */
+struct message_act {
+    struct message_head head; /* head.tenant unused: the name below is looked up */
+    uint64_t request;         /* the steward's number, echoed in the answer */
+    uint32_t verb;            /* enum verb */
+    uint32_t uid;             /* SO_PEERCRED of the person */
+    uint32_t duties;          /* bit set of enum duty the person holds, SO_PEERGROUPS */
+    uint32_t set;             /* bit set of enum act_field: which fields below are given */
+    char name[TENANT_NAME_MAX + 8];
+    char title[TENANT_TITLE_MAX + 8];
+    char modules[TENANT_MODULES_MAX + 8];
+    char region[TENANT_REGION_MAX + 8];
+    char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
+    uint32_t host_count;
+    uint32_t reserved;
+    uint64_t quota_bytes;
+};
+enum act_field { ACT_TITLE = 1, ACT_MODULES = 2, ACT_REGION = 4, ACT_HOSTS = 8, ACT_QUOTA = 16 };
+
+enum act_result {
+    ACT_DONE = 1,
+    ACT_REFUSED,         /* duty missing, or a verb nobody has (C6) */
+    ACT_NO_TENANT,
+    ACT_EXISTS,          /* name or host is taken */
+    ACT_BAD_FIELD,       /* detail = enum act_field */
+    ACT_WRONG_STATE,     /* e.g. resume of what is not suspended, enrol-code after enrolment */
+    ACT_NOT_RECORDED,    /* the ledger cannot take the line: refused */
+    ACT_FAILED,          /* the worker did not start or answer; detail = enum chain_result for a chain */
+    ACT_FULL,            /* TENANTS_MAX or the uid range */
+    ACT_PENDING,         /* waits for a second person */
+};
+
+struct message_answer {
+    struct message_head head;
+    uint64_t request;
+    uint32_t result;     /* enum act_result */
+    uint32_t detail;
+    char code[40];       /* the enrolment code of create and enrol-code, once; else "" */
+    uint64_t value;      /* bytes in the fd, if there is one */
+};
+
+union message {
+    struct message_head head;
+    struct message_plain plain;
+    struct message_listener listener;
+    struct message_host host;
+    struct message_limits limits;
+    struct message_handover handover;
+    struct message_start start;
+    struct message_ready ready;
+    struct message_tenant tenant;
+    struct message_posture posture;
+    struct message_act act;
+    struct message_answer answer;
+};

@@ -1,0 +1,27 @@
+/* The one tenant this process is: everything its parts share. There is exactly one, `self`. */
+#pragma once
+
+#include "../policy/counters.h"
+#include "../policy/messages.h"
+#include "keys/capsule.h"
+#include "keys/keyring.h"
+#include "store/store.h"
+
+struct event_base;
+
+struct tenant {
+    struct message_start profile; /* as the supervisor gave it */
+    struct counter_page *counters;
+    struct event_base *base;
+    struct capsule *capsule;
+    struct store *store;
+    struct keyring *keys; /* NULL while sealed */
+    uint8_t tmk[KEY_BYTES];
+};
+extern struct tenant self;
+
+/* Unseals with an opened TMK: derives the keys, gives them to the store, tells the supervisor. false: the store does not take them. */
+bool tenant_unseal(const uint8_t tmk[KEY_BYTES]);
+
+static inline void count(enum counter c, uint64_t n) { atomic_fetch_add_explicit(&self.counters->value[c], n, memory_order_relaxed); }
+static inline void gauge(enum counter c, uint64_t n) { atomic_store_explicit(&self.counters->value[c], n, memory_order_relaxed); }

@@ -1,0 +1,84 @@
+/*
+ * What a route's handler sees: one request, one answer. The connection, TLS, limits, time-outs and chunking are web/'s; what the request
+ * means is the handler's. Handlers never block and never see a socket.
+ */
+#pragma once
+
+#include "../../policy/http_message.h"
+#include "../keys/capsule.h"
+
+#include <event2/buffer.h>
+#include <jansson.h>
+
+enum right { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_IMPORT = 4, RIGHT_EXPORT = 8, RIGHT_ADMIN = 16, RIGHT_ALL = 31 };
+
+/* Who asks; NULL in a request = nobody. */
+struct session {
+    uint8_t slot[ID_BYTES];
+    uint8_t user[ID_BYTES];
+    uint32_t kind;   /* SLOT_SESSION or SLOT_TOKEN */
+    uint32_t rights; /* bit set of enum right */
+};
+
+struct exchange; /* one request being answered; owned by its connection */
+
+struct request {
+    const struct http_request_head *head;
+    char path[REQUEST_TARGET_MAX + 1];  /* percent-decoded */
+    struct slice segment[8];            /* the path's variable parts, in order */
+    const uint8_t *body;                /* whole body, unless the route streams */
+    size_t body_size;
+    const struct session *session;
+    uint8_t peer[16];                   /* binary, for lock-out tables only; never logged */
+    bool plain;                         /* came over web/NAME.sock */
+};
+
+/* How a route takes its body and who may call it. */
+enum route_flag {
+    ROUTE_PUBLIC = 1,   /* works sealed, without a session */
+    ROUTE_STREAMED = 2, /* body goes to body_piece as it comes, any size */
+    ROUTE_NO_BODY = 4,  /* a body is refused */
+};
+
+struct route {
+    enum http_method method;
+    const char *pattern; /* "/api/v1/companies/{}" : {} matches one segment */
+    uint32_t rights;     /* all of these are needed; 0 with !PUBLIC = any session */
+    uint32_t flags;
+    /* Answers with one of the respond_ calls below, now or (after exchange_hold) later. With ROUTE_STREAMED it is called at the head and
+     * sets a body sink with exchange_body(). */
+    void (*handle)(struct exchange *x, struct request *r);
+    const char *summary; /* for the OpenAPI document */
+};
+
+/* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
+extern const struct route web_routes[];  /* health, pages, openapi: web/ */
+extern const struct route account_routes[]; /* enrol, session, tokens, settings: web/account.c */
+extern const struct route crm_routes[];  /* companies, contacts, import, export: crm/ */
+
+/* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
+void respond_json(struct exchange *x, int status, json_t *body);                       /* steals body */
+void respond_bytes(struct exchange *x, int status, const char *type, const void *bytes, size_t size); /* copies */
+void respond_buffer(struct exchange *x, int status, const char *type, struct evbuffer *body); /* moves the bytes out of body */
+void respond_empty(struct exchange *x, int status);                                      /* e.g. 204 */
+/* application/problem+json (RFC 9457). type: a short word, e.g. "invalid-field"; detail: never tenant data. field and line: NULL / 0 = none. */
+void respond_problem(struct exchange *x, int status, const char *type, const char *detail, const char *field, unsigned long line);
+/* A header of the answer; call before respond_. name and value are copied. */
+void respond_header(struct exchange *x, const char *name, const char *value);
+
+/* An answer in pieces (chunked): `more` is called whenever there is room; it appends to out and returns 1 to go on, 0 at the end,
+ * -1 to break the connection off. release(argument) is called exactly once at the end. */
+void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out), void (*release)(void *), void *argument);
+
+/* For ROUTE_STREAMED: piece gets the body as it arrives (return false after having responded, to stop), end is called at its end and
+ * responds; release exactly once, also when the connection breaks. */
+void exchange_body(struct exchange *x, bool (*piece)(struct exchange *, void *argument, const uint8_t *bytes, size_t size),
+                   void (*end)(struct exchange *, void *argument), void (*release)(void *), void *argument);
+
+/* For answers that come later (password thread): the handler returns without responding. The exchange may be gone when the answer
+ * comes: keep a number, not the pointer. */
+uint64_t exchange_hold(struct exchange *x);
+struct exchange *exchange_held(uint64_t number); /* NULL: the client went away */
+
+/* The request of an exchange (valid until it responded). */
+struct request *exchange_request(struct exchange *x);

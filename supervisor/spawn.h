@@ -1,0 +1,23 @@
+/* Births: fork, become somebody else, exec. Decides nothing: lifecycle.h says whether. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct spawned {
+    pid_t pid;   /* the process forked; for a worker it exits with 0 once the real one runs, whose pid comes with WORKER_READY */
+    int pidfd;   /* of that process; the caller closes it */
+    int channel; /* the supervisor's end; the caller closes it */
+};
+
+/* binary: absolute path. uid, gid: who it becomes. 0, or -1 with errno and nothing started. */
+int spawn_service(const char *binary, uid_t uid, gid_t gid, struct spawned *out);
+
+/* A tenant's worker: becomes `uid`, takes the lock on `directory` (waits: an orphan may hold it), execs there. cgroup: fd of its cgroup v2
+ * directory or -1. counters: fd of its page. title is shown by ps. */
+int spawn_worker(const char *binary, const char *title, uid_t uid, const char *directory, int cgroup, int counters, struct spawned *out);
+
+/* Removes what a tenant's directory holds, under the tenant's uid, in a short-lived child; then the directory. Waits for the child. */
+int spawn_remove_directory(uid_t uid, const char *directory);
+/* Makes a tenant's directory, mode 0700, owned by uid. */
+int spawn_make_directory(uid_t uid, const char *directory);

@@ -34,7 +34,7 @@ struct duty_row {
 extern const struct duty_row duty_table[DUTY_COUNT];
 
 struct verb_row {
-    const char *name; /* as in the command and the ledger: "enrol-code" has a hyphen */
+    const char *name; /* as in duties.def; the command says "enrol-code" for enrol_code */
     uint32_t duties;  /* bit set of the duties that may; 0 = nobody, ever (C6) */
     bool recorded;    /* in the ledger, and refused when the ledger cannot take it */
     const char *help;

@@ -1,9 +1,13 @@
-/* The walls of a process, each one call, in the order a start makes them. Errors: -1 with errno unless said otherwise; fail closed. */
+/*
+ * The walls of a process, each one call, in the order a start makes them. Errors: -1 with errno; a caller fails closed.
+ *
+ * Order of a worker's start (lessons 33: others leave a door): exec as the tenant's uid, arena, jail_unshare(), jail_enter_directory(),
+ * open what will be needed, jail_drop_rights(), self-test, wall_close().
+ */
 #pragma once
 
 #include "messages.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,23 +16,29 @@ enum { JAIL_CHANNEL = 3, JAIL_COUNTERS = 4, JAIL_LOCK = 5 };
 
 /* Closes every fd from `first` up. */
 int jail_close_from(int first);
-/* Gives up root for good: no supplementary groups, gid and uid in all three places. */
+
+/* Gives up root for good: no supplementary groups; gid and uid real, effective and saved. */
 int jail_become(uid_t uid, gid_t gid);
-/* Keeps these capabilities (bit set, 1 << CAP_x) and drops the others from every set, the bounding and ambient ones too. */
+
+/* Keeps these capabilities (bits 1 << CAP_x; those not held are left out) and drops all others from every set, the bounding and ambient
+ * ones too, before that locks securebits so that uid 0 regains none by exec. */
 int jail_keep_capabilities(uint64_t keep);
-/* An empty root: what is the directory fd's becomes "/"; the rest of the mount tree is gone. For the router and the steward: any empty dir. */
-int jail_chroot_empty(void);
 
-/* The worker's own: new user, mount, pid, net, ipc, uts and cgroup namespaces as the uid it is, then pid 1 as a sibling (CLONE_PARENT):
- * returns 0 in the new pid 1; the caller's process exits with status 0. The current directory becomes the only thing that is mounted. */
+/* New user, mount, net, ipc, uts and cgroup namespaces as the uid it is, for a process of one thread. */
 int jail_unshare(void);
-int jail_enter_directory(void); /* pivots into the current directory, nosuid, nodev, noexec */
+/* The same and a pid namespace: returns in its new pid 1, a sibling of the caller, whose process exits with status 0. */
+int jail_unshare_as_init(void);
 
-int jail_no_new_privs(void);
-int jail_not_dumpable(void);
-int jail_mdwe(void);                 /* ENOSYS/EINVAL: the kernel has none */
-int jail_landlock(int *abi);         /* no new file may be opened or made; *abi 0: the kernel has none */
-int jail_die_with_parent(void);
+/* The current directory becomes "/", nosuid, nodev, noexec; nothing else is mounted. After jail_unshare. */
+int jail_enter_directory(void);
 
-/* Reads what holds for the calling process from the kernel, not from what was asked. */
-void jail_observe(uint8_t layer[64]);
+/* The same with an empty, read-only tmpfs: for a process that needs no file at all. */
+int jail_enter_empty(void);
+
+/* No new privileges, MDWE, no capability, not dumpable, no core, Landlock without a single right, death with the parent. Needs no
+ * right. What the kernel lacks is left out and shows in jail_observe(). */
+int jail_drop_rights(void);
+
+/* What holds for the calling process, asked of the kernel. seccomp and secret_memory are left LAYER_UNKNOWN: the caller knows those.
+ * *landlock_abi: 0 = none. Call after jail_drop_rights() and before wall_close(). */
+void jail_observe(uint8_t layer[64], uint32_t *landlock_abi);

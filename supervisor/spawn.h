@@ -1,7 +1,6 @@
 /* Births: fork, become somebody else, exec. Decides nothing: lifecycle.h says whether. */
 #pragma once
 
-#include <stdint.h>
 #include <sys/types.h>
 
 struct spawned {
@@ -10,14 +9,14 @@ struct spawned {
     int channel; /* the supervisor's end; the caller closes it */
 };
 
-/* binary: absolute path. uid, gid: who it becomes. 0, or -1 with errno and nothing started. */
+/* The router or the steward. binary: absolute path. uid, gid: who it becomes. 0, or -1 with errno and nothing started. */
 int spawn_service(const char *binary, uid_t uid, gid_t gid, struct spawned *out);
 
-/* A tenant's worker: becomes `uid`, takes the lock on `directory` (waits: an orphan may hold it), execs there. cgroup: fd of its cgroup v2
- * directory or -1. counters: fd of its page. title is shown by ps. */
+/* A tenant's worker: becomes `uid`, enters `directory`, takes the lock on it (waits there: an orphan may still hold it), execs. cgroup: fd
+ * of its cgroup v2 directory or -1. counters: fd of its page. title: what ps shows. */
 int spawn_worker(const char *binary, const char *title, uid_t uid, const char *directory, int cgroup, int counters, struct spawned *out);
 
-/* Removes what a tenant's directory holds, under the tenant's uid, in a short-lived child; then the directory. Waits for the child. */
-int spawn_remove_directory(uid_t uid, const char *directory);
-/* Makes a tenant's directory, mode 0700, owned by uid. */
+/* Makes a tenant's directory, mode 0700, owned by uid; its parent must be root's. EEXIST when it is there. */
 int spawn_make_directory(uid_t uid, const char *directory);
+/* Removes the plain files of a tenant's directory, under the tenant's uid, in a short-lived child; then the directory. Waits for it. */
+int spawn_remove_directory(uid_t uid, const char *directory);

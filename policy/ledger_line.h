@@ -1,0 +1,52 @@
+/*
+ * One line of the provider's ledger and the chain the lines make; pure. Ten fields with one tab between them, then a newline:
+ *   COUNT TIME UID VERB TENANT NAME RESULT TIMES PREVIOUS HASH
+ * COUNT from 1 without a hole; TIME Unix ms; UID the person's, `-` for an event; VERB a verb or event; TENANT the number, 0 with NAME `-`
+ * for none; TIMES how many of them this line stands for; PREVIOUS the HASH of the line before, zeros in the first; HASH the SHA-256 of
+ * the line's text up to and without the tab before it, in hex: `head -n1 ledger | cut -f1-9 | tr -d '\n' | sha256sum` shows it.
+ */
+#pragma once
+
+#include "limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LEDGER_WORD_MAX = 31,  /* bytes of a verb, event or result: [a-z][a-z0-9_-]* */
+    LEDGER_LINE_MAX = 384, /* bytes of any line, its newline included */
+};
+
+struct ledger_line {
+    uint64_t count;
+    uint64_t time_ms;
+    bool has_uid;
+    uint32_t uid; /* of the person; 0 when !has_uid */
+    char verb[LEDGER_WORD_MAX + 1];
+    uint32_t tenant;                /* 0 = none */
+    char name[TENANT_NAME_MAX + 1]; /* "" = none */
+    char result[LEDGER_WORD_MAX + 1];
+    uint64_t times; /* 1.. */
+    uint8_t previous[LEDGER_HASH];
+    uint8_t hash[LEDGER_HASH];
+};
+
+/* Writes the line, newline included, computing its hash into line->hash. Its size, or 0: a field is not what it may be. No NUL is added. */
+size_t ledger_line_format(struct ledger_line *line, char out[LEDGER_LINE_MAX]);
+
+/* Reads one line, text[0..size) without its newline, in exactly the spelling that ledger_line_format() writes. false: not such a line, or
+ * its hash is wrong. The chain is not looked at. */
+bool ledger_line_parse(const char *text, size_t size, struct ledger_line *line);
+
+/* Walks a ledger piece by piece. Start with a zeroed chain to verify from the first line. */
+struct ledger_chain {
+    uint64_t count;            /* lines verified so far */
+    uint8_t hash[LEDGER_HASH]; /* of the last one */
+};
+enum ledger_verdict {
+    LEDGER_LINE,  /* *line is the next one; *used bytes were consumed */
+    LEDGER_MORE,  /* no whole line is left: give these bytes again with more behind them. At the end of the file with none left: sound */
+    LEDGER_BROKEN /* line chain->count + 1 is damaged, or does not follow from the one before */
+};
+enum ledger_verdict ledger_chain_next(struct ledger_chain *chain, const char *bytes, size_t size, size_t *used, struct ledger_line *line);

@@ -1,0 +1,57 @@
+/*
+ * The provider's ledger: what was done, by whom, when; never what a tenant stores (S1, S11, H4). STATE_DIR/ledger is append-only text
+ * whose lines (policy/ledger_line.h) are chained by hash. Three kinds of lines, three duties:
+ *   acts of people     are on the disk before they are done, or are refused
+ *   lifecycle events   never stop anything; those that could not be written become one counted `gap` line at the next success
+ *   refusals           the first of a uid and verb at once, then one line a minute with their count
+ * The time is the caller's: Unix time in ms.
+ */
+#pragma once
+
+#include "../policy/duties.h"
+#include "../policy/limits.h"
+
+#include <stdint.h>
+
+enum {
+    LEDGER_ERROR_MAX = 512,
+    LEDGER_RESERVE = 65536, /* bytes kept allocated ahead of the end, so that lock, stop and suspend are recordable on a full disk */
+};
+
+struct ledger;
+
+/* Whom a line is about. number 0, name "" = nobody. */
+struct ledger_tenant {
+    uint32_t number;
+    const char *name;
+};
+
+/* Opens or makes STATE_DIR/ledger, mode 0600, locks it (one supervisor at a time), verifies its tail, cuts off what a crash left of an
+ * unfinished line (and records that). NULL with error: damaged, locked, unreadable. Later calls open nothing. */
+struct ledger *ledger_open(const char *state_dir, uint64_t now_ms, char error[LEDGER_ERROR_MAX]);
+void ledger_close(struct ledger *ledger);
+
+/* An act of a person. result: "begun" before an act that takes a while, "done" before one that cannot fail after, "failed" or another word
+ * [a-z][a-z0-9_-]* of at most 31 bytes after. 0 once it is on the disk; -1 with errno (ENOSPC, EIO…): do not do it.
+ * Only lock, stop and suspend may use the reserve. */
+int ledger_act(struct ledger *ledger, uint64_t now_ms, uint32_t uid, enum verb verb, struct ledger_tenant tenant, const char *result);
+
+/* A lifecycle event, e.g. "started", "crashed", "reloaded": a word as above. Written without waiting for the disk. */
+void ledger_event(struct ledger *ledger, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result);
+
+/* A verb that was refused to this uid: counted, see above. */
+void ledger_refused(struct ledger *ledger, uint64_t now_ms, uint32_t uid, enum verb verb, struct ledger_tenant tenant);
+
+/* Writes the counts of refusals whose minute is over, and a gap line that is due. Call every few seconds. */
+void ledger_tick(struct ledger *ledger, uint64_t now_ms);
+/* The same without waiting for the minute's end, then syncs: before leaving. */
+void ledger_flush(struct ledger *ledger, uint64_t now_ms);
+
+/* The number of lines and the hash of the last one (zero when there is none), for the workers to seal. */
+void ledger_head(const struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HASH]);
+
+/* Events and refusals that found no place since the start, recorded as gaps or still to be. */
+uint64_t ledger_gaps(const struct ledger *ledger);
+
+/* An fd for reading only, owned by the ledger (pass it, do not close it). Its offset is shared: read with pread(). */
+int ledger_reader(const struct ledger *ledger);

@@ -22,7 +22,8 @@ enum {
  * Returns its size; 0 for a bad host, count or point. */
 size_t csr_info_encode(const char *const host[], size_t count, const uint8_t point[CSR_POINT], uint8_t out[CSR_MAX]);
 
-/* The whole request around a signature of csr_info_encode()'s bytes. Returns its size; 0 also for a signature csr_signature_fits() refuses. */
+/* The whole request around a signature of csr_info_encode()'s bytes. Returns its size; 0 also for a signature csr_signature_fits() refuses.
+ */
 size_t csr_encode(const char *const host[], size_t count, const uint8_t point[CSR_POINT], const uint8_t *signature, size_t signature_size,
                   uint8_t out[CSR_MAX]);
 

@@ -4,6 +4,8 @@
  *
  * Writing is group commit: store_put and friends go into one LMDB transaction that stays open until store_commit(); reads see it.
  * The caller (the event loop) answers a write only after store_commit() returned 0.
+ * A write that fails with anything but STORE_MISSING or STORE_CONFLICT dooms the open transaction, since a record without its index entry
+ * must never be kept: the next store_commit() drops all of it and returns that first failure, so that every waiting answer becomes it.
  *
  * The file also keeps, per table, a sealed count and a keyed multiset hash over (id, version): `check` finds what went missing.
  */

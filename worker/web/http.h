@@ -6,6 +6,7 @@
 
 #include "../../policy/http_message.h"
 #include "../keys/capsule.h"
+#include "../store/store.h"
 
 #include <event2/buffer.h>
 #include <jansson.h>
@@ -74,6 +75,11 @@ void respond_stream(struct exchange *x, int status, const char *type, int (*more
  * responds; release exactly once, also when the connection breaks. */
 void exchange_body(struct exchange *x, bool (*piece)(struct exchange *, void *argument, const uint8_t *bytes, size_t size),
                    void (*end)(struct exchange *, void *argument), void (*release)(void *), void *argument);
+
+/* Commits now what all handlers wrote since the last commit and settles the answers that wait for it, as the end of a turn of the loop
+ * does by itself: they leave, or become 507 / 500 when it failed. For handlers that write without end (import). The caller's own exchange
+ * is not among them while it has not responded. */
+enum store_result exchange_commit(void);
 
 /* For answers that come later (password thread): the handler returns without responding. The exchange may be gone when the answer
  * comes: keep a number, not the pointer. */

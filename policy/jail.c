@@ -116,6 +116,7 @@ int jail_unshare_as_init(void) {
     long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
     if (pid < 0) return -1;
     if (pid > 0) _exit(0);
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return -1;
     namespaces_read(now);
     return 0;
 }

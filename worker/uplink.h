@@ -1,9 +1,25 @@
-/* What the worker says to the supervisor: enums, integers and fds, nothing else (S2, S4). */
+/*
+ * The worker's side of its channel. Upward go enums, integers and fds, nothing else (S2, S4); each call below is one of them.
+ * A channel that fails or closes ends the process: a worker without a supervisor has nothing to do.
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-void uplink_state(void);              /* sealed or serving */
+/* Waits for the first message, WORKER_START, into self.profile. Before the arena exists: nothing in it is secret. Dies without it. */
+void uplink_wait_start(void);
+
+/* Registers the channel with self.base. After this the supervisor's messages are served. */
+void uplink_start(void);
+
+/* Says ready: `layer` as jail_observe() gave it. */
+void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes);
+
+void uplink_state(void);          /* sealed or serving, as self.keys says */
 void uplink_enrolled(void);
-void uplink_plain(bool wanted);       /* the tenant switched web/NAME.sock on or off (C4) */
+void uplink_plain(bool wanted);   /* the tenant switched web/NAME.sock on or off (C4) */
+
+/* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */
+void uplink_want_permit(void (*granted)(void *), void *argument);
+void uplink_permit_done(void);

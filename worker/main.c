@@ -1,0 +1,113 @@
+/*
+ * cloison-worker: one tenant. Open, then seal, then say ready, then work: this file is that list (design "The house", lessons 2, 33).
+ *
+ * fds: 2 the log until the wall closes, 3 the channel, 4 the counter page, 5 the tenant's directory with the lock on it.
+ * The first thread only waits: everything runs on threads whose stacks lie in the secret arena.
+ */
+#include "../policy/jail.h"
+#include "../policy/wall.h"
+#include "crm/crm.h"
+#include "memory/arena.h"
+#include "selftest.h"
+#include "tenant.h"
+#include "uplink.h"
+#include "web/account.h"
+#include "web/identity.h"
+#include "web/web.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOP_STACK = 256 * 1024 };
+
+struct tenant self;
+static struct wall_program wall;
+static enum arena_kind arena;
+static int null_fd;
+
+/* Only before the wall: nothing secret has been read then, and stderr is still the supervisor's log. */
+__attribute__((noreturn)) static void die(const char *step) {
+    dprintf(STDERR_FILENO, "cloison-worker: tenant %u: %s: %s\n", self.profile.head.tenant, step, strerrorname_np(errno));
+    _exit(1);
+}
+
+static int open_file(const char *name) {
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) die(name);
+    return fd;
+}
+
+/* All files there will ever be. Landlock comes after them and is inherited by the threads, so this is the first thread's work. */
+static void open_files(void) {
+    self.capsule = capsule_open(open_file("capsule"));
+    if (!self.capsule) die("capsule");
+    if (identity_open(open_file("identity")) < 0) die("identity");
+    self.store = store_open("data.mdb", self.profile.quota_bytes);
+    if (!self.store) die("data.mdb");
+}
+
+static void start_parts(void) {
+    self.base = event_base_new();
+    if (!self.base) die("event loop");
+    if (crm_start() < 0) die("crm");
+    if (account_start() < 0) die("account");
+    if (web_start() < 0) die("web");
+    uplink_start();
+}
+
+static void close_wall(void) {
+    uint8_t layer[64];
+    uint32_t landlock_abi;
+    jail_observe(layer, &landlock_abi);
+    const char *broken = selftest(&wall);
+    if (broken) {
+        errno = EPERM;
+        die(broken);
+    }
+    if (dup2(null_fd, STDERR_FILENO) < 0) die("stderr"); /* from here on no text leaves (S2) */
+    if (wall_close(&wall) < 0) _exit(1);
+    layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
+    layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
+    uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());
+    uplink_state();
+}
+
+static void *work(void *unused) {
+    (void)unused;
+    start_parts();
+    close_wall();
+    for (;;) {
+        if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
+        web_turn_end();
+    }
+    return NULL;
+}
+
+int main(void) {
+    tzset();
+    uplink_wait_start();
+    arena = arena_open(self.profile.memory_bytes, self.profile.secret_memory != SECRET_MEMORY_BEST_EFFORT);
+    if (arena == ARENA_NONE) die("secret memory");
+    self.counters = counters_map(JAIL_COUNTERS, 1);
+    if (!self.counters || close(JAIL_COUNTERS) < 0) die("counters");
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0) die("/dev/null");
+    if (wall_make(WALL_WORKER, &wall) < 0) die("seccomp");
+
+    if (jail_unshare_as_init() < 0) die("namespaces");
+    if (jail_enter_directory() < 0) die("root");
+    open_files();
+    if (jail_drop_rights() < 0) die("rights");
+
+    pthread_t loop;
+    errno = arena_thread(&loop, LOOP_STACK, work, NULL);
+    if (errno) die("thread");
+    pthread_join(loop, NULL);
+    return 1;
+}

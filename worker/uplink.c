@@ -1,0 +1,163 @@
+#include "uplink.h"
+
+#include "../policy/channel.h"
+#include "../policy/jail.h"
+#include "tenant.h"
+#include "web/identity.h"
+#include "web/session.h"
+#include "web/web.h"
+
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int handover = -1; /* our end of the hand-over socket */
+static struct event *handover_event;
+static int csr_fd = -1; /* made before the wall: memfd_create is not on the list */
+static void (*permit_granted)(void *);
+static void *permit_argument;
+
+static void say(uint32_t type, uint64_t value, int fd) {
+    union message m = {.plain = {.head = {.type = type, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
+                                 .value = value}};
+    /* The channel holds many of these small messages; a supervisor that takes none for so long is gone. */
+    if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, fd) != CHANNEL_OK) _exit(1);
+}
+
+void uplink_wait_start(void) {
+    union message m;
+    int fd;
+    struct pollfd waiting = {.fd = JAIL_CHANNEL, .events = POLLIN};
+    if (poll(&waiting, 1, START_MS) != 1) _exit(1);
+    if (channel_receive(JAIL_CHANNEL, CHANNEL_SUPERVISOR, CHANNEL_WORKER, &m, &fd, NULL) != CHANNEL_OK) _exit(1);
+    if (m.head.type != MESSAGE_WORKER_START) _exit(1);
+    self.profile = m.start;
+    csr_fd = memfd_create("csr", MFD_CLOEXEC);
+    if (csr_fd < 0 || ftruncate(csr_fd, CSR_MAX) < 0) _exit(1);
+}
+
+void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes) {
+    union message m = {.ready = {.head = {.type = MESSAGE_WORKER_READY, .tenant = self.profile.head.tenant,
+                                          .generation = self.profile.head.generation},
+                                 .landlock_abi = landlock_abi, .syscalls = syscalls, .arena_bytes = arena_bytes}};
+    memcpy(m.ready.layer, layer, sizeof m.ready.layer);
+    memcpy(m.ready.filter_hash, filter_hash, sizeof m.ready.filter_hash);
+    if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) _exit(1);
+}
+
+void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
+void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
+void uplink_plain(bool wanted) { say(MESSAGE_WORKER_PLAIN, wanted, -1); }
+
+void uplink_want_permit(void (*granted)(void *), void *argument) {
+    permit_granted = granted;
+    permit_argument = argument;
+    say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
+}
+
+void uplink_permit_done(void) { say(MESSAGE_WORKER_PERMIT_DONE, 0, -1); }
+
+static void handover_end(void) {
+    if (handover_event) event_free(handover_event);
+    if (handover >= 0) close(handover);
+    handover_event = NULL;
+    handover = -1;
+}
+
+/* Takes at most a credit's worth of connections a turn, then acknowledges them together. */
+static void handover_ready(evutil_socket_t socket, short what, void *unused) {
+    (void)what, (void)unused;
+    uint64_t taken = 0;
+    enum channel_result result = CHANNEL_OK;
+    while (taken < HANDOVER_CREDITS / 2) {
+        union message m;
+        int fd;
+        result = channel_receive(socket, CHANNEL_ROUTER, CHANNEL_WORKER, &m, &fd, NULL);
+        if (result != CHANNEL_OK) break;
+        taken++;
+        if (m.head.generation == self.profile.head.generation) web_accept(fd, &m.handover);
+        else close(fd);
+    }
+    if (taken) {
+        union message m = {.plain = {.head = {.type = MESSAGE_CREDIT, .tenant = self.profile.head.tenant,
+                                              .generation = self.profile.head.generation}, .value = taken}};
+        if (channel_send(socket, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) result = CHANNEL_GONE;
+    }
+    /* A router that is gone or lies loses its socket; a new one gets another from the supervisor. */
+    if (result != CHANNEL_OK && result != CHANNEL_AGAIN) handover_end();
+}
+
+static void handover_begin(int fd) {
+    handover_end();
+    handover = fd;
+    handover_event = event_new(self.base, fd, EV_READ | EV_PERSIST, handover_ready, NULL);
+    if (!handover_event || event_add(handover_event, NULL) < 0) _exit(1);
+}
+
+static void csr_make(void) {
+    uint8_t der[CSR_MAX];
+    size_t size = identity_csr(der, sizeof der);
+    if (size == 0 || pwrite(csr_fd, der, size, 0) != (ssize_t)size) _exit(1);
+    say(MESSAGE_WORKER_CSR_MADE, size, csr_fd);
+}
+
+static void chain_take(int fd, uint64_t size) {
+    char *pem = malloc(size);
+    enum chain_result result = CHAIN_NOT_STORED;
+    if (pem) result = pread(fd, pem, size, 0) == (ssize_t)size ? identity_install(pem, size) : CHAIN_UNREADABLE;
+    free(pem);
+    close(fd);
+    say(MESSAGE_WORKER_CHAIN_DONE, result, -1);
+}
+
+static void gone(void *unused) {
+    (void)unused;
+    _exit(0);
+}
+
+static void lock(void) {
+    /* Every session slot goes before the process does: no cookie opens this tenant again (S4). */
+    if (capsule_remove_kind(self.capsule, SLOT_SESSION) != 0) _exit(1);
+    _exit(0);
+}
+
+static void profile_take(const struct message_start *profile) {
+    self.profile = *profile;
+    store_resize(self.store, profile->quota_bytes); /* not under what is used: then the old ceiling stays until there is room */
+    web_profile_changed();
+}
+
+static void obey(const union message *m, int fd) {
+    switch (m->head.type) {
+    case MESSAGE_WORKER_PROFILE: profile_take(&m->start); break;
+    case MESSAGE_WORKER_HANDOVER: handover_begin(fd); break;
+    case MESSAGE_WORKER_DRAIN: web_drain(gone, NULL); break;
+    case MESSAGE_WORKER_CSR: csr_make(); break;
+    case MESSAGE_WORKER_CHAIN: chain_take(fd, m->plain.value); break;
+    case MESSAGE_WORKER_LOCK: lock(); break;
+    case MESSAGE_WORKER_PERMIT:
+        if (permit_granted) permit_granted(permit_argument);
+        break;
+    default: _exit(1); /* a second START */
+    }
+}
+
+static void channel_ready(evutil_socket_t socket, short what, void *unused) {
+    (void)what, (void)unused;
+    for (;;) {
+        union message m;
+        int fd;
+        enum channel_result result = channel_receive(socket, CHANNEL_SUPERVISOR, CHANNEL_WORKER, &m, &fd, NULL);
+        if (result == CHANNEL_AGAIN) return;
+        if (result != CHANNEL_OK) _exit(0);
+        obey(&m, fd);
+    }
+}
+
+void uplink_start(void) {
+    struct event *e = event_new(self.base, JAIL_CHANNEL, EV_READ | EV_PERSIST, channel_ready, NULL);
+    if (!e || event_add(e, NULL) < 0) _exit(1);
+}

@@ -112,7 +112,7 @@ static int reach(pid_t pid, uid_t uid, uint64_t capabilities) {
     if (child == 0) {
         if (uid && jail_become(uid, uid) < 0) _exit(90);
         if (!uid && jail_keep_capabilities(capabilities) < 0) _exit(91);
-        char path[64], byte;
+        char path[64], link[64], byte;
         snprintf(path, sizeof path, "/proc/%d/mem", pid);
         struct iovec here = {&byte, 1}, there = {(void *)(uintptr_t)0x10000, 1};
         int got = 0;
@@ -124,7 +124,7 @@ static int reach(pid_t pid, uid_t uid, uint64_t capabilities) {
         snprintf(path, sizeof path, "/proc/%d/environ", pid);
         if (open(path, O_RDONLY) >= 0) got |= 16;
         snprintf(path, sizeof path, "/proc/%d/fd/3", pid);
-        if (readlink(path, path, sizeof path) >= 0) got |= 32;
+        if (readlink(path, link, sizeof link) >= 0) got |= 32;
         _exit(got);
     }
     int status;

@@ -1,0 +1,37 @@
+/* Which walls stand, in words (S4): the layers of the machine and of each running worker, and whether all that is demanded holds. */
+#pragma once
+
+#include "../../policy/messages.h"
+#include "tenants.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* How much a layer matters. */
+enum posture_demand {
+    POSTURE_DEMANDED, /* must be on */
+    POSTURE_IF_THERE, /* must be on unless the kernel, the machine or the configuration has none: "unavailable" */
+    POSTURE_ADVISED,  /* the machine's owner decides; shown, not demanded */
+};
+
+struct posture_layer {
+    const char *name;
+    const char *meaning;
+    bool machine; /* observed on the machine, not in a worker */
+};
+extern const struct posture_layer posture_layer[LAYER_COUNT];
+
+/* A layer that is not named as an exception is demanded. */
+enum posture_demand posture_demand(enum layer layer);
+
+/* "on", "off", "unavailable"; NULL for a state nobody has reported. */
+const char *posture_state(uint8_t state);
+
+/* Whether all demanded layers of the machine, or of a worker, hold. */
+bool posture_holds(const uint8_t layer[64], bool machine);
+
+/* {"seccomp": "on", …}: the layers of the machine, or of a worker, that were reported. NULL: no memory. */
+json_t *posture_layers(const uint8_t layer[64], bool machine);
+
+/* GET /v1/posture. host: NULL = the supervisor has not told yet. NULL: no memory. */
+json_t *posture_json(const struct message_posture *host, const struct tenants *tenants);

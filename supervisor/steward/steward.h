@@ -1,0 +1,28 @@
+/* What the parts of the steward share: everything the supervisor told it, and where it answers. Nothing here is a tenant's (S4). */
+#pragma once
+
+#include "duty.h"
+#include "events.h"
+#include "http.h"
+#include "tenants.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct steward {
+    struct event_base *base;
+    int channel; /* to the supervisor */
+    struct duty_map duties;
+    struct tenants *tenants;
+    struct events *events;
+    bool has_host; /* the supervisor has told of the machine */
+    struct message_posture host;
+    int ledger;                            /* open for reading only, its offset is shared: pread(); -1 = none yet */
+    struct staff_server *status, *control; /* NULL until their sockets came */
+};
+
+/* Unix time, ms. */
+uint64_t steward_now_ms(void);
+
+/* One line on stderr: operations only, never a name, a path or a request (S2, S5). */
+void steward_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

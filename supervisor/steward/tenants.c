@@ -1,0 +1,154 @@
+#include "tenants.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct tenants {
+    struct tenants_row **row; /* sorted by number */
+    size_t count, room;
+};
+
+struct tenants *tenants_new(void) {
+    return calloc(1, sizeof(struct tenants));
+}
+
+static void row_free(struct tenants_row *row) {
+    counters_unmap(row->page);
+    free(row);
+}
+
+void tenants_free(struct tenants *tenants) {
+    if (!tenants) return;
+    for (size_t i = 0; i < tenants->count; i++)
+        row_free(tenants->row[i]);
+    free(tenants->row);
+    free(tenants);
+}
+
+/* Where the number is or would be. */
+static size_t place_of(const struct tenants *tenants, uint32_t number) {
+    size_t low = 0, high = tenants->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (tenants->row[middle]->is.head.tenant < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct tenants_row *find(const struct tenants *tenants, uint32_t number) {
+    size_t at = place_of(tenants, number);
+    return at < tenants->count && tenants->row[at]->is.head.tenant == number ? tenants->row[at] : NULL;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+static void row_sample(struct tenants_row *row) {
+    if (!row->page) return;
+    for (int c = 0; c < COUNTER_COUNT; c++) {
+        uint64_t value = atomic_load_explicit(&row->page->value[c], memory_order_relaxed);
+        if (c == COUNTER_cert_expires) {
+            if (row->cert_said || value == row->last[c] || value == 0) continue;
+            row->cert_said = true;
+        }
+        if (counter_table[c].class == COUNTER_GAUGE || value > row->last[c]) row->last[c] = value;
+    }
+    row->sampled = true;
+}
+
+/* The worker is gone: its last numbers count, its gauges of the moment do not. */
+static void row_retire(struct tenants_row *row) {
+    if (!row->page) return;
+    row_sample(row);
+    counters_unmap(row->page);
+    row->page = NULL;
+    for (int c = 0; c < COUNTER_COUNT; c++) {
+        if (counter_table[c].class == COUNTER_TOTAL) row->before[c] = sum(row->before[c], row->last[c]);
+        if (c != COUNTER_store_bytes && c != COUNTER_cert_expires && c != COUNTER_check_state) row->last[c] = 0;
+    }
+}
+
+static bool has_worker(uint32_t state) {
+    return state == TENANT_STARTING || state == TENANT_SEALED || state == TENANT_SERVING || state == TENANT_DRAINING;
+}
+
+bool tenants_put(struct tenants *tenants, const struct message_tenant *message) {
+    struct tenants_row *row = find(tenants, message->head.tenant);
+    if (row) {
+        row->is = *message;
+        if (!has_worker(message->state)) row_retire(row);
+        return true;
+    }
+    if (tenants->count == TENANTS_MAX) return false;
+    if (tenants->count == tenants->room) {
+        size_t room = tenants->room ? tenants->room * 2 : 16;
+        struct tenants_row **more = reallocarray(tenants->row, room, sizeof *more);
+        if (!more) return false;
+        tenants->row = more;
+        tenants->room = room;
+    }
+    if (!(row = calloc(1, sizeof *row))) return false;
+    row->is = *message;
+    size_t at = place_of(tenants, message->head.tenant);
+    memmove(tenants->row + at + 1, tenants->row + at, (tenants->count - at) * sizeof *tenants->row);
+    tenants->row[at] = row;
+    tenants->count++;
+    return true;
+}
+
+void tenants_remove(struct tenants *tenants, uint32_t number) {
+    struct tenants_row *row = find(tenants, number);
+    if (!row) return;
+    size_t at = place_of(tenants, number);
+    row_free(row);
+    tenants->count--;
+    memmove(tenants->row + at, tenants->row + at + 1, (tenants->count - at) * sizeof *tenants->row);
+}
+
+bool tenants_page(struct tenants *tenants, uint32_t number, int fd) {
+    struct tenants_row *row = find(tenants, number);
+    struct counter_page *page = row ? counters_map(fd, 0) : NULL;
+    int why = errno;
+    close(fd);
+    errno = why;
+    if (!row) return true;
+    if (!page) return false;
+    row_retire(row);
+    row->page = page;
+    row->cert_said = false;
+    row_sample(row);
+    return true;
+}
+
+void tenants_chain_installed(struct tenants *tenants, uint32_t number) {
+    struct tenants_row *row = find(tenants, number);
+    if (!row) return;
+    row->cert_said = false;
+    row_sample(row);
+}
+
+void tenants_sample(struct tenants *tenants) {
+    for (size_t i = 0; i < tenants->count; i++)
+        row_sample(tenants->row[i]);
+}
+
+size_t tenants_count(const struct tenants *tenants) { return tenants->count; }
+const struct tenants_row *tenants_at(const struct tenants *tenants, size_t i) { return tenants->row[i]; }
+const struct tenants_row *tenants_by_number(const struct tenants *tenants, uint32_t number) { return find(tenants, number); }
+
+const struct tenants_row *tenants_by_name(const struct tenants *tenants, const char *name) {
+    for (size_t i = 0; i < tenants->count; i++)
+        if (strcmp(tenants->row[i]->is.name, name) == 0) return tenants->row[i];
+    return NULL;
+}
+
+uint64_t tenants_value(const struct tenants_row *row, enum counter counter) {
+    if (counter == COUNTER_cert_expires) return row->last[counter];
+    uint64_t value = row->last[counter];
+    if (counter_table[counter].class == COUNTER_TOTAL) value = sum(row->before[counter], value);
+    return counter_rounded(value);
+}

@@ -21,6 +21,7 @@ enum {
     HANDOVER_CREDITS = 64,     /* fds in flight to one worker (lessons: in-flight fds count per sender) */
     HELD_PER_TENANT = 64,      /* connections held while a tenant starts */
     HELD_MS = 30000,           /* and how long */
+    ROUTER_CONNECTIONS_MAX = 16384, /* in the router's hands at once; fewer where RLIMIT_NOFILE's hard limit is small */
 
     START_MS = 30000,          /* a worker must say ready within this */
     DRAIN_MS = 10000,          /* and be gone within this after a drain */

@@ -91,9 +91,32 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a r
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(WORKER_LIBS) -lconfuse -lmd
 
+# Reads who includes whom, clang-tidy and cppcheck as configured, the man pages.
+lint:
+	@tests/lint/run
+
+SBIN    := $(DESTDIR)$(PREFIX)/sbin
+LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/cloison
+MAN     := $(DESTDIR)$(PREFIX)/share/man
+SYSTEMD := $(DESTDIR)$(PREFIX)/lib
+install: all
+	install -d $(SBIN) $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DESTDIR)/etc/cloison \
+	    $(SYSTEMD)/systemd/system $(SYSTEMD)/sysusers.d $(SYSTEMD)/tmpfiles.d $(DESTDIR)$(PREFIX)/share/doc/cloison
+	install -m 0755 $(BUILD)/cloisond $(SBIN)/
+	install -m 0755 $(BUILD)/cloison $(DESTDIR)$(PREFIX)/bin/
+	install -m 0755 $(BUILD)/cloison-router $(BUILD)/cloison-steward $(BUILD)/cloison-worker $(LIBEXEC)/
+	install -m 0644 deploy/man/*.1 $(MAN)/man1/
+	install -m 0644 deploy/man/*.5 $(MAN)/man5/
+	install -m 0644 deploy/man/*.8 $(MAN)/man8/
+	sed 's|@PREFIX@|$(PREFIX)|g' deploy/systemd/cloisond.service >$(SYSTEMD)/systemd/system/cloisond.service
+	install -m 0644 deploy/systemd/cloison.sysusers $(SYSTEMD)/sysusers.d/cloison.conf
+	install -m 0644 deploy/systemd/cloison.tmpfiles $(SYSTEMD)/tmpfiles.d/cloison.conf
+	cp -r deploy/haproxy deploy/nginx $(DESTDIR)$(PREFIX)/share/doc/cloison/
+	test -e $(DESTDIR)/etc/cloison/cloison.conf || sed 's|@PREFIX@|$(PREFIX)|g' deploy/cloison.conf >$(DESTDIR)/etc/cloison/cloison.conf
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit fuzzers fuzzers-here clean
+.PHONY: all lint install unit fuzzers fuzzers-here clean
 .DELETE_ON_ERROR:

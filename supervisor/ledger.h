@@ -36,7 +36,7 @@ void ledger_close(struct ledger *ledger);
  * Only lock, stop and suspend may use the reserve. */
 int ledger_act(struct ledger *ledger, uint64_t now_ms, uint32_t uid, enum verb verb, struct ledger_tenant tenant, const char *result);
 
-/* A lifecycle event, e.g. "started", "crashed", "reloaded": a word as above. Written without waiting for the disk. */
+/* A lifecycle event, e.g. "started", "crashed", "reloaded": a word as above. Written without waiting for the disk; ledger_tick() syncs. */
 void ledger_event(struct ledger *ledger, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result);
 
 /* A verb that was refused to this uid: counted, see above. */
@@ -47,8 +47,9 @@ void ledger_tick(struct ledger *ledger, uint64_t now_ms);
 /* The same without waiting for the minute's end, then syncs: before leaving. */
 void ledger_flush(struct ledger *ledger, uint64_t now_ms);
 
-/* The number of lines and the hash of the last one (zero when there is none), for the workers to seal. */
-void ledger_head(const struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HASH]);
+/* The number of lines and the hash of the last one (zero when there is none) that are surely on the disk, for the workers to seal: a head
+ * that a power cut could take back would look like a rewritten chain. Syncs first if it must. */
+void ledger_head(struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HASH]);
 
 /* Events and refusals that found no place since the start, recorded as gaps or still to be. */
 uint64_t ledger_gaps(const struct ledger *ledger);

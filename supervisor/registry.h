@@ -7,12 +7,14 @@
 
 #include "../policy/enrol_code.h"
 #include "../policy/limits.h"
+#include "../policy/messages.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { REGISTRY_ERROR_MAX = 512 };
+#define REGISTRY_QUOTA_MAX ((uint64_t)1 << 44)
 
 struct registry_tenant {
     uint32_t number; /* 1.., never reused */
@@ -23,7 +25,7 @@ struct registry_tenant {
     char region[TENANT_REGION_MAX + 1];
     char host[TENANT_HOSTS_MAX][HOST_MAX + 1];
     uint32_t host_count;  /* 1.. */
-    uint64_t quota_bytes; /* a multiple of 4096 */
+    uint64_t quota_bytes; /* a multiple of 4096, up to REGISTRY_QUOTA_MAX */
     uint64_t created_ms;  /* Unix time */
     uint64_t chain_ms;    /* Unix time at which a certificate chain was last installed; 0 = never */
     bool suspended;
@@ -39,13 +41,14 @@ enum registry_result {
     REGISTRY_DONE,
     REGISTRY_NAME_TAKEN,
     REGISTRY_HOST_TAKEN,
-    REGISTRY_BAD_FIELD, /* one that policy/names.h refuses, no host, a quota of 0 or not a multiple of 4096 */
+    REGISTRY_BAD_FIELD, /* see registry_bad_field() */
     REGISTRY_FULL,      /* TENANTS_MAX, or uid_count numbers were given */
     REGISTRY_NO_TENANT,
     REGISTRY_NOT_WRITTEN, /* errno; nothing has changed */
 };
 
-/* Opens STATE_DIR/registry, or makes an empty one when there is none. NULL with error: unreadable, of another format version, made with
+/* Opens STATE_DIR/registry, or makes an empty one when there is none: but not where the ledger has lines, since then numbers and uids would
+ * be given twice; so open the registry before the first line is written. NULL with error: unreadable, of another format version, made with
  * another uid_base, or damaged (the line is named). Holds the directory open: later writes need no path. */
 struct registry *registry_open(const char *state_dir, uint32_t uid_base, uint32_t uid_count, char error[REGISTRY_ERROR_MAX]);
 void registry_close(struct registry *registry);
@@ -57,6 +60,9 @@ const struct registry_tenant *registry_by_host(const struct registry *registry, 
 size_t registry_count(const struct registry *registry);
 /* i < registry_count(): in the order of their numbers. */
 const struct registry_tenant *registry_at(const struct registry *registry, size_t i);
+
+/* Which field is not what it may be: an enum act_field, UINT32_MAX for the name, 0 = all are fine. Looks at no other tenant. */
+uint32_t registry_bad_field(const struct registry_tenant *tenant);
 
 /* Enters a tenant; number and uid of `wanted` are ignored and given. On REGISTRY_DONE it is on the disk and *made is it. */
 enum registry_result registry_create(struct registry *registry, const struct registry_tenant *wanted, const struct registry_tenant **made);

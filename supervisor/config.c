@@ -1,0 +1,434 @@
+#include "config.h"
+
+#include "../policy/names.h"
+#include "registry.h"
+
+#include <arpa/inet.h>
+#include <confuse.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libconfuse reads sections, strings and lists; what a string may be is in the table below. Its callbacks get no pointer of ours, so
+ * the parse that is going on is here. */
+static struct parse {
+    const char *file;
+    struct config config;
+    uint64_t seen; /* bit set of rows given */
+    char *error;   /* CONFIG_ERROR_MAX; "" until something is wrong */
+} * now;
+
+/* --- the options that are one value --- */
+
+enum kind { PATH, RUN_PATH, COUNT, SECONDS, SIZE, ACCOUNT, SECRET_MEMORY, REGION, CGROUP };
+struct option {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    uint64_t least, most; /* COUNT, SECONDS, SIZE */
+};
+#define AT(field)    offsetof(struct config, field)
+#define RUN_PATH_MAX 90 /* a socket's address has 108 bytes */
+#define MIB          ((uint64_t)1 << 20)
+
+static const struct option options[] = {
+    {"run_dir", RUN_PATH, AT(run_dir), 0, 0},
+    {"state_dir", PATH, AT(state_dir), 0, 0},
+    {"binaries", PATH, AT(binaries), 0, 0},
+    {"uid_base", COUNT, AT(uid_base), 1000, 4294900000},
+    {"uid_count", COUNT, AT(uid_count), 2, 16777216},
+    {"router_uid", ACCOUNT, AT(router_uid), 0, 0},
+    {"router_gid", ACCOUNT, AT(router_gid), 0, 0},
+    {"steward_uid", ACCOUNT, AT(steward_uid), 0, 0},
+    {"steward_gid", ACCOUNT, AT(steward_gid), 0, 0},
+    {"proxy_group", ACCOUNT, AT(proxy_group), 0, 0},
+    {"max_workers", COUNT, AT(max_workers), 1, TENANTS_MAX},
+    {"idle_seconds", SECONDS, AT(idle_ms), 0, 2592000},
+    {"sample_seconds", SECONDS, AT(sample_ms), 1, 3600},
+    {"secret_memory", SECRET_MEMORY, AT(secret_memory), 0, 0},
+    {"arena_bytes", SIZE, AT(arena_bytes), 4 * MIB, 4096 * MIB},
+    {"default_quota", SIZE, AT(default_quota), MIB, REGISTRY_QUOTA_MAX},
+    {"region", REGION, AT(region), 0, 0},
+    {"https_port", COUNT, AT(https_port), 1, 65535},
+    {"cgroup", CGROUP, AT(cgroup), 0, 0},
+    {"memory_max", SIZE, AT(limits.memory_max), 32 * MIB, REGISTRY_QUOTA_MAX},
+    {"pids_max", COUNT, AT(limits.pids_max), 4, 32768},
+    {"cpu_weight", COUNT, AT(limits.cpu_weight), 1, 10000},
+    {"io_weight", COUNT, AT(limits.io_weight), 1, 10000},
+    {"per_source", COUNT, AT(per_source), 1, 1000000},
+    {"per_tenant", COUNT, AT(per_tenant), 1, 1000000},
+    {"per_source_rate", COUNT, AT(per_source_rate), 1, 1000000},
+    {"connections", COUNT, AT(connections), 1, 1000000},
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+static void set_defaults(struct config *c) {
+    *c = (struct config){
+        .run_dir = "/run/cloison",
+        .state_dir = "/var/lib/cloison",
+        .uid_base = 2000000000,
+        .uid_count = 65536,
+        .router_uid = {.name = "cloison-router", .id = CONFIG_NOBODY},
+        .router_gid = {.id = CONFIG_NOBODY},
+        .steward_uid = {.name = "cloison-steward", .id = CONFIG_NOBODY},
+        .steward_gid = {.id = CONFIG_NOBODY},
+        .proxy_group = {.id = CONFIG_NOBODY},
+        .max_workers = 200,
+        .idle_ms = 300000,
+        .sample_ms = 10000,
+        .secret_memory = SECRET_MEMORY_REQUIRED,
+        .arena_bytes = 8 * MIB,
+        .default_quota = 1024 * MIB,
+        .region = "local",
+        .https_port = 443,
+        .cgroup = "auto",
+        .limits = {.memory_max = 512 * MIB, .pids_max = 32, .cpu_weight = 100, .io_weight = 100},
+        .per_source = 64,
+        .per_tenant = 2048,
+        .per_source_rate = 50,
+        .connections = 1024,
+    };
+    for (int i = 0; i < DUTY_COUNT; i++) {
+        snprintf(c->duty[i].name, sizeof c->duty[i].name, "%s", duty_table[i].group);
+        c->duty[i].id = CONFIG_NOBODY;
+    }
+}
+
+/* Keeps the first error only; -1 for libconfuse's callbacks. */
+__attribute__((format(printf, 2, 3))) static int refuse(const cfg_t *cfg, const char *format, ...) {
+    va_list arguments;
+    if (*now->error) return -1;
+    int used = snprintf(now->error, CONFIG_ERROR_MAX, "%s:%d: ", now->file, cfg->line);
+    if (used < 0 || used >= CONFIG_ERROR_MAX) return -1;
+    va_start(arguments, format);
+    vsnprintf(now->error + used, (size_t)(CONFIG_ERROR_MAX - used), format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+static void told_by_confuse(cfg_t *cfg, const char *format, va_list arguments) {
+    char text[CONFIG_ERROR_MAX / 2];
+    vsnprintf(text, sizeof text, format, arguments);
+    refuse(cfg, "%s", text);
+}
+
+/* --- values --- */
+
+/* Decimal, of at most 18 digits; *end is what follows. */
+static bool read_decimal(const char *s, const char **end, uint64_t *out) {
+    size_t digits = strspn(s, "0123456789");
+    *end = s + digits;
+    *out = 0;
+    for (size_t i = 0; i < digits && digits <= 18; i++)
+        *out = *out * 10 + (uint64_t)(s[i] - '0');
+    return digits > 0 && digits <= 18;
+}
+
+static bool read_count(const char *s, const struct option *o, uint64_t *out) {
+    const char *end;
+    return read_decimal(s, &end, out) && !*end && *out >= o->least && *out <= o->most;
+}
+
+/* Bytes with K, M, G or T behind; a multiple of 4096. */
+static bool read_size(const char *s, const struct option *o, uint64_t *out) {
+    const char *end, *unit;
+    if (!read_decimal(s, &end, out)) return false;
+    if (*end) {
+        unit = strchr("KMGT", *end);
+        if (!unit || end[1]) return false;
+        for (long i = unit - "KMGT" + 1; i > 0; i--)
+            if (__builtin_mul_overflow(*out, (uint64_t)1024, out)) return false;
+    }
+    return *out % 4096 == 0 && *out >= o->least && *out <= o->most;
+}
+
+static bool is_path(const char *s, size_t most) {
+    size_t size = strlen(s);
+    if (s[0] != '/' || size > most || !text_is_utf8(s, size)) return false;
+    for (size_t i = 0; i < size; i++)
+        if ((uint8_t)s[i] < 0x20 || s[i] == 0x7f) return false;
+    return true;
+}
+
+/* A user or group: a number, or a name that useradd(8) would take. */
+static bool is_account(const char *s) {
+    size_t size = strlen(s);
+    const char *end;
+    uint64_t id;
+    if (size == 0 || size > CONFIG_ACCOUNT_MAX) return false;
+    if (read_decimal(s, &end, &id) && !*end) return id < CONFIG_NOBODY;
+    return !(s[0] >= '0' && s[0] <= '9') && s[0] != '-' &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
+}
+
+static void put_account(struct config_account *account, const cfg_t *cfg, const char *value) {
+    *account = (struct config_account){.line = (uint32_t)cfg->line, .id = CONFIG_NOBODY};
+    snprintf(account->name, sizeof account->name, "%s", value);
+}
+
+static int take_number(cfg_t *cfg, const struct option *o, const char *value, void *field) {
+    uint64_t n;
+    if (o->kind == SIZE ? !read_size(value, o, &n) : !read_count(value, o, &n)) {
+        const char *what = o->kind == SIZE      ? "bytes (a multiple of 4096; K, M, G or T may follow)"
+                           : o->kind == SECONDS ? "seconds"
+                                                : "a number";
+        return refuse(cfg, "%s: expected %s from %llu to %llu, not \"%.64s\"", o->name, what, (unsigned long long)o->least,
+                      (unsigned long long)o->most, value);
+    }
+    if (o->kind == COUNT)
+        *(uint32_t *)field = (uint32_t)n;
+    else
+        *(uint64_t *)field = o->kind == SECONDS ? n * 1000 : n;
+    return 0;
+}
+
+static int take_value(cfg_t *cfg, const struct option *o, const char *value, void *field) {
+    const char *expected = NULL;
+    switch (o->kind) {
+    case COUNT:
+    case SECONDS:
+    case SIZE:
+        return take_number(cfg, o, value, field);
+    case ACCOUNT:
+        if (!is_account(value)) expected = "a user's or group's name or number";
+        break;
+    case PATH:
+        if (!is_path(value, PATH_BYTES_MAX)) expected = "an absolute path of at most 255 bytes";
+        break;
+    case RUN_PATH:
+        if (!is_path(value, RUN_PATH_MAX)) expected = "an absolute path of at most 90 bytes";
+        break;
+    case REGION:
+        if (!name_is_region(value)) expected = "1 to 32 of a-z, 0-9 and hyphen";
+        break;
+    case CGROUP:
+        if (strcmp(value, "auto") != 0 && strcmp(value, "off") != 0 && !is_path(value, PATH_BYTES_MAX))
+            expected = "auto, off or an absolute path";
+        break;
+    case SECRET_MEMORY:
+        if (strcmp(value, "required") != 0 && strcmp(value, "best-effort") != 0) expected = "required or best-effort";
+        break;
+    }
+    if (expected) return refuse(cfg, "%s: expected %s, not \"%.64s\"", o->name, expected, value);
+    if (o->kind == ACCOUNT)
+        put_account(field, cfg, value);
+    else if (o->kind == SECRET_MEMORY)
+        *(enum secret_memory *)field = value[0] == 'r' ? SECRET_MEMORY_REQUIRED : SECRET_MEMORY_BEST_EFFORT;
+    else
+        strcpy(field, value); /* every kind of text was measured above */
+    return 0;
+}
+
+static int take_option(cfg_t *cfg, cfg_opt_t *opt) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (strcmp(options[i].name, opt->name) != 0) continue;
+        if (now->seen >> i & 1) return refuse(cfg, "%s: given twice", opt->name);
+        now->seen |= (uint64_t)1 << i;
+        return take_value(cfg, &options[i], cfg_opt_getnstr(opt, 0), (char *)&now->config + options[i].offset);
+    }
+    return refuse(cfg, "%s: no such option", opt->name);
+}
+
+/* --- listeners --- */
+
+/* An IPv4 or IPv6 address as IPv6. */
+static bool read_address(const char *s, uint8_t address[16], bool *is_v4) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    *is_v4 = inet_pton(AF_INET, s, address + 12) == 1;
+    if (*is_v4) memcpy(address, mapped, sizeof mapped);
+    return *is_v4 || inet_pton(AF_INET6, s, address) == 1;
+}
+
+/* ADDRESS or ADDRESS/PREFIX, without a bit set behind the prefix. */
+static bool read_network(const char *s, uint8_t address[16], uint32_t *prefix) {
+    char text[INET6_ADDRSTRLEN];
+    const char *slash = strchr(s, '/'), *end;
+    size_t size = slash ? (size_t)(slash - s) : strlen(s);
+    uint64_t bits = 0;
+    bool is_v4;
+    if (size >= sizeof text) return false;
+    memcpy(text, s, size);
+    text[size] = '\0';
+    if (!read_address(text, address, &is_v4)) return false;
+    if (slash && (!read_decimal(slash + 1, &end, &bits) || *end || bits > (is_v4 ? 32 : 128))) return false;
+    *prefix = slash ? (uint32_t)bits + (is_v4 ? 96 : 0) : 128;
+    for (uint32_t i = *prefix; i < 128; i++)
+        if (address[i / 8] & 0x80 >> i % 8) return false;
+    return true;
+}
+
+/* "192.0.2.1:443" or "[2001:db8::1]:443". */
+static bool read_endpoint(const char *s, struct config_listener *l) {
+    char host[INET6_ADDRSTRLEN];
+    const char *colon = strrchr(s, ':'), *end;
+    bool bracketed = s[0] == '[' && colon && colon > s + 1 && colon[-1] == ']';
+    if (!colon) return false;
+    const char *from = bracketed ? s + 1 : s;
+    size_t size = (size_t)(colon - from) - (bracketed ? 1 : 0);
+    uint64_t port;
+    if (size >= sizeof host || !read_decimal(colon + 1, &end, &port) || *end || port == 0 || port > 65535) return false;
+    memcpy(host, from, size);
+    host[size] = '\0';
+    l->port = (uint32_t)port;
+    if (bracketed) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&l->address;
+        *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+        l->address_size = sizeof *v6;
+        if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1 || !inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host)) return false;
+        snprintf(l->title, sizeof l->title, "[%s]:%u", host, (unsigned)port);
+    } else {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&l->address;
+        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        l->address_size = sizeof *v4;
+        if (inet_pton(AF_INET, host, &v4->sin_addr) != 1) return false;
+        snprintf(l->title, sizeof l->title, "%s:%u", host, (unsigned)port);
+    }
+    return true;
+}
+
+static bool is_url(const char *s) {
+    size_t size = strlen(s);
+    const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : NULL;
+    if (!host || !*host || *host == '/' || size > PATH_BYTES_MAX) return false;
+    for (size_t i = 0; i < size; i++)
+        if (s[i] <= ' ' || s[i] >= 0x7f || strchr("\"<>\\^`{|}#?", s[i])) return false;
+    return true;
+}
+
+/* One value of a listener, at its line; finish_listener() takes them. */
+static int check_listener_option(cfg_t *cfg, cfg_opt_t *opt) {
+    unsigned count = cfg_opt_size(opt);
+    const char *value = cfg_opt_getnstr(opt, count - 1), *expected = NULL;
+    uint8_t address[16];
+    uint32_t prefix;
+    if (strcmp(opt->name, "kind") == 0) {
+        if (strcmp(value, "tls") != 0 && strcmp(value, "http") != 0) expected = "tls or http";
+    } else if (strcmp(opt->name, "proxy") == 0) {
+        if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) expected = "true or false";
+    } else if (strcmp(opt->name, "acme") == 0) {
+        if (!is_url(value)) expected = "an http:// or https:// address of at most 255 bytes";
+    } else {
+        if (count > SOURCES_MAX) return refuse(cfg, "from: at most %d networks", SOURCES_MAX);
+        if (!read_network(value, address, &prefix)) expected = "a network like 192.0.2.0/24 or 2001:db8::/32";
+    }
+    return expected ? refuse(cfg, "%s: expected %s, not \"%.64s\"", opt->name, expected, value) : 0;
+}
+
+static int finish_listener(cfg_t *cfg, cfg_opt_t *opt) {
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    const char *title = cfg_title(section), *kind = cfg_getstr(section, "kind"), *acme = cfg_getstr(section, "acme");
+    const char *proxy = cfg_getstr(section, "proxy");
+    struct config *c = &now->config;
+    struct config_listener l = {.proxy = proxy && strcmp(proxy, "true") == 0, .source_count = cfg_size(section, "from")};
+    if (!read_endpoint(title, &l)) return refuse(cfg, "listener: expected \"ADDRESS:PORT\" or \"[IPV6]:PORT\", not \"%.64s\"", title);
+    if (c->listener_count == LISTENERS_MAX) return refuse(cfg, "listener: at most %d", LISTENERS_MAX);
+    for (uint32_t i = 0; i < c->listener_count; i++)
+        if (strcmp(c->listener[i].title, l.title) == 0) return refuse(cfg, "listener \"%s\": given twice", l.title);
+    if (!kind) return refuse(cfg, "listener \"%s\": expected kind = tls or kind = http", l.title);
+    l.kind = strcmp(kind, "tls") == 0 ? LISTENER_TLS : LISTENER_HTTP;
+    if (l.proxy != (l.source_count > 0)) return refuse(cfg, "listener \"%s\": proxy = true and from go together", l.title);
+    if (acme && l.kind != LISTENER_HTTP) return refuse(cfg, "listener \"%s\": acme needs kind = http", l.title);
+    for (uint32_t i = 0; i < l.source_count; i++)
+        if (!read_network(cfg_getnstr(section, "from", i), l.source[i].address, &l.source[i].prefix)) return -1;
+    snprintf(l.acme_url, sizeof l.acme_url, "%s", acme ? acme : "");
+    c->listener[c->listener_count++] = l;
+    return 0;
+}
+
+/* --- duties --- */
+
+static int check_group(cfg_t *cfg, cfg_opt_t *opt) {
+    const char *value = cfg_opt_getnstr(opt, 0);
+    struct config_account *account = NULL;
+    for (int i = 0; i < DUTY_COUNT; i++)
+        if (strcmp(duty_table[i].name, cfg_title(cfg)) == 0) account = &now->config.duty[i];
+    if (!account) return refuse(cfg, "duty: there is no duty \"%.64s\"", cfg_title(cfg));
+    if (!is_account(value)) return refuse(cfg, "group: expected a group's name or number, not \"%.64s\"", value);
+    if (account->line) return refuse(cfg, "duty \"%s\": given twice", cfg_title(cfg));
+    put_account(account, cfg, value);
+    return 0;
+}
+
+static int finish_duty(cfg_t *cfg, cfg_opt_t *opt) {
+    const cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    return cfg_getstr((cfg_t *)section, "group") ? 0 : refuse(cfg, "duty \"%.64s\": expected group = NAME", cfg_title((cfg_t *)section));
+}
+
+/* --- the file --- */
+
+/* A copy with blanks for comments, since libconfuse counts their lines twice. NULL with the error told: a NUL byte, or a `${`, for which
+ * libconfuse would put in what the environment says. */
+static char *without_comments(const char *file, const char *text, size_t size, char *error) {
+    char *copy = malloc(size + 1), quote = '\0';
+    int line = 1;
+    bool comment = false, escaped = false;
+    for (size_t i = 0; copy && i < size; i++) {
+        char c = text[i];
+        if (c == '\n') {
+            line++;
+            comment = false;
+        } else if (!quote && c == '#') {
+            comment = true;
+        }
+        if (!c || (c == '$' && i + 1 < size && text[i + 1] == '{' && !comment)) {
+            snprintf(error, CONFIG_ERROR_MAX, "%s:%d: %s", file, line, c ? "${...} has no meaning here" : "a NUL byte");
+            free(copy);
+            return NULL;
+        }
+        copy[i] = comment ? ' ' : c;
+        if (comment || escaped)
+            escaped = false;
+        else if (quote && c == '\\')
+            escaped = true;
+        else if (quote ? c == quote : c == '"' || c == '\'')
+            quote = quote ? '\0' : c;
+    }
+    if (!copy) snprintf(error, CONFIG_ERROR_MAX, "%s: %s", file, strerror(errno));
+    return copy;
+}
+
+static bool run_confuse(char *text, size_t size) {
+    cfg_opt_t listener[] = {CFG_STR("kind", NULL, CFGF_NODEFAULT), CFG_STR("proxy", NULL, CFGF_NODEFAULT),
+                            CFG_STR_LIST("from", NULL, CFGF_NODEFAULT), CFG_STR("acme", NULL, CFGF_NODEFAULT), CFG_END()};
+    cfg_opt_t duty[] = {CFG_STR("group", NULL, CFGF_NODEFAULT), CFG_END()};
+    cfg_opt_t root[OPTIONS + 3] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
+    for (size_t i = 0; i < OPTIONS; i++)
+        root[i + 2] = (cfg_opt_t)CFG_STR(options[i].name, NULL, CFGF_NODEFAULT);
+    root[OPTIONS + 2] = (cfg_opt_t)CFG_END();
+    for (size_t i = 0; listener[i].name; i++)
+        listener[i].validcb = check_listener_option;
+    duty[0].validcb = check_group;
+    root[0].validcb = finish_listener;
+    root[1].validcb = finish_duty;
+    for (size_t i = 0; i < OPTIONS; i++)
+        root[i + 2].validcb = take_option;
+
+    cfg_t *cfg = cfg_init(root, CFGF_NONE);
+    FILE *stream = cfg && size ? fmemopen(text, size, "r") : NULL;
+    if (cfg) cfg_set_error_function(cfg, told_by_confuse);
+    bool fine = cfg && (!size || (stream && cfg_parse_fp(cfg, stream) == CFG_SUCCESS));
+    if (!fine && !*now->error) snprintf(now->error, CONFIG_ERROR_MAX, "%s: cannot be parsed", now->file);
+    if (stream) fclose(stream);
+    if (cfg) cfg_free(cfg);
+    return fine && !*now->error;
+}
+
+bool config_parse(const char *file, const char *text, size_t size, struct config *out, char error[CONFIG_ERROR_MAX]) {
+    struct parse parse = {.file = file, .error = error};
+    error[0] = '\0';
+    if (size > CONFIG_FILE_MAX) {
+        snprintf(error, CONFIG_ERROR_MAX, "%s: larger than %d bytes", file, CONFIG_FILE_MAX);
+        return false;
+    }
+    char *bare = without_comments(file, text, size, error);
+    if (!bare) return false;
+    set_defaults(&parse.config);
+    now = &parse;
+    bool fine = run_confuse(bare, size);
+    now = NULL;
+    free(bare);
+    if (fine) *out = parse.config;
+    return fine;
+}

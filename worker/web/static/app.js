@@ -1,0 +1,211 @@
+// One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
+import { call } from './api.js';
+import { current, switchLanguage, t } from './words.js';
+
+const kinds = {
+  companies: {
+    fields: ['name', 'siren', 'vat', 'sector', 'address.street', 'address.postcode', 'address.city', 'address.country', 'phone', 'email', 'website', 'tags'],
+    required: ['name'], title: r => r.name, aside: r => r.city || r.sector || '',
+  },
+  contacts: {
+    fields: ['given_name', 'family_name', 'company', 'title', 'emails', 'phones', 'address.street', 'address.postcode', 'address.city', 'address.country', 'birthday', 'notes', 'tags'],
+    required: [], title: r => [r.family_name, r.given_name].filter(Boolean).join(' '), aside: r => r.company || '',
+  },
+};
+const lists = ['emails', 'phones', 'tags'];
+const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
+const main = document.getElementById('main');
+
+// Text goes in as text, never as markup.
+function h(tag, attributes = {}, ...children) {
+  const e = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) e.addEventListener(name.slice(2), value);
+    else if (value === true) e.setAttribute(name, '');
+    else if (value !== false && value !== undefined) e.setAttribute(name, value);
+  }
+  e.append(...children.flat().filter(c => c !== null && c !== undefined));
+  return e;
+}
+
+function show(...children) {
+  main.replaceChildren(...children);
+  main.focus();
+}
+
+function say(text, bad = false) {
+  const notice = document.getElementById('notice');
+  notice.textContent = text;
+  notice.classList.toggle('bad', bad);
+}
+
+function explain(problem) {
+  if (problem.status === undefined) throw problem;
+  const known = { 0: 'offline', 401: 'wrong', 429: 'wait' }[problem.status];
+  const field = problem.field ? `${t('field')} ${t(problem.field)} : ` : '';
+  say(known ? t(known) : `${field}${problem.message || t('error')}`, true);
+}
+
+function input(name, { label = t(name), type = 'text', value = '', required = false, ...more } = {}) {
+  const area = lists.includes(name) || name === 'notes';
+  return h('label', {}, h('span', {}, label),
+    area ? h('textarea', { name, rows: name === 'notes' ? 4 : 2, ...more }, value) : h('input', { name, type, value, required, ...more }));
+}
+
+function form(fields, button, submit, ...more) {
+  return h('form', {
+    onsubmit: async event => {
+      event.preventDefault();
+      say('');
+      const send = event.target.querySelector('button[type=submit]');
+      send.disabled = true;
+      try { await submit(new FormData(event.target)); } catch (problem) { explain(problem); } finally { send.disabled = false; }
+    },
+  }, fields, h('div', { class: 'actions' }, h('button', { type: 'submit' }, button), more));
+}
+
+// Log-in and first opening
+
+async function loginPage() {
+  show(
+    h('h1', {}, t('login')),
+    form([
+      input('login', { label: t('user'), required: true, autocomplete: 'username', autocapitalize: 'none' }),
+      input('password', { type: 'password', required: true, autocomplete: 'current-password' }),
+    ], t('enter'), async data => {
+      await call('POST', '/session', Object.fromEntries(data));
+      await start();
+    }, h('button', { type: 'button', class: 'plain', id: 'enrol', onclick: enrolPage }, t('enrol'))));
+}
+
+function enrolPage() {
+  show(
+    h('h1', {}, t('enrol')), h('p', {}, t('enrolWhy')),
+    form([
+      input('code', { required: true, autocomplete: 'off', autocapitalize: 'characters' }),
+      input('login', { label: t('user'), required: true, autocomplete: 'username', autocapitalize: 'none' }),
+      input('password', { label: t('passwordRule'), type: 'password', required: true, minlength: 12, autocomplete: 'new-password' }),
+    ], t('open'), async data => {
+      const credentials = Object.fromEntries(data);
+      const { body } = await call('POST', '/enrol', credentials);
+      await call('POST', '/session', { login: credentials.login, password: credentials.password });
+      show(h('h1', {}, t('kit')), h('p', {}, t('kitWhy')), h('p', { class: 'kit', id: 'kit' }, body.recovery_kit),
+        h('button', { type: 'button', id: 'kit-done', onclick: start }, t('kitDone')));
+    }));
+}
+
+// Lists
+
+async function listPage(kind, letter) {
+  const list = h('ul', { class: 'list' });
+  const more = h('button', { type: 'button', class: 'plain', id: 'more', hidden: true, onclick: () => page(more.dataset.next).catch(explain) }, t('more'));
+  const page = async cursor => {
+    const query = new URLSearchParams({ limit: 50, ...(letter && { letter }), ...(cursor && { cursor }) });
+    const { body } = await call('GET', `/${kind}?${query}`);
+    list.append(...body.items.map(r => h('li', {}, h('a', { href: `#/${kind}/${r.id}` }, kinds[kind].title(r), h('small', {}, kinds[kind].aside(r))))));
+    more.hidden = !body.next;
+    more.dataset.next = body.next || '';
+    if (!list.children.length) list.replaceWith(h('p', {}, t('none')));
+  };
+  const link = (label, to, here) => h('li', {}, h('a', { href: to, 'aria-current': here ? 'page' : undefined }, label));
+  show(
+    h('div', { class: 'bar' }, h('h1', {}, t(kind)), h('a', { href: `#/${kind}/new`, id: 'new' }, t('new'))),
+    h('ul', { class: 'letters' }, link(t('all'), `#/${kind}`, !letter),
+      letters.map(l => link(l, `#/${kind}?${encodeURIComponent(l)}`, l === letter))),
+    list, more);
+  await page();
+}
+
+// One record
+
+const value = (record, field) => {
+  const v = field.split('.').reduce((part, name) => part?.[name], record) ?? '';
+  return Array.isArray(v) ? v.join('\n') : v;
+};
+
+// What the form holds, as a merge patch (RFC 7396): an emptied field is null.
+function patchOf(data, kind, isNew) {
+  const patch = {};
+  for (const field of kinds[kind].fields) {
+    const text = data.get(field).trim();
+    let v = lists.includes(field) ? text.split('\n').map(s => s.trim()).filter(Boolean) : text;
+    if (v.length === 0) v = isNew ? undefined : null;
+    if (v === undefined) continue;
+    const path = field.split('.');
+    const last = path.pop();
+    path.reduce((part, name) => (part[name] ??= {}), patch)[last] = v;
+  }
+  return patch;
+}
+
+async function recordPage(kind, id) {
+  const isNew = id === 'new';
+  const { body: record, etag } = isNew ? { body: {}, etag: null } : await call('GET', `/${kind}/${id}`);
+  const remove = h('button', {
+    type: 'button', class: 'danger', id: 'remove', onclick: async () => {
+      if (!window.confirm(t('removeSure'))) return;
+      try {
+        await call('DELETE', `/${kind}/${id}`, undefined, { 'If-Match': etag });
+        location.hash = `#/${kind}`;
+        say(t('removed'));
+      } catch (problem) { explain(problem); }
+    },
+  }, t('remove'));
+  show(
+    h('h1', {}, isNew ? t('new') : kinds[kind].title(record)),
+    form(kinds[kind].fields.map(f => input(f, { value: value(record, f), required: kinds[kind].required.includes(f) })), t('save'), async data => {
+      try {
+        const patch = patchOf(data, kind, isNew);
+        const { body } = isNew ? await call('POST', `/${kind}`, patch)
+          : await call('PATCH', `/${kind}/${id}`, patch, { 'Content-Type': 'application/merge-patch+json', 'If-Match': etag });
+        if (isNew) location.hash = `#/${kind}/${body.id}`;
+        else await recordPage(kind, id);
+        say(t('saved'));
+      } catch (problem) {
+        if (problem.status !== 412) throw problem;
+        await recordPage(kind, id);
+        say(t('changed'), true);
+      }
+    }, h('a', { href: `#/${kind}` }, t('cancel')), isNew ? null : remove));
+}
+
+// The frame
+
+function frame(session) {
+  document.documentElement.lang = current();
+  const menu = document.getElementById('menu');
+  menu.hidden = !session;
+  const here = location.hash.split(/[/?]/)[1];
+  menu.replaceChildren(...Object.keys(kinds).map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined }, t(k))));
+  document.getElementById('tools').replaceChildren(
+    h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
+    ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));
+}
+
+async function route() {
+  const [, kind, id, letter] = location.hash.match(/^#\/(companies|contacts)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
+  if (!kind) { location.hash = '#/companies'; return; }
+  frame(true);
+  say('');
+  try {
+    if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
+  } catch (problem) {
+    if (problem.status === 401 || problem.type.endsWith('sealed')) await start(); else explain(problem);
+  }
+}
+
+async function start() {
+  window.onhashchange = null;
+  try {
+    await call('GET', '/session');
+  } catch (problem) {
+    frame(false);
+    if (![401, 503].includes(problem.status)) explain(problem);
+    await loginPage();
+    return;
+  }
+  window.onhashchange = route;
+  await route();
+}
+
+start();

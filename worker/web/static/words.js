@@ -1,0 +1,44 @@
+// Every word of the interface, French first. A word is looked up by its key; both languages have all of them.
+const words = {
+  fr: {
+    companies: 'Sociétés', contacts: 'Contacts', login: 'Connexion', logout: 'Déconnexion', language: 'English',
+    user: 'Identifiant', password: 'Mot de passe', enter: 'Entrer', enrol: 'Première ouverture', code: 'Code d’ouverture',
+    enrolWhy: 'Votre hébergeur vous a remis un code. Il sert une seule fois : la clé de vos données est créée ici, dans un espace que votre hébergeur ne peut pas lire.',
+    passwordRule: 'Mot de passe (12 caractères au moins)', open: 'Ouvrir', kit: 'Code de secours',
+    kitWhy: 'Imprimez ce code et gardez-le en lieu sûr. Il ne sera plus jamais affiché. Sans mot de passe et sans lui, personne ne pourra rouvrir vos données.',
+    kitDone: 'Je l’ai mis en lieu sûr', all: 'Toutes', other: '#', none: 'Rien ici pour le moment.', more: 'Suite', new: 'Ajouter',
+    save: 'Enregistrer', cancel: 'Annuler', remove: 'Supprimer', removeSure: 'Supprimer définitivement ?', saved: 'Enregistré.', removed: 'Supprimé.',
+    name: 'Raison sociale', siren: 'SIREN', vat: 'N° de TVA', sector: 'Secteur', phone: 'Téléphone', email: 'Courriel', website: 'Site',
+    'address.street': 'Rue', 'address.postcode': 'Code postal', 'address.city': 'Ville', 'address.country': 'Pays',
+    given_name: 'Prénom', family_name: 'Nom', company: 'Société', title: 'Fonction', emails: 'Courriels (un par ligne)',
+    phones: 'Téléphones (un par ligne)', birthday: 'Anniversaire (AAAA-MM-JJ)', notes: 'Notes', tags: 'Étiquettes (une par ligne)',
+    error: 'La demande n’a pas abouti.', offline: 'Le serveur ne répond pas.', wrong: 'Identifiant ou mot de passe refusé.', field: 'Champ',
+    sealed: 'Espace fermé : personne ne l’a encore ouvert depuis son démarrage.', changed: 'Cette fiche a été modifiée entre-temps ; la voici à jour.',
+    wait: 'Trop d’essais ; attendez un peu.',
+  },
+  en: {
+    companies: 'Companies', contacts: 'Contacts', login: 'Log in', logout: 'Log out', language: 'Français',
+    user: 'Login', password: 'Password', enter: 'Enter', enrol: 'First opening', code: 'Enrolment code',
+    enrolWhy: 'Your host gave you a code. It works once: the key to your data is made here, in a place your host cannot read.',
+    passwordRule: 'Password (at least 12 characters)', open: 'Open', kit: 'Recovery kit',
+    kitWhy: 'Print this code and keep it safe. It will never be shown again. Without a password and without it, nobody can open your data.',
+    kitDone: 'I have put it in a safe place', all: 'All', other: '#', none: 'Nothing here yet.', more: 'More', new: 'Add',
+    save: 'Save', cancel: 'Cancel', remove: 'Delete', removeSure: 'Delete for good?', saved: 'Saved.', removed: 'Deleted.',
+    name: 'Name', siren: 'SIREN', vat: 'VAT number', sector: 'Sector', phone: 'Phone', email: 'E-mail', website: 'Website',
+    'address.street': 'Street', 'address.postcode': 'Postcode', 'address.city': 'City', 'address.country': 'Country',
+    given_name: 'Given name', family_name: 'Family name', company: 'Company', title: 'Title', emails: 'E-mails (one a line)',
+    phones: 'Phones (one a line)', birthday: 'Birthday (YYYY-MM-DD)', notes: 'Notes', tags: 'Tags (one a line)',
+    error: 'The request did not succeed.', offline: 'The server does not answer.', wrong: 'Login or password refused.', field: 'Field',
+    sealed: 'Closed: nobody has opened it since it started.', changed: 'This record was changed meanwhile; here is the current one.',
+    wait: 'Too many attempts; wait a little.',
+  },
+};
+
+let language = (localStorage.getItem('language') || navigator.language || 'fr').startsWith('en') ? 'en' : 'fr';
+
+export const t = key => words[language][key] ?? key;
+export const current = () => language;
+export function switchLanguage() {
+  language = language === 'fr' ? 'en' : 'fr';
+  localStorage.setItem('language', language);
+}

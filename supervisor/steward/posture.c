@@ -91,15 +91,21 @@ static json_t *worker_json(const struct message_tenant *t) {
                      (json_int_t)(t->arena_bytes & INT64_MAX), "layers", posture_layers(t->layer, false));
 }
 
+bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants) {
+    if (!host || !posture_holds(host->layer, true)) return false;
+    for (size_t i = 0; i < tenants_count(tenants); i++) {
+        const struct message_tenant *t = &tenants_at(tenants, i)->is;
+        if (proved(t) && !posture_holds(t->layer, false)) return false;
+    }
+    return true;
+}
+
 json_t *posture_json(const struct message_posture *host, const struct tenants *tenants) {
-    bool holds = host && posture_holds(host->layer, true);
     json_t *workers = json_array();
     for (size_t i = 0; i < tenants_count(tenants); i++) {
         const struct message_tenant *t = &tenants_at(tenants, i)->is;
-        if (!proved(t)) continue;
-        holds = holds && posture_holds(t->layer, false);
-        json_array_append_new(workers, worker_json(t));
+        if (proved(t)) json_array_append_new(workers, worker_json(t));
     }
-    return json_pack("{s:b, s:o, s:o, s:o}", "holds", holds, "machine", host ? posture_layers(host->layer, true) : json_object(), "workers",
-                     workers, "layers", catalogue());
+    return json_pack("{s:b, s:o, s:o, s:o}", "holds", posture_all_hold(host, tenants), "machine",
+                     host ? posture_layers(host->layer, true) : json_object(), "workers", workers, "layers", catalogue());
 }

@@ -30,8 +30,11 @@ const char *posture_state(uint8_t state);
 /* Whether all demanded layers of the machine, or of a worker, hold. */
 bool posture_holds(const uint8_t layer[64], bool machine);
 
+/* The same of the machine and of every worker that has proved its walls. host: NULL = the supervisor has not told yet: false. */
+bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants);
+
 /* {"seccomp": "on", …}: the layers of the machine, or of a worker, that were reported. NULL: no memory. */
 json_t *posture_layers(const uint8_t layer[64], bool machine);
 
-/* GET /v1/posture. host: NULL = the supervisor has not told yet. NULL: no memory. */
+/* GET /v1/posture. host as above. NULL: no memory. */
 json_t *posture_json(const struct message_posture *host, const struct tenants *tenants);

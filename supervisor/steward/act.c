@@ -1,0 +1,118 @@
+#include "act.h"
+
+#include "../../policy/names.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool wrong(struct act_problem *problem, const char *field, const char *detail) {
+    *problem = (struct act_problem){field, detail};
+    return false;
+}
+
+static bool take_text(json_t *value, char *out, size_t room, bool (*fits)(const char *)) {
+    const char *text = json_string_value(value);
+    if (!text || strlen(text) >= room || !fits(text)) return false;
+    memcpy(out, text, strlen(text));
+    return true;
+}
+
+static bool take_hosts(json_t *value, struct message_act *act, struct act_problem *problem) {
+    size_t count = json_array_size(value);
+    if (count < 1 || count > TENANT_HOSTS_MAX) return wrong(problem, "hosts", "a list of 1 to 8 names");
+    for (size_t i = 0; i < count; i++) {
+        if (!take_text(json_array_get(value, i), act->host[i], sizeof act->host[i], name_is_host))
+            return wrong(problem, "hosts", "each a host name in lower case with at least two labels, not an address");
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(act->host[i], act->host[j]) == 0) return wrong(problem, "hosts", "the same name twice");
+    }
+    act->host_count = (uint32_t)count;
+    return true;
+}
+
+static bool take_modules(json_t *value, struct message_act *act) {
+    size_t used = 0;
+    if (!json_is_array(value)) return false;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *word = json_string_value(json_array_get(value, i));
+        if (!word || strchr(word, ',') || !*word) return false;
+        int size = snprintf(act->modules + used, TENANT_MODULES_MAX + 1 - used, "%s%s", i ? "," : "", word);
+        if (size < 0 || (size_t)size > TENANT_MODULES_MAX - used) return false;
+        used += (size_t)size;
+    }
+    return name_is_modules(act->modules);
+}
+
+static bool take_quota(json_t *value, struct message_act *act) {
+    enum { PAGE = 4096 };
+    json_int_t bytes = json_integer_value(value);
+    if (!json_is_integer(value) || bytes < 1 || bytes > INT64_MAX - PAGE) return false;
+    act->quota_bytes = ((uint64_t)bytes + PAGE - 1) / PAGE * PAGE;
+    return true;
+}
+
+static bool take(const char *key, json_t *value, bool creating, struct message_act *act, struct act_problem *problem) {
+    if (strcmp(key, "name") == 0) {
+        if (!creating) return wrong(problem, "name", "a tenant keeps its name");
+        if (take_text(value, act->name, sizeof act->name, name_is_tenant)) return true;
+        return wrong(problem, "name", "a lower-case letter, then up to 31 of a-z, 0-9 and hyphen, no hyphen at the end");
+    }
+    if (strcmp(key, "hosts") == 0) {
+        act->set |= ACT_HOSTS;
+        return take_hosts(value, act, problem);
+    }
+    if (strcmp(key, "title") == 0) {
+        act->set |= ACT_TITLE;
+        return take_text(value, act->title, sizeof act->title, name_is_title) ||
+               wrong(problem, "title", "up to 128 bytes of text without control characters");
+    }
+    if (strcmp(key, "modules") == 0) {
+        act->set |= ACT_MODULES;
+        return take_modules(value, act) ||
+               wrong(problem, "modules", "a list of names of a-z, 0-9 and hyphen, 256 bytes with commas between");
+    }
+    if (strcmp(key, "region") == 0) {
+        act->set |= ACT_REGION;
+        return take_text(value, act->region, sizeof act->region, name_is_region) ||
+               wrong(problem, "region", "1 to 32 of a-z, 0-9 and hyphen");
+    }
+    if (strcmp(key, "quota") == 0) {
+        act->set |= ACT_QUOTA;
+        return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes above 0");
+    }
+    return wrong(problem, NULL, "a member that is none of name, hosts, title, modules, region, quota");
+}
+
+bool act_read(const char *body, size_t size, bool creating, struct message_act *act, struct act_problem *problem) {
+    json_error_t error;
+    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
+    const char *key;
+    json_t *value;
+    if (fine) json_object_foreach(root, key, value) {
+            if (!(fine = take(key, value, creating, act, problem))) break;
+        }
+    json_decref(root);
+    if (!fine) return false;
+    if (creating && !act->name[0]) return wrong(problem, "name", "required");
+    if (creating && !(act->set & ACT_HOSTS)) return wrong(problem, "hosts", "required");
+    return act->set != 0 || wrong(problem, NULL, "nothing to change");
+}
+
+const char *act_field_name(uint32_t field) {
+    switch (field) {
+    case ACT_TITLE:
+        return "title";
+    case ACT_MODULES:
+        return "modules";
+    case ACT_REGION:
+        return "region";
+    case ACT_HOSTS:
+        return "hosts";
+    case ACT_QUOTA:
+        return "quota";
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,20 @@
+/* What a person wants of a tenant: the JSON body of create and set as a message to the supervisor. Pure. */
+#pragma once
+
+#include "../../policy/messages.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct act_problem {
+    const char *field;  /* the member that is wrong; NULL = the body as a whole */
+    const char *detail; /* static text */
+};
+
+/* Reads {"name", "hosts": […], "title", "modules": […], "region", "quota"} into name, title, …, set of a zeroed *act. creating: name and
+ * hosts are required; otherwise name is refused and at least one other member is needed. quota is in bytes and rounded up to whole
+ * pages. false: *problem says why. */
+bool act_read(const char *body, size_t size, bool creating, struct message_act *act, struct act_problem *problem);
+
+/* The name of an enum act_field's member, NULL = none. */
+const char *act_field_name(uint32_t field);

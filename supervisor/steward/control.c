@@ -1,0 +1,299 @@
+#include "control.h"
+
+#include "../../policy/channel.h"
+#include "../../policy/csr.h"
+#include "act.h"
+#include "ledger_view.h"
+#include "route.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3; not in glibc 2.36 */
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+static const struct {
+    enum http_method method;
+    const char *pattern;
+    enum verb verb;
+} routes[] = {
+    {HTTP_POST, "/v1/tenants", VERB_create},
+    {HTTP_PATCH, "/v1/tenants/{}", VERB_set},
+    {HTTP_DELETE, "/v1/tenants/{}", VERB_delete},
+    {HTTP_POST, "/v1/tenants/{}/start", VERB_start},
+    {HTTP_POST, "/v1/tenants/{}/stop", VERB_stop},
+    {HTTP_POST, "/v1/tenants/{}/suspend", VERB_suspend},
+    {HTTP_POST, "/v1/tenants/{}/resume", VERB_resume},
+    {HTTP_POST, "/v1/tenants/{}/lock", VERB_lock},
+    {HTTP_POST, "/v1/tenants/{}/enrol-code", VERB_enrol_code},
+    {HTTP_GET, "/v1/tenants/{}/csr", VERB_csr},
+    {HTTP_PUT, "/v1/tenants/{}/certificate", VERB_cert},
+    {HTTP_POST, "/v1/tenants/{}/read", VERB_read},
+    {HTTP_POST, "/v1/tenants/{}/export", VERB_export},
+    {HTTP_POST, "/v1/tenants/{}/copy", VERB_copy},
+    {HTTP_POST, "/v1/tenants/{}/connect", VERB_connect},
+    {HTTP_POST, "/v1/tenants/{}/delete", VERB_delete},
+    {HTTP_GET, "/v1/ledger", VERB_ledger},
+    {HTTP_GET, "/v1/ledger/verify", VERB_ledger},
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* ---- up ---- */
+
+/* Sends an act and holds the request until the answer. act: its body; verb and person are the request's. */
+static void send_up(struct steward *steward, struct staff_request *r, struct message_act *act, int fd) {
+    union message m = {.act = *act};
+    m.act.head = (struct message_head){.type = MESSAGE_STEWARD_ACT};
+    m.act.verb = r->verb;
+    m.act.uid = r->person.uid;
+    m.act.duties = r->person.duties;
+    m.act.request = staff_hold(r, CONTROL_MS);
+    if (!act->name[0])
+        memcpy(m.act.name, r->tenant, sizeof m.act.name);
+    else
+        memcpy(r->tenant, act->name, sizeof r->tenant);
+    if (channel_send(steward->channel, CHANNEL_STEWARD, &m, fd) == CHANNEL_OK) return;
+    staff_header(r, "Retry-After", "5");
+    staff_problem(r, 503, "busy", NULL, "the supervisor takes no request now; nothing was done");
+}
+
+void control_refuse(struct steward *steward, struct staff_request *r, enum verb verb, const char *tenant) {
+    r->verb = verb;
+    snprintf(r->tenant, sizeof r->tenant, "%s", tenant);
+    struct message_act act = {0};
+    send_up(steward, r, &act, -1);
+}
+
+/* The chain travels as a sealed memfd, so that what the worker checks is what was sent. */
+static int chain_memfd(const char *pem, size_t size) {
+    int fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return -1;
+    for (size_t done = 0; done < size;) {
+        ssize_t written = write(fd, pem + done, size - done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) goto out;
+        done += (size_t)written;
+    }
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) return fd;
+out:
+    close(fd);
+    return -1;
+}
+
+static void act_chain(struct steward *steward, struct staff_request *r) {
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    if (r->body_size > CHAIN_MAX || !memmem(r->body, r->body_size, begin, sizeof begin - 1)) {
+        staff_problem(r, 422, "invalid-chain", "certificate", "PEM certificates, the tenant's own first, 65536 bytes at most");
+        return;
+    }
+    int fd = chain_memfd(r->body, r->body_size);
+    if (fd < 0) {
+        staff_problem(r, 503, "no-memory", NULL, "no memory for the chain");
+        return;
+    }
+    struct message_act act = {0};
+    send_up(steward, r, &act, fd);
+    close(fd);
+}
+
+static void act_entry(struct steward *steward, struct staff_request *r) {
+    struct message_act act = {0};
+    struct act_problem problem = {0};
+    if (act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem))
+        send_up(steward, r, &act, -1);
+    else
+        staff_problem(r, 422, problem.field ? "invalid-field" : "invalid-body", problem.field, problem.detail);
+}
+
+static void act(struct steward *steward, struct staff_request *r, size_t route) {
+    switch (r->verb) {
+    case VERB_create:
+    case VERB_set:
+        act_entry(steward, r);
+        return;
+    case VERB_cert:
+        act_chain(steward, r);
+        return;
+    case VERB_ledger:
+        if (strcmp(routes[route].pattern, "/v1/ledger") == 0)
+            ledger_view_list(steward, r);
+        else
+            ledger_view_verify(steward, r);
+        return;
+    default:
+        if (r->body_size)
+            staff_problem(r, 400, "invalid-body", NULL, "this verb takes no body");
+        else
+            send_up(steward, r, &(struct message_act){0}, -1);
+    }
+}
+
+static void not_found(struct staff_request *r) {
+    struct slice variable;
+    for (size_t i = 0; i < ROUTES; i++)
+        if (route_fits(r->head.path, routes[i].pattern, &variable)) {
+            staff_problem(r, 405, "method", NULL, "another method is wanted here; see cloison-steward(8)");
+            return;
+        }
+    staff_problem(r, 404, "not-found", NULL, "there is no such verb; see cloison-steward(8)");
+}
+
+void control_handle(struct staff_request *r) {
+    struct steward *steward = r->context;
+    struct slice variable = {0};
+    size_t route = 0;
+    while (route < ROUTES && (routes[route].method != r->head.method || !route_fits(r->head.path, routes[route].pattern, &variable)))
+        route++;
+    if (route == ROUTES) {
+        not_found(r);
+        return;
+    }
+    char name[TENANT_NAME_MAX + 8] = "";
+    bool named = variable.size > 0, fits = named && route_tenant(variable, name);
+    enum verb verb = routes[route].verb;
+    if (!duty_may(r->person.duties, verb)) {
+        control_refuse(steward, r, verb, name);
+        return;
+    }
+    if (named && !fits) {
+        staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
+        return;
+    }
+    r->verb = verb;
+    memcpy(r->tenant, name, sizeof r->tenant);
+    act(steward, r, route);
+}
+
+/* ---- down ---- */
+
+static void answer_refused(struct staff_request *r) {
+    char detail[160], verb[32];
+    const struct verb_row *row = &verb_table[r->verb];
+    snprintf(verb, sizeof verb, "%s", row->name);
+    for (char *p = verb; *p; p++)
+        if (*p == '_') *p = '-';
+    if (!row->duties) {
+        snprintf(detail, sizeof detail, "%s: nobody at the provider may do this, at any duty (C6); the request is recorded", verb);
+        staff_problem(r, 403, "verb-refused", "verb", detail);
+        return;
+    }
+    const char *duty = duty_table[__builtin_ctz(row->duties)].name;
+    snprintf(detail, sizeof detail, "%s: takes the %s duty, which you do not hold; the request is recorded", verb, duty);
+    staff_problem(r, 403, "duty-missing", "verb", detail);
+}
+
+/* The worker's bytes are looked at once, here, and thrown away: what leaves is the steward's own encoding. 0 = refused. */
+static size_t csr_take(const struct tenants_row *row, int fd, uint64_t size, uint8_t out[CSR_MAX]) {
+    uint8_t in[CSR_MAX];
+    const char *host[TENANT_HOSTS_MAX];
+    if (fd < 0 || size < 1 || size > CSR_MAX || fcntl(fd, F_GET_SEALS) < 0) return 0; /* a memfd and nothing else */
+    if (pread(fd, in, size, 0) != (ssize_t)size) return 0;
+    for (uint32_t i = 0; i < row->is.host_count; i++)
+        host[i] = row->is.host[i];
+    return csr_check(host, row->is.host_count, in, size, out);
+}
+
+static void answer_csr(struct steward *steward, struct staff_request *r, const struct message_answer *answer, int fd) {
+    static char pem[CSR_PEM_MAX];
+    uint8_t der[CSR_MAX];
+    const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
+    size_t size = row ? csr_take(row, fd, answer->value, der) : 0;
+    if (size) {
+        staff_bytes(r, 200, "application/pkcs10", pem, csr_pem(der, size, pem));
+        return;
+    }
+    steward_log("a worker's certification request is not what the registry asks for: refused");
+    staff_problem(r, 502, "csr-refused", NULL, "the worker's request is not byte for byte what the registry asks for");
+}
+
+static void answer_done(struct steward *steward, struct staff_request *r, const struct message_answer *answer, int fd) {
+    const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
+    char place[64];
+    switch (r->verb) {
+    case VERB_create:
+        snprintf(place, sizeof place, "/v1/tenants/%s", r->tenant);
+        staff_header(r, "Location", place);
+        staff_json(r, 201, json_pack("{s:s, s:s}", "name", r->tenant, "enrolment_code", answer->code));
+        return;
+    case VERB_enrol_code:
+        staff_json(r, 200, json_pack("{s:s, s:s}", "name", r->tenant, "enrolment_code", answer->code));
+        return;
+    case VERB_csr:
+        answer_csr(steward, r, answer, fd);
+        return;
+    case VERB_cert:
+        if (row) tenants_chain_installed(steward->tenants, row->is.head.tenant);
+        break;
+    default:
+        break;
+    }
+    staff_json(r, 200, json_pack("{s:s, s:s}", "name", r->tenant, "done", verb_table[r->verb].name));
+}
+
+static void answer_failed(struct staff_request *r, uint32_t detail) {
+    static const char *const chain[] = {
+        [CHAIN_UNREADABLE] = "not a chain of PEM certificates",
+        [CHAIN_WRONG_KEY] = "the first certificate is not for this tenant's key",
+        [CHAIN_WRONG_HOSTS] = "the first certificate is not for all of this tenant's hosts",
+        [CHAIN_NOT_VALID_NOW] = "a certificate is not valid now",
+        [CHAIN_NOT_STORED] = "the worker could not store the chain",
+    };
+    const char *why = r->verb == VERB_cert && detail < sizeof chain / sizeof *chain ? chain[detail] : NULL;
+    if (why)
+        staff_problem(r, detail == CHAIN_NOT_STORED ? 507 : 422, "invalid-chain", "certificate", why);
+    else
+        staff_problem(r, 503, "worker-failed", NULL, "the worker did not start or did not answer");
+}
+
+static void answer_other(struct staff_request *r, const struct message_answer *answer) {
+    switch (answer->result) {
+    case ACT_NO_TENANT:
+        staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
+        return;
+    case ACT_EXISTS:
+        staff_problem(r, 409, "exists",
+                      answer->detail == ACT_HOSTS ? "hosts"
+                      : answer->detail            ? act_field_name(answer->detail)
+                                                  : NULL,
+                      "the name or one of the hosts belongs to a tenant already");
+        return;
+    case ACT_BAD_FIELD:
+        staff_problem(r, 422, "invalid-field", act_field_name(answer->detail), "the supervisor does not take this value");
+        return;
+    case ACT_WRONG_STATE:
+        staff_problem(r, 409, "wrong-state", NULL, "the tenant is not in a state for that");
+        return;
+    case ACT_NOT_RECORDED:
+        staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");
+        return;
+    case ACT_FULL:
+        staff_problem(r, 507, "full", NULL, "no more tenants: the registry or the range of uids is full");
+        return;
+    case ACT_PENDING:
+        staff_json(r, 202, json_pack("{s:s, s:s}", "name", r->tenant, "pending", "a second person"));
+        return;
+    default:
+        answer_failed(r, answer->detail);
+    }
+}
+
+void control_answer(struct steward *steward, const struct message_answer *answer, int fd) {
+    struct staff_request *r = steward->control ? staff_held(steward->control, answer->request) : NULL;
+    if (!r && steward->status) r = staff_held(steward->status, answer->request);
+    if (r) {
+        /* Whatever was said above, a verb without its duty is refused. */
+        if (answer->result == ACT_REFUSED || !duty_may(r->person.duties, r->verb))
+            answer_refused(r);
+        else if (answer->result == ACT_DONE)
+            answer_done(steward, r, answer, fd);
+        else
+            answer_other(r, answer);
+    }
+    if (fd >= 0) close(fd);
+}

@@ -1,0 +1,85 @@
+#include "uplink.h"
+
+#include "../../policy/channel.h"
+#include "control.h"
+#include "status.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool on_socket(struct steward *steward, const union message *m, int fd) {
+    bool status = m->plain.value == STEWARD_STATUS;
+    struct staff_server **server = status ? &steward->status : &steward->control;
+    staff_free(*server);
+    *server = staff_listen(steward->base, fd, &steward->duties, status ? status_handle : control_handle, steward);
+    if (*server) return true;
+    steward_log("cannot serve %s.sock: %s", status ? "status" : "control", strerror(errno));
+    close(fd);
+    return false;
+}
+
+static bool on_page(struct steward *steward, const union message *m, int fd) {
+    if (!tenants_page(steward->tenants, m->head.tenant, fd)) steward_log("a page of counters is refused: %s", strerror(errno));
+    return true;
+}
+
+static void on_ledger(struct steward *steward, int fd) {
+    if (steward->ledger >= 0) close(steward->ledger);
+    steward->ledger = fd;
+}
+
+static void on_event(struct steward *steward, const union message *m) {
+    const struct tenants_row *row = tenants_by_number(steward->tenants, m->head.tenant);
+    if (!row || !events_word(m->plain.value)) return;
+    if (m->plain.value == EVENT_CHAIN_INSTALLED) tenants_chain_installed(steward->tenants, m->head.tenant);
+    events_happened(steward->events, steward->status, steward_now_ms(), row->is.name, (enum tenant_event)m->plain.value);
+}
+
+/* The permitted conversation. fd is the handler's. */
+static bool take(struct steward *steward, const union message *m, int fd) {
+    switch (m->head.type) {
+    case MESSAGE_STEWARD_SOCKET:
+        return on_socket(steward, m, fd);
+    case MESSAGE_STEWARD_TENANT:
+        return tenants_put(steward->tenants, &m->tenant);
+    case MESSAGE_STEWARD_NO_TENANT:
+        tenants_remove(steward->tenants, m->head.tenant);
+        return true;
+    case MESSAGE_STEWARD_COUNTERS:
+        return on_page(steward, m, fd);
+    case MESSAGE_STEWARD_ANSWER:
+        control_answer(steward, &m->answer, fd);
+        return true;
+    case MESSAGE_STEWARD_HOST:
+        steward->host = m->posture;
+        steward->has_host = true;
+        return true;
+    case MESSAGE_STEWARD_LEDGER:
+        on_ledger(steward, fd);
+        return true;
+    case MESSAGE_STEWARD_DUTY:
+        return duty_map_set(&steward->duties, m->plain.value);
+    case MESSAGE_STEWARD_EVENT:
+        on_event(steward, m);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool uplink_receive(struct steward *steward) {
+    for (;;) {
+        union message m;
+        int fd;
+        enum channel_result result = channel_receive(steward->channel, CHANNEL_SUPERVISOR, CHANNEL_STEWARD, &m, &fd, NULL);
+        if (result == CHANNEL_AGAIN) return true;
+        if (result != CHANNEL_OK) {
+            if (result != CHANNEL_GONE) steward_log("the channel to the supervisor failed");
+            return false;
+        }
+        if (take(steward, &m, fd)) continue;
+        steward_log("%s of the supervisor cannot be taken", message_name(m.head.type));
+        return false;
+    }
+}

@@ -1,0 +1,7 @@
+/* The supervisor's messages: one handler a type. What the table does not know ends the steward; it is started again. */
+#pragma once
+
+#include "steward.h"
+
+/* Takes every message that is there. false: the supervisor is gone or spoke nonsense; leave. */
+bool uplink_receive(struct steward *steward);

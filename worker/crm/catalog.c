@@ -1,0 +1,132 @@
+#include "catalog.h"
+
+#include "../tenant.h"
+
+#include <string.h>
+
+/*
+ * The version of a new record is the store's to give (one more than any deleted record of the table had), yet it is part of the bytes:
+ * this is what the last one had less one, which is right unless a deletion was undone. The store's answer is what counts.
+ */
+static uint64_t floor_of[KIND_COUNT];
+
+enum store_result catalog_get(enum kind kind, const uint8_t id[ID_BYTES], struct record *r) {
+    const uint8_t *value;
+    size_t size;
+    uint64_t version;
+    *r = (struct record){.kind = kind};
+    enum store_result result = store_get(self.store, kind_table[kind].table, id, &value, &size, &version);
+    if (result != STORE_OK) return result;
+    if (!record_load(kind, value, size, r)) return STORE_BROKEN;
+    if (r->version == version && memcmp(r->id, id, ID_BYTES) == 0) return STORE_OK;
+    record_free(r);
+    return STORE_BROKEN;
+}
+
+/* All that a write needs, made before it. */
+struct draft {
+    struct text *out;
+    size_t start; /* of the record's bytes in out */
+    struct text summary;
+    struct index_key key;
+};
+
+static bool draft_make(struct draft *d, const struct record *r) {
+    d->out->size = d->start;
+    text_clear(&d->summary);
+    return record_render(r, d->out) && record_summary(r, &d->summary) && record_key(r, &d->key);
+}
+
+static enum store_result put_record(const struct record *r, const struct draft *d, uint64_t expected, uint64_t *version) {
+    return store_put(self.store, kind_table[r->kind].table, r->id, d->out->data + d->start, d->out->size - d->start, expected, version);
+}
+
+static enum store_result put_entry(enum kind kind, const struct draft *d) {
+    return index_put(self.store, kind_table[kind].table, &d->key, d->summary.data, d->summary.size);
+}
+
+/* One round: writes r with the version it has now; *version is the one it should have had. The store refuses a write alone when it is full,
+ * so the index entry, which can be taken out again on a full store, goes first. */
+static enum store_result add_once(const struct record *r, struct draft *d, uint64_t expected, uint64_t *version) {
+    if (!draft_make(d, r)) return STORE_MEMORY;
+    enum store_result result = put_entry(r->kind, d);
+    if (result != STORE_OK) return result;
+    result = put_record(r, d, expected, version);
+    if (result != STORE_OK) index_delete(self.store, kind_table[r->kind].table, &d->key);
+    return result;
+}
+
+enum store_result catalog_add(struct record *r, struct text *out) {
+    struct draft draft = {.out = out, .start = out->size};
+    uint64_t version;
+    record_time(r->created);
+    memcpy(r->modified, r->created, sizeof r->modified);
+    r->version = floor_of[r->kind] + 1;
+    enum store_result result = add_once(r, &draft, 0, &version);
+    if (result == STORE_OK && version != r->version) {
+        floor_of[r->kind] = version - 1;
+        r->version = version + 1;
+        uint64_t first = version;
+        result = add_once(r, &draft, first, &version);
+        if (result != STORE_OK)
+            store_delete(self.store, kind_table[r->kind].table, r->id, first);
+        else if (version != r->version)
+            result = STORE_BROKEN; /* a store that does not count */
+    }
+    text_free(&draft.summary);
+    return result;
+}
+
+static bool same_place(const struct index_key *a, const struct index_key *b) {
+    return a->letter == b->letter && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
+static enum store_result swap(const struct record *old, const struct record *r, struct draft *before, struct draft *after) {
+    enum store_table table = kind_table[r->kind].table;
+    bool stays = same_place(&before->key, &after->key);
+    uint64_t version;
+    enum store_result result = put_entry(r->kind, after);
+    if (result != STORE_OK) return result;
+    result = put_record(r, after, old->version, &version);
+    if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
+    if (result != STORE_OK) {
+        if (stays)
+            put_entry(r->kind, before);
+        else
+            index_delete(self.store, table, &after->key);
+        return result;
+    }
+    if (!stays) result = index_delete(self.store, table, &before->key);
+    return result == STORE_MISSING ? STORE_OK : result; /* an entry that was lost is not missed: the new one heals that */
+}
+
+enum store_result catalog_change(const struct record *old, struct record *r, struct text *out) {
+    struct text unused = {0};
+    struct draft before = {.out = &unused}, after = {.out = out, .start = out->size};
+    memcpy(r->created, old->created, sizeof r->created);
+    record_time(r->modified);
+    r->version = old->version + 1;
+    enum store_result result = STORE_MEMORY;
+    if (draft_make(&before, old) && draft_make(&after, r)) result = swap(old, r, &before, &after);
+    text_free(&unused);
+    text_free(&before.summary);
+    text_free(&after.summary);
+    return result;
+}
+
+enum store_result catalog_remove(const struct record *old) {
+    struct text unused = {0};
+    struct draft draft = {.out = &unused};
+    enum store_table table = kind_table[old->kind].table;
+    enum store_result result = STORE_MEMORY;
+    if (draft_make(&draft, old)) {
+        result = index_delete(self.store, table, &draft.key);
+        bool listed = result == STORE_OK;
+        if (listed || result == STORE_MISSING) result = store_delete(self.store, table, old->id, old->version);
+        if (result != STORE_OK && listed) put_entry(old->kind, &draft);
+        if (result == STORE_OK && old->version > floor_of[old->kind]) floor_of[old->kind] = old->version;
+    }
+    text_free(&unused);
+    text_free(&draft.summary);
+    return result;
+}

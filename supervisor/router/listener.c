@@ -91,7 +91,11 @@ static void on_accept(evutil_socket_t socket, short what, void *argument) {
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof from;
         int fd = accept4(socket, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EAGAIN || errno == EINVAL)) return;
+        if (fd < 0 && errno == EAGAIN) return;
+        if (fd < 0 && errno == EINVAL) { /* shut down by its maker: it would wake us for ever */
+            event_del(&e->event);
+            return;
+        }
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             pause_all(e->owner);
             return;

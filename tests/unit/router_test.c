@@ -56,7 +56,9 @@ __attribute__((noreturn)) static void be_router(int end, rlim_t fds) {
     signal(SIGPIPE, SIG_IGN);
     struct router *r = router_open(JAIL_CHANNEL);
     if (!r) _exit(13);
+#ifndef CLOISON_SANITIZED /* a sanitizer's runtime makes calls of its own */
     if (router_seal(r) < 0) _exit(14);
+#endif
     if (router_ready(r) < 0) _exit(15);
     _exit(router_work(r) < 0 ? 1 : 0);
 }
@@ -108,7 +110,16 @@ static int start_with(rlim_t fds) {
     close(end[1]);
     channel = end[0];
     union message m = expect(MESSAGE_ROUTER_READY);
+#ifndef CLOISON_SANITIZED
     assert_int_equal(m.ready.layer[LAYER_seccomp], LAYER_ON);
+    assert_int_equal(m.ready.layer[LAYER_no_capabilities], LAYER_ON);
+    assert_int_equal(m.ready.layer[LAYER_not_dumpable], LAYER_ON);
+    assert_int_equal(m.ready.layer[LAYER_net_namespace], LAYER_ON);
+    assert_int_equal(m.ready.layer[LAYER_mount_namespace], LAYER_ON);
+    assert_in_range(m.ready.syscalls, 10, 20);
+#else
+    (void)m;
+#endif
     say_host(MESSAGE_ROUTER_HOST, ACME, "acme.example");
     say_host(MESSAGE_ROUTER_HOST, BOIS, "bois.example");
     return 0;
@@ -485,26 +496,30 @@ static void test_credits(void **state) {
 static void test_start_on_demand(void **state) {
     (void)state;
     uint16_t port = listen_tls();
-    int client[HELD_PER_TENANT + 1];
+    int client[HELD_PER_TENANT];
     uint16_t own[HELD_PER_TENANT];
     make_hello(&hello, "acme.example", 0, 16384);
     for (int i = 0; i < HELD_PER_TENANT; i++) {
         client[i] = dial_from("127.0.0.1", port, &own[i]);
         send_all(client[i], hello.bytes, hello.size);
+        if (i > 0) continue;
+        union message m = expect(MESSAGE_ROUTER_WANT);
+        assert_int_equal(m.head.tenant, ACME);
+        assert_int_equal(m.head.generation, 0);
     }
-    union message m = expect(MESSAGE_ROUTER_WANT);
-    assert_int_equal(m.head.tenant, ACME);
-    assert_int_equal(m.head.generation, 0);
     assert_true(quiet(channel, NOT)); /* once */
     assert_closed(dial_hello(port, "acme.example"));
     close(client[5]); /* left while it was held */
     quiet(channel, NOT);
     int acme = worker_begin(ACME, 1, HANDOVER_CREDITS);
-    for (int i = 0; i < HELD_PER_TENANT; i++) {
+    for (int n = 0, i; n < HELD_PER_TENANT - 1; n++) {
         struct message_handover how;
-        if (i == 5) continue;
         assert_fresh(take_over(acme, &how));
-        assert_int_equal(how.port, own[i]); /* in their order */
+        for (i = 0; i < HELD_PER_TENANT && own[i] != how.port; i++)
+            continue;
+        assert_in_range(i, 0, HELD_PER_TENANT - 1);
+        assert_true(i != 5 && (n > 0 || i == 0)); /* who waited longest is the first */
+        own[i] = 0;
         close(client[i]);
     }
     assert_true(quiet(acme, NOT));

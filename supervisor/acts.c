@@ -1,0 +1,295 @@
+#include "acts.h"
+
+#include "../policy/duties.h"
+#include "../policy/names.h"
+#include "clock.h"
+#include "log.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct act {
+    struct supervisor *house;
+    const struct message_act *said;
+    enum verb verb;
+    struct tenant *tenant; /* NULL = there is none of that name */
+    int fd;                /* the act's own, -1 = none */
+};
+
+/* ---- checks ---- */
+
+static bool hosts_fit(const struct message_act *a) {
+    if (a->host_count < 1 || a->host_count > TENANT_HOSTS_MAX) return false;
+    for (uint32_t i = 0; i < a->host_count; i++) {
+        if (!name_is_host(a->host[i])) return false;
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(a->host[i], a->host[j]) == 0) return false;
+    }
+    return true;
+}
+
+static bool quota_fits(uint64_t bytes) { return bytes > 0 && bytes % 4096 == 0 && bytes <= (uint64_t)INT64_MAX; }
+
+uint32_t acts_bad_field(const struct message_act *a) {
+    if (a->set & ACT_TITLE && !name_is_title(a->title)) return ACT_TITLE;
+    if (a->set & ACT_MODULES && !name_is_modules(a->modules)) return ACT_MODULES;
+    if (a->set & ACT_REGION && !name_is_region(a->region)) return ACT_REGION;
+    if (a->set & ACT_HOSTS && !hosts_fit(a)) return ACT_HOSTS;
+    if (a->set & ACT_QUOTA && !quota_fits(a->quota_bytes)) return ACT_QUOTA;
+    return 0;
+}
+
+static void answer(const struct act *a, enum act_result result, uint32_t detail) {
+    tell_answer(a->house, &(struct answer){.request = a->said->request, .result = result, .detail = detail, .fd = -1});
+}
+
+/* The tenant, or for a new one the name alone. */
+static struct ledger_tenant about(const struct act *a) {
+    if (a->tenant) return supervisor_about(a->tenant->entry);
+    return (struct ledger_tenant){.name = a->verb == VERB_create && name_is_tenant(a->said->name) ? a->said->name : ""};
+}
+
+static bool record(const struct act *a, const char *result) {
+    return ledger_act(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a), result) == 0;
+}
+
+/* After an act that is done or failed: never stops anything. */
+static void record_outcome(const struct act *a, const char *result) {
+    if (!record(a, result)) ledger_event(a->house->ledger, clock_unix_ms(), verb_table[a->verb].name, about(a), result);
+}
+
+static enum act_result result_of(enum registry_result r) {
+    switch (r) {
+    case REGISTRY_DONE:
+        return ACT_DONE;
+    case REGISTRY_NAME_TAKEN:
+    case REGISTRY_HOST_TAKEN:
+        return ACT_EXISTS;
+    case REGISTRY_BAD_FIELD:
+        return ACT_BAD_FIELD;
+    case REGISTRY_FULL:
+        return ACT_FULL;
+    case REGISTRY_NO_TENANT:
+        return ACT_NO_TENANT;
+    case REGISTRY_NOT_WRITTEN:
+        break;
+    }
+    log_errno("registry: not written");
+    return ACT_FAILED;
+}
+
+static bool host_is_taken(const struct act *a) {
+    for (uint32_t i = 0; a->said->set & ACT_HOSTS && i < a->said->host_count; i++) {
+        const struct registry_tenant *owner = registry_by_host(a->house->registry, a->said->host[i]);
+        if (owner && (!a->tenant || owner->number != a->tenant->entry->number)) return true;
+    }
+    return false;
+}
+
+/* ---- the acts on the registry ---- */
+
+static void fields_take(const struct message_act *said, struct registry_tenant *e) {
+    if (said->set & ACT_TITLE) TEXT_COPY(e->title, said->title);
+    if (said->set & ACT_MODULES) TEXT_COPY(e->modules, said->modules);
+    if (said->set & ACT_REGION) TEXT_COPY(e->region, said->region);
+    if (said->set & ACT_QUOTA) e->quota_bytes = said->quota_bytes;
+    if (!(said->set & ACT_HOSTS)) return;
+    memset(e->host, 0, sizeof e->host);
+    e->host_count = said->host_count;
+    for (uint32_t i = 0; i < said->host_count; i++)
+        TEXT_COPY(e->host[i], said->host[i]);
+}
+
+static void answer_code(const struct act *a, const char *code) {
+    record_outcome(a, "done");
+    tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .code = code, .fd = -1});
+}
+
+static void fail(const struct act *a, enum act_result result) {
+    record_outcome(a, "failed");
+    answer(a, result, 0);
+}
+
+static enum act_result create_entry(const struct act *a, const struct registry_tenant *wanted, struct tenant **made) {
+    const struct registry_tenant *entry;
+    enum registry_result r = registry_create(a->house->registry, wanted, &entry);
+    if (r != REGISTRY_DONE) return result_of(r);
+    *made = supervisor_take(a->house, entry);
+    if (*made && tenant_make_directory(*made)) return ACT_DONE;
+    log_errno("tenant %s: its directory", entry->name);
+    supervisor_drop(a->house, entry->number);
+    registry_remove(a->house->registry, entry->number);
+    return ACT_FAILED;
+}
+
+static void do_create(struct act *a) {
+    struct registry_tenant wanted = {.quota_bytes = a->house->config.default_quota, .created_ms = clock_unix_ms(), .has_code = true};
+    char code[ENROL_CODE_TEXT];
+    TEXT_COPY(wanted.name, a->said->name);
+    TEXT_COPY(wanted.region, a->house->config.region);
+    fields_take(a->said, &wanted);
+    enum act_result result = registry_new_code(code, wanted.code_hash) ? create_entry(a, &wanted, &a->tenant) : ACT_FAILED;
+    if (result != ACT_DONE) {
+        a->tenant = NULL;
+        fail(a, result);
+        return;
+    }
+    tell_hosts(a->house, NULL, a->tenant->entry);
+    tell_no_worker(a->tenant);
+    tell_tenant(a->tenant);
+    tell_event(a->tenant, EVENT_CREATED);
+    answer_code(a, code);
+    explicit_bzero(code, sizeof code);
+}
+
+static void do_set(struct act *a) {
+    struct registry_tenant was = *a->tenant->entry, wanted = was;
+    fields_take(a->said, &wanted);
+    enum act_result result = result_of(registry_update(a->house->registry, &wanted));
+    if (result != ACT_DONE) {
+        fail(a, result);
+        return;
+    }
+    tell_hosts(a->house, &was, a->tenant->entry);
+    tenant_profile_changed(a->tenant);
+    tell_tenant(a->tenant);
+    tell_event(a->tenant, EVENT_CHANGED);
+    record_outcome(a, "done");
+    answer(a, ACT_DONE, 0);
+}
+
+static void do_enrol_code(struct act *a) {
+    struct registry_tenant wanted = *a->tenant->entry;
+    char code[ENROL_CODE_TEXT];
+    wanted.has_code = true;
+    enum act_result result =
+        registry_new_code(code, wanted.code_hash) ? result_of(registry_update(a->house->registry, &wanted)) : ACT_FAILED;
+    if (result != ACT_DONE) {
+        fail(a, result);
+        return;
+    }
+    tenant_profile_changed(a->tenant);
+    answer_code(a, code);
+    explicit_bzero(code, sizeof code);
+}
+
+/* ---- the acts on a worker ---- */
+
+/* The wish is kept first: a suspended tenant stays so over a restart. */
+static bool keep_suspended(struct act *a, bool suspended) {
+    struct registry_tenant wanted = *a->tenant->entry;
+    wanted.suspended = suspended;
+    enum act_result result = result_of(registry_update(a->house->registry, &wanted));
+    if (result == ACT_DONE) return true;
+    fail(a, result);
+    return false;
+}
+
+static void do_errand(struct act *a, enum life_event event) {
+    struct errand errand = {
+        .verb = a->verb, .request = a->said->request, .steward = a->house->steward.starts, .uid = a->said->uid, .fd = a->fd};
+    struct stat st;
+    if (a->fd >= 0 && fstat(a->fd, &st) == 0) errand.bytes = (uint64_t)st.st_size;
+    bool taken = errand_take(a->tenant, &errand);
+    if (taken)
+        a->fd = -1;
+    else
+        fail(a, ACT_WRONG_STATE);
+    if (taken || event == LIFE_SUSPEND) tenant_event(a->tenant, event); /* the registry says suspended already */
+}
+
+static void do_start(struct act *a) { do_errand(a, LIFE_ORDER); }
+static void do_stop(struct act *a) { do_errand(a, LIFE_STOP); }
+
+static void do_suspend(struct act *a) {
+    if (keep_suspended(a, true)) do_errand(a, LIFE_SUSPEND);
+}
+
+static void do_resume(struct act *a) {
+    if (!keep_suspended(a, false)) return;
+    tenant_event(a->tenant, LIFE_RESUME);
+    record_outcome(a, "done");
+    answer(a, ACT_DONE, 0);
+}
+
+/* ---- what may be done when ---- */
+
+static bool any(const struct act *a) { return a->tenant != NULL; }
+static bool not_suspended(const struct act *a) { return !a->tenant->life.suspended; }
+static bool suspended(const struct act *a) { return a->tenant->life.suspended; }
+static bool not_enrolled(const struct act *a) { return !a->tenant->entry->enrolled && !a->tenant->save_enrolled; }
+
+enum { NEEDS_FD = 1, NEW = 2 /* the tenant must not be there yet */, HOSTS = 4 /* must be given */ };
+
+static const struct {
+    void (*run)(struct act *);
+    bool (*allowed)(const struct act *); /* in the tenant's state, else ACT_WRONG_STATE; NULL for a new one */
+    uint32_t fields;                     /* enum act_field that may be given */
+    uint32_t needs;
+} rules[VERB_COUNT] = {
+    [VERB_create] = {do_create, NULL, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, NEW | HOSTS},
+    [VERB_set] = {do_set, any, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, 0},
+    [VERB_enrol_code] = {do_enrol_code, not_enrolled, 0, 0},
+    [VERB_start] = {do_start, not_suspended, 0, 0},
+    [VERB_stop] = {do_stop, any, 0, 0},
+    [VERB_suspend] = {do_suspend, not_suspended, 0, 0},
+    [VERB_resume] = {do_resume, suspended, 0, 0},
+    [VERB_lock] = {do_start, not_suspended, 0, 0}, /* its sessions are in its store: the worker must run to end them */
+    [VERB_csr] = {do_start, not_suspended, 0, 0},
+    [VERB_cert] = {do_start, not_suspended, 0, NEEDS_FD},
+};
+
+static bool fd_fits(const struct act *a) {
+    struct stat st;
+    if (!(rules[a->verb].needs & NEEDS_FD)) return a->fd < 0;
+    return a->fd >= 0 && fstat(a->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= CHAIN_MAX;
+}
+
+/* ACT_DONE = go on. */
+static enum act_result check(const struct act *a, uint32_t *detail) {
+    const struct message_act *s = a->said;
+    uint32_t needs = rules[a->verb].needs;
+    *detail = s->set & ~rules[a->verb].fields;
+    if (*detail) return ACT_BAD_FIELD;
+    *detail = needs & HOSTS && !(s->set & ACT_HOSTS) ? ACT_HOSTS : acts_bad_field(s);
+    if (*detail || !name_is_tenant(s->name) || !fd_fits(a)) return ACT_BAD_FIELD;
+    if (needs & NEW ? a->tenant != NULL || host_is_taken(a) : a->tenant && host_is_taken(a)) return ACT_EXISTS;
+    if (needs & NEW) return ACT_DONE;
+    if (!a->tenant) return ACT_NO_TENANT;
+    return rules[a->verb].allowed(a) && !a->house->leave_at ? ACT_DONE : ACT_WRONG_STATE;
+}
+
+static void act_do(struct act *a) {
+    uint32_t detail = 0;
+    if (!duty_may(a->said->duties, a->verb)) {
+        ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
+        answer(a, ACT_REFUSED, 0);
+        return;
+    }
+    if (!rules[a->verb].run) {
+        answer(a, ACT_REFUSED, 0); /* the steward's own to answer: nothing is done here */
+        return;
+    }
+    enum act_result result = check(a, &detail);
+    if (result != ACT_DONE)
+        answer(a, result, detail);
+    else if (!record(a, "begun"))
+        answer(a, ACT_NOT_RECORDED, 0);
+    else
+        rules[a->verb].run(a);
+}
+
+void acts_do(struct supervisor *house, const struct message_act *said, int fd) {
+    struct act a = {.house = house, .said = said, .fd = fd};
+    a.verb = said->verb < VERB_COUNT ? (enum verb)said->verb : VERB_NONE;
+    const struct registry_tenant *entry = registry_by_name(house->registry, said->name);
+    if (entry) a.tenant = supervisor_tenant(house, entry->number);
+    act_do(&a);
+    if (a.fd >= 0) close(a.fd);
+}

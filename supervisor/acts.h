@@ -1,0 +1,13 @@
+/* The verbs of staff, as the steward passes them on. The steward is not believed: duty (policy/duties.h), every field (policy/names.h) and
+ * the tenant's state are checked here again; then the act is recorded, and only then done (C1, C6). */
+#pragma once
+
+#include "../policy/messages.h"
+
+struct supervisor;
+
+/* Does it or refuses it; the answer goes to the steward now or when a worker has done its part. Takes fd (-1 = none) over. */
+void acts_do(struct supervisor *house, const struct message_act *act, int fd);
+
+/* The fields of an act that are given, checked: 0 = fine, else the enum act_field that is not. Pure. */
+uint32_t acts_bad_field(const struct message_act *act);

@@ -1,0 +1,37 @@
+/* An act of a member of staff that takes a while: it is recorded, waits for the worker, and is answered once, whatever happens. */
+#pragma once
+
+#include "../policy/duties.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tenant;
+
+enum {
+    ERRANDS_MAX = 8,         /* of one tenant at once */
+    ERRAND_REPLY_MS = 15000, /* a worker that was asked answers within this */
+};
+
+struct errand {
+    enum verb verb; /* VERB_NONE = free */
+    uint64_t request;
+    uint64_t steward;  /* which start of the steward asked: another one is not answered */
+    uint32_t uid;      /* of the person */
+    int fd;            /* cert: the chain, -1 = none; the errand's own */
+    uint64_t bytes;    /* in it */
+    bool asked;        /* the worker was told */
+    uint64_t order;    /* when it came, to answer in order */
+    uint64_t deadline; /* ms of the clock, once asked; 0 = none: the life's own deadlines end it */
+};
+
+/* Takes one on; false: ERRANDS_MAX wait. fd is taken over on true. Call errands_move() afterwards. */
+bool errand_take(struct tenant *tenant, const struct errand *wanted);
+
+/* Does for each what the tenant's state now allows, or ends it. After every change of state. */
+void errands_move(struct tenant *tenant);
+/* The worker's process is gone. */
+void errands_worker_gone(struct tenant *tenant);
+/* The worker answered the oldest one of that verb that it was asked. false: it was not asked. */
+bool errand_answered(struct tenant *tenant, enum verb verb, uint32_t result, uint32_t detail, int fd, uint64_t bytes);
+void errands_tick(struct tenant *tenant, uint64_t now);

@@ -1,0 +1,216 @@
+#include "monitor.h"
+
+#include "acts.h"
+#include "clock.h"
+#include "permits.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    SERVICE_BOUND = 32 << 20, /* all that one restart of a house of TENANTS_MAX says, and as much again */
+    WORKER_BOUND = 256 << 10,
+    MINUTE_MS = 60000,
+};
+
+/* One message while it is heard. A handler that keeps fd sets it to -1. */
+struct heard {
+    const union message *message;
+    int fd;
+    pid_t pid;
+};
+
+/* ---- router and steward ---- */
+
+static void on_ready(struct service *s, struct heard *h) { service_ready(s, h->pid, h->message->ready.layer); }
+
+static void on_want(struct service *s, struct heard *h) {
+    struct tenant *t = supervisor_tenant(s->house, h->message->head.tenant);
+    if (t)
+        tenant_event(t, LIFE_WANT);
+    else
+        service_fail(s, "wants a tenant that is not there");
+}
+
+static void on_act(struct service *s, struct heard *h) {
+    acts_do(s->house, &h->message->act, h->fd);
+    h->fd = -1;
+}
+
+struct service_rule {
+    uint32_t type;
+    uint32_t states; /* bits: SERVICE_STARTING, SERVICE_READY */
+    void (*handle)(struct service *, struct heard *);
+};
+
+static const struct service_rule router_rules[] = {
+    {MESSAGE_ROUTER_READY, SERVICE_STARTING, on_ready},
+    {MESSAGE_ROUTER_WANT, SERVICE_READY, on_want},
+    {0},
+};
+static const struct service_rule steward_rules[] = {
+    {MESSAGE_STEWARD_READY, SERVICE_STARTING, on_ready},
+    {MESSAGE_STEWARD_ACT, SERVICE_READY, on_act},
+    {0},
+};
+
+static void hear_service(struct service *s, const struct service_rule *rule, struct heard *h) {
+    while (rule->type && rule->type != h->message->head.type)
+        rule++;
+    if (rule->type && rule->states & s->state)
+        rule->handle(s, h);
+    else
+        service_fail(s, "a message that is not allowed now");
+    if (h->fd >= 0) close(h->fd);
+}
+
+static void router_said(void *service, const union message *message, int fd, pid_t pid) {
+    hear_service(service, router_rules, &(struct heard){.message = message, .fd = fd, .pid = pid});
+}
+
+static void steward_said(void *service, const union message *message, int fd, pid_t pid) {
+    hear_service(service, steward_rules, &(struct heard){.message = message, .fd = fd, .pid = pid});
+}
+
+/* ---- workers ---- */
+
+static void on_worker_ready(struct tenant *t, struct heard *h) { tenant_ready(t, h->pid, &h->message->ready); }
+
+static void on_state(struct tenant *t, struct heard *h) {
+    tenant_event(t, h->message->plain.value == WORKER_SERVING ? LIFE_SAYS_SERVING : LIFE_SAYS_SEALED);
+}
+
+static void on_enrolled(struct tenant *t, struct heard *h) {
+    (void)h;
+    if (t->entry->enrolled)
+        tenant_fail(t, "enrolled twice");
+    else
+        tenant_keep_enrolled(t);
+}
+
+static void on_plain(struct tenant *t, struct heard *h) { tenant_keep_plain(t, h->message->plain.value == 1); }
+
+/* The steward compares every byte with what the registry asks for; here only that reading the fd cannot hang it. */
+static bool fd_is_file(int fd, uint64_t bytes) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size >= bytes;
+}
+
+static void on_csr_made(struct tenant *t, struct heard *h) {
+    uint64_t bytes = h->message->plain.value;
+    bool file = fd_is_file(h->fd, bytes);
+    bool asked = errand_answered(t, VERB_csr, file ? ACT_DONE : ACT_FAILED, 0, file ? h->fd : -1, bytes);
+    if (!asked)
+        tenant_fail(t, "answered what it was not asked");
+    else if (!file)
+        tenant_fail(t, "passed what is no file of bytes");
+}
+
+static void on_chain_done(struct tenant *t, struct heard *h) {
+    uint32_t result = (uint32_t)h->message->plain.value;
+    bool installed = result == CHAIN_INSTALLED;
+    if (!errand_answered(t, VERB_cert, installed ? ACT_DONE : ACT_FAILED, result, -1, 0))
+        tenant_fail(t, "answered what it was not asked");
+    else if (installed)
+        tenant_keep_chain(t);
+}
+
+static void on_want_permit(struct tenant *t, struct heard *h) {
+    (void)h;
+    if (permits_want(t->house->permits, t->entry->number))
+        monitor_permits(t->house);
+    else
+        tenant_fail(t, "wants more permits than it has connections");
+}
+
+static void on_permit_done(struct tenant *t, struct heard *h) {
+    (void)h;
+    if (permits_done(t->house->permits, t->entry->number))
+        monitor_permits(t->house);
+    else
+        tenant_fail(t, "gives back a permit it does not have");
+}
+
+void monitor_permits(struct supervisor *house) {
+    for (uint32_t number; (number = permits_next(house->permits));) {
+        struct tenant *t = supervisor_tenant(house, number);
+        if (t && t->link)
+            tenant_say(t, MESSAGE_WORKER_PERMIT, 0, -1);
+        else
+            permits_forget(house->permits, number);
+    }
+}
+
+enum { STARTING = 1 << LIFE_STARTING, RUNNING = 1 << LIFE_SEALED | 1 << LIFE_SERVING, LEAVING = 1 << LIFE_DRAINING };
+
+static const struct {
+    uint32_t type;
+    uint32_t states;     /* bits: 1 << enum life_state */
+    uint32_t per_minute; /* so many at most: a worker that talks without end costs everybody */
+    void (*handle)(struct tenant *, struct heard *);
+} worker_rules[] = {
+    {MESSAGE_WORKER_READY, STARTING, 1, on_worker_ready},
+    {MESSAGE_WORKER_STATE, RUNNING | LEAVING, 120, on_state},
+    {MESSAGE_WORKER_ENROLLED, RUNNING | LEAVING, 1, on_enrolled},
+    {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
+    {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
+    {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},
+    {MESSAGE_WORKER_WANT_PERMIT, RUNNING | LEAVING, 60000, on_want_permit},
+    {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
+};
+enum { RULES = sizeof worker_rules / sizeof *worker_rules };
+_Static_assert((int)RULES <= (int)TENANT_RULES, "a count for each rule");
+
+static bool too_many(struct tenant *t, size_t rule) {
+    uint64_t now = clock_ms();
+    if (now - t->said_at >= MINUTE_MS) {
+        t->said_at = now;
+        for (size_t i = 0; i < RULES; i++)
+            t->said[i] = 0;
+    }
+    return ++t->said[rule] > worker_rules[rule].per_minute;
+}
+
+static void hear_worker(struct tenant *t, struct heard *h) {
+    const struct message_head *head = &h->message->head;
+    if (head->tenant != t->entry->number || head->generation > t->life.generation) {
+        tenant_fail(t, "speaks for another");
+        return;
+    }
+    if (head->generation < t->life.generation) return; /* late: of a dead one */
+    size_t i = 0;
+    while (i < RULES && worker_rules[i].type != head->type)
+        i++;
+    if (i == RULES || !(worker_rules[i].states >> t->life.state & 1))
+        tenant_fail(t, "said what is not allowed now");
+    else if (too_many(t, i))
+        tenant_fail(t, "talks too much");
+    else
+        worker_rules[i].handle(t, h);
+}
+
+static void worker_said(void *context, const union message *message, int fd, pid_t pid) {
+    struct heard heard = {.message = message, .fd = fd, .pid = pid};
+    hear_worker(context, &heard);
+    if (heard.fd >= 0) close(heard.fd);
+}
+
+static void worker_ended(void *context, enum link_end why) {
+    struct tenant *t = context;
+    if (why == LINK_LIED)
+        tenant_fail(t, "sent what is not in the table");
+    else if (why == LINK_STUCK)
+        tenant_fail(t, "takes no messages");
+    else {
+        link_close(&t->link);
+        t->lost_at = clock_ms(); /* the news of its death, with a status, follows; tenant_tick waits for it */
+    }
+}
+
+const struct link_handler monitor_router = {CHANNEL_ROUTER, SERVICE_BOUND, router_said, service_link_ended};
+const struct link_handler monitor_steward = {CHANNEL_STEWARD, SERVICE_BOUND, steward_said, service_link_ended};
+const struct link_handler monitor_worker = {CHANNEL_WORKER, WORKER_BOUND, worker_said, worker_ended};

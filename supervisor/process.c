@@ -1,0 +1,91 @@
+#include "process.h"
+
+#include "proof.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static int pidfd_kill(int fd) { return (int)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0); }
+
+static void forget(pid_t *pid, int *fd) {
+    if (*pid) close(*fd);
+    *pid = 0;
+    *fd = -1;
+}
+
+void process_begin(struct process *p, const struct spawned *spawned, uid_t uid) {
+    *p = (struct process){.uid = uid, .launcher = spawned->pid, .launcher_fd = spawned->pidfd, .fd = -1};
+}
+
+bool process_exists(const struct process *p) { return p->launcher || p->pid; }
+
+/* The number of filters we run under ourselves: a child inherits them, so it must show more. */
+static uint32_t own_filters(void) {
+    struct proof own;
+    return proof_read(getpid(), &own) ? own.filters : 0;
+}
+
+const char *process_adopt(struct process *p, pid_t pid) {
+    struct proof proof;
+    if (p->pid) return "said ready twice";
+    if (pid <= 0) return "did not say who it is";
+    if (pid == p->launcher) {
+        p->pid = p->launcher;
+        p->fd = p->launcher_fd;
+        p->launcher = 0;
+    } else {
+        int fd = pidfd_open(pid);
+        if (fd < 0) return "is gone already";
+        /* The pidfd first: what /proc says afterwards is about this process, since only we can reap it. */
+        if (!proof_read(pid, &proof) || proof.parent != getpid() || proof.uid != p->uid) {
+            close(fd);
+            return "is not our child";
+        }
+        p->pid = pid;
+        p->fd = fd;
+    }
+    if (!proof_read(pid, &proof)) return "is not to be seen in /proc (is it mounted with hidepid?)";
+    return proof_lacks(&proof, getpid(), p->uid, own_filters());
+}
+
+/* Before it said ready the sibling's pid is not known: it is a child of ours and alone has this uid. */
+static void kill_by_uid(uid_t uid) {
+    DIR *proc = opendir("/proc");
+    if (!proc) return;
+    for (struct dirent *e; (e = readdir(proc));) {
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        int fd = pid > 0 ? pidfd_open(pid) : -1;
+        struct proof proof;
+        if (fd < 0) continue;
+        if (proof_read(pid, &proof) && proof.parent == getpid() && proof.uid == uid) pidfd_kill(fd);
+        close(fd);
+    }
+    closedir(proc);
+}
+
+bool process_kill(struct process *p) {
+    if (p->launcher) pidfd_kill(p->launcher_fd);
+    if (p->pid)
+        pidfd_kill(p->fd);
+    else if (p->uid)
+        kill_by_uid(p->uid);
+    return !process_exists(p);
+}
+
+enum process_end process_ended(struct process *p, pid_t pid, uid_t uid, int status) {
+    if (p->pid && pid == p->pid) {
+        forget(&p->pid, &p->fd);
+        forget(&p->launcher, &p->launcher_fd);
+        return PROCESS_GONE;
+    }
+    if (p->launcher && pid == p->launcher) {
+        forget(&p->launcher, &p->launcher_fd);
+        return p->pid || status == 0 ? PROCESS_LAUNCHED : PROCESS_GONE;
+    }
+    return !process_exists(p) && uid == p->uid && uid ? PROCESS_GONE : PROCESS_NOT_MINE;
+}

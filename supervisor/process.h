@@ -1,0 +1,36 @@
+/* One child process from outside: known by pid and pidfd, believed only after a look at /proc. The process that is spawned may hand over
+ * to a sibling (a worker's pid 1) and exit with 0; the sibling is ours too and becomes known when it says ready. */
+#pragma once
+
+#include "spawn.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct process {
+    uid_t uid;
+    pid_t launcher; /* as spawned; 0 = gone */
+    int launcher_fd;
+    pid_t pid; /* the real one; 0 = not known yet, or gone */
+    int fd;
+};
+
+enum process_end {
+    PROCESS_NOT_MINE,
+    PROCESS_LAUNCHED, /* the launcher is gone, the real one is yet to say ready */
+    PROCESS_GONE,
+};
+
+/* Takes the pid and the pidfd of `spawned`; the channel stays the caller's. */
+void process_begin(struct process *process, const struct spawned *spawned, uid_t uid);
+
+/* This pid said ready: NULL when it is a child of ours with that uid and its walls hold, else what it lacks, in words. */
+const char *process_adopt(struct process *process, pid_t pid);
+
+/* SIGKILL to whatever there is of it; before adoption every child of ours with its uid. true: nothing is left to wait for. */
+bool process_kill(struct process *process);
+
+/* A child of ours has ended (status as of waitpid): what it was to this process. */
+enum process_end process_ended(struct process *process, pid_t pid, uid_t uid, int status);
+
+bool process_exists(const struct process *process);

@@ -1,0 +1,109 @@
+#include "proof.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The text behind "\nNAME:" of a status file, or NULL. */
+static const char *value_of(const char *text, const char *name) {
+    size_t size = strlen(name);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        if (*line == '\n') line++;
+        if (strncmp(line, name, size) == 0 && line[size] == ':') return line + size + 1;
+    }
+    return NULL;
+}
+
+static bool number(const char *text, const char *name, uint32_t *out) {
+    const char *value = value_of(text, name);
+    return value && sscanf(value, "%" SCNu32, out) == 1;
+}
+
+static bool capabilities(const char *text, uint64_t *out) {
+    static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+    *out = 0;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        const char *value = value_of(text, sets[i]);
+        uint64_t set;
+        if (!value || sscanf(value, "%" SCNx64, &set) != 1) return false;
+        *out |= set;
+    }
+    return true;
+}
+
+bool proof_parse(const char *text, struct proof *p) {
+    *p = (struct proof){0};
+    uint32_t parent, uid[4];
+    const char *uids = value_of(text, "Uid");
+    if (!uids || sscanf(uids, "%" SCNu32 "%" SCNu32 "%" SCNu32 "%" SCNu32, &uid[0], &uid[1], &uid[2], &uid[3]) != 4) return false;
+    if (!number(text, "PPid", &parent) || !number(text, "Seccomp", &p->seccomp) || !number(text, "NoNewPrivs", &p->no_new_privs))
+        return false;
+    if (!number(text, "Seccomp_filters", &p->filters)) p->filters = 0;
+    p->parent = (pid_t)parent;
+    p->uid = uid[0];
+    p->one_uid = uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
+    return capabilities(text, &p->capabilities);
+}
+
+bool proof_read(pid_t pid, struct proof *p) {
+    char path[64], text[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    size_t used = 0;
+    ssize_t size;
+    while (used < sizeof text - 1 && (size = read(fd, text + used, sizeof text - 1 - used)) > 0)
+        used += (size_t)size;
+    close(fd);
+    text[used] = '\0';
+    if (proof_parse(text, p)) return true;
+    errno = EBADMSG;
+    return false;
+}
+
+const char *proof_lacks(const struct proof *p, pid_t parent, uid_t uid, uint32_t filters) {
+    if (p->parent != parent) return "is not our child";
+    if (!p->one_uid || p->uid != uid) return "runs under another uid";
+    if (p->seccomp != 2 || (p->filters && p->filters <= filters)) return "has no filter of its own";
+    if (p->no_new_privs != 1) return "could gain privileges";
+    if (p->capabilities) return "holds capabilities";
+    return NULL;
+}
+
+enum need { FREE, TOLERATED, REQUIRED };
+static const enum need needs[LAYER_COUNT] = {
+    [LAYER_user_namespace] = REQUIRED,
+    [LAYER_mount_namespace] = REQUIRED,
+    [LAYER_pid_namespace] = REQUIRED,
+    [LAYER_net_namespace] = REQUIRED,
+    [LAYER_ipc_namespace] = REQUIRED,
+    [LAYER_uts_namespace] = REQUIRED,
+    [LAYER_cgroup_namespace] = REQUIRED,
+    [LAYER_no_new_privs] = REQUIRED,
+    [LAYER_no_capabilities] = REQUIRED,
+    [LAYER_not_dumpable] = REQUIRED,
+    [LAYER_landlock] = REQUIRED,
+    [LAYER_seccomp] = REQUIRED,
+    [LAYER_mdwe] = TOLERATED,
+    [LAYER_cgroup_limits] = TOLERATED,
+};
+
+enum layer proof_missing(const uint8_t layer[64], uint64_t allowed, enum secret_memory secret_memory) {
+    for (int i = 0; i < LAYER_COUNT; i++) {
+        if (layer[i] == LAYER_ON || allowed >> i & 1) continue;
+        if (needs[i] == REQUIRED || (needs[i] == TOLERATED && layer[i] == LAYER_OFF)) return (enum layer)i;
+        if (i == LAYER_secret_memory && secret_memory != SECRET_MEMORY_BEST_EFFORT) return (enum layer)i;
+    }
+    return LAYER_COUNT;
+}
+
+static const char *const names[LAYER_COUNT] = {
+#define LAYER(NAME, MEANING) #NAME,
+#include "../policy/layers.def"
+#undef LAYER
+};
+
+const char *layer_name(enum layer layer) { return (unsigned)layer < LAYER_COUNT ? names[layer] : "none"; }

@@ -1,0 +1,32 @@
+/* What the kernel says about a process, and whether its walls suffice: a worker is believed only as far as this goes (H1). */
+#pragma once
+
+#include "../policy/messages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proof { /* the lines of /proc/PID/status that matter */
+    pid_t parent;
+    bool one_uid; /* real, effective, saved and file system uid are the same */
+    uid_t uid;
+    uint32_t seccomp; /* 2 = a filter */
+    uint32_t filters; /* how many filters; 0 = the kernel does not say (before 5.9) */
+    uint32_t no_new_privs;
+    uint64_t capabilities; /* of all five sets together */
+};
+
+/* Reads the text of a status file: pure. false: a line is missing or not as it must be. */
+bool proof_parse(const char *text, struct proof *proof);
+/* Of a process; false with errno: none, or not readable. */
+bool proof_read(pid_t pid, struct proof *proof);
+
+/* What of it does not suffice for a child of `parent` that runs as uid under more filters than `filters`; NULL = nothing, else in words. */
+const char *proof_lacks(const struct proof *proof, pid_t parent, uid_t uid, uint32_t filters);
+
+/* The first layer that stops a start; LAYER_COUNT = none. The fences that every kernel since 5.13 has must be on unless `allowed` (bit
+ * set, 1 << enum layer) names them; mdwe and cgroup_limits may be unavailable, never off; secret_memory must be on when it is required. */
+enum layer proof_missing(const uint8_t layer[64], uint64_t allowed, enum secret_memory secret_memory);
+
+const char *layer_name(enum layer layer);

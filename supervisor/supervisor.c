@@ -1,0 +1,183 @@
+#include "supervisor.h"
+
+#include "clock.h"
+#include "log.h"
+#include "notify.h"
+#include "posture.h"
+#include "room.h"
+#include "tell.h"
+#include "tenant.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum {
+    LEAVE_MS = DRAIN_MS + 3000, /* then we go whatever still runs: a closed channel ends it */
+    POSTURE_MS = 60000,
+};
+
+/* ---- tenants ---- */
+
+static int compare(const void *number, const void *tenant) {
+    uint32_t a = *(const uint32_t *)number, b = (*(struct tenant *const *)tenant)->entry->number;
+    return a < b ? -1 : a > b;
+}
+
+struct tenant *supervisor_tenant(const struct supervisor *h, uint32_t number) {
+    struct tenant **found = bsearch(&number, h->tenant, h->tenant_count, sizeof *h->tenant, compare);
+    return found ? *found : NULL;
+}
+
+struct tenant *supervisor_take(struct supervisor *h, const struct registry_tenant *entry) {
+    struct tenant **more = reallocarray(h->tenant, h->tenant_count + 1, sizeof *more);
+    if (!more) return NULL;
+    h->tenant = more;
+    struct tenant *t = tenant_new(h, entry);
+    if (t) h->tenant[h->tenant_count++] = t;
+    return t;
+}
+
+void supervisor_drop(struct supervisor *h, uint32_t number) {
+    for (size_t i = 0; i < h->tenant_count; i++) {
+        if (h->tenant[i]->entry->number != number) continue;
+        free(h->tenant[i]);
+        memmove(&h->tenant[i], &h->tenant[i + 1], (--h->tenant_count - i) * sizeof *h->tenant);
+        return;
+    }
+}
+
+struct ledger_tenant supervisor_about(const struct registry_tenant *entry) {
+    return (struct ledger_tenant){.number = entry->number, .name = entry->name};
+}
+
+/* ---- the end of children ---- */
+
+static void child_ended(struct supervisor *h, const siginfo_t *info) {
+    int status = info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
+    if (service_child(&h->router, info->si_pid, info->si_uid, status)) return;
+    if (service_child(&h->steward, info->si_pid, info->si_uid, status)) return;
+    if (info->si_uid < h->config.uid_base) return; /* an orphan of somebody, ours as the subreaper */
+    struct tenant *t = supervisor_tenant(h, info->si_uid - h->config.uid_base);
+    if (t) tenant_child(t, info->si_pid, info->si_uid, status);
+}
+
+void supervisor_children(struct supervisor *h) {
+    for (;;) {
+        siginfo_t info = {0};
+        /* Looked at first and reaped last: meanwhile its pid is nobody else's. */
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) return;
+        child_ended(h, &info);
+        waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+    }
+}
+
+/* ---- time ---- */
+
+static void sample(struct supervisor *h, uint64_t now) {
+    if (now - h->sampled_at < h->config.sample_ms) return;
+    h->sampled_at = now;
+    if (now - h->posture_at >= POSTURE_MS) {
+        h->posture_at = now;
+        posture_observe(h->layer);
+    }
+    for (size_t i = 0; i < h->tenant_count; i++)
+        tenant_sample(h->tenant[i]);
+    tell_posture(h);
+}
+
+static void announce(struct supervisor *h) {
+    if (h->announced || h->leave_at || h->router.state != SERVICE_READY || h->steward.state != SERVICE_READY) return;
+    h->announced = true;
+    if (notify_manager("READY=1") < 0) log_errno("the service manager is not told");
+    log_say("ready: %zu tenants, at most %" PRIu32 " workers", h->tenant_count, h->config.max_workers);
+}
+
+/* The steward goes last: staff sees the others go. */
+static void leave_on(struct supervisor *h, uint64_t now) {
+    bool empty = true;
+    for (size_t i = 0; i < h->tenant_count; i++)
+        empty = empty && !life_alive(&h->tenant[i]->life);
+    if (empty && !h->steward.stopped) service_stop(&h->steward);
+    if ((empty && !h->router.state && !h->steward.state) || now >= h->leave_at) event_base_loopbreak(h->base);
+}
+
+void supervisor_tick(struct supervisor *h) {
+    uint64_t now = clock_ms();
+    service_tick(&h->router, now);
+    service_tick(&h->steward, now);
+    for (size_t i = 0; i < h->tenant_count; i++)
+        tenant_tick(h->tenant[i], now);
+    room_run(h);
+    sample(h, now);
+    ledger_tick(h->ledger, clock_unix_ms());
+    announce(h);
+    if (h->leave_at) leave_on(h, now);
+}
+
+/* ---- signals ---- */
+
+/* What a reload may change, from the new configuration. The listeners are open already. */
+static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners) {
+    struct listeners old = h->listeners;
+    h->listeners = *listeners;
+    h->config = *config;
+    tell_listeners(h, &old);
+    listeners_close_gone(&old, &h->listeners);
+    tell_limits(h);
+    tell_duties(h);
+    for (size_t i = 0; i < h->tenant_count; i++) {
+        struct tenant *t = h->tenant[i];
+        tenant_profile_changed(t);
+        if (t->cgroup >= 0 && cgroup_limit(&h->cgroup, t->cgroup, &config->limits) < 0) log_errno("tenant %s: limits", t->entry->name);
+    }
+    tell_posture(h);
+    room_run(h);
+}
+
+/* NULL = done, else why not. */
+static const char *reload(struct supervisor *h, char error[CONFIG_ERROR_MAX]) {
+    static struct config config;
+    static struct listeners listeners;
+    const char *which = "";
+    if (!config_load(h->config_path, &config, error)) return error;
+    const char *option = config_needs_restart(&h->config, &config);
+    if (option) {
+        snprintf(error, CONFIG_ERROR_MAX, "restart needed: %s", option);
+        return error;
+    }
+    if (!listeners_change(&h->listeners, &config, &listeners, &which)) {
+        snprintf(error, CONFIG_ERROR_MAX, "%s listener %s: %s", errno == EACCES ? "restart needed:" : "", which, strerror(errno));
+        return error;
+    }
+    take_config(h, &config, &listeners);
+    return NULL;
+}
+
+void supervisor_reload(struct supervisor *h) {
+    char error[CONFIG_ERROR_MAX], state[64];
+    if (h->leave_at) return;
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ms() * 1000);
+    notify_manager(state);
+    const char *refused = reload(h, error);
+    if (refused)
+        log_say("reload refused: %s", refused);
+    else
+        log_say("reloaded");
+    ledger_event(h->ledger, clock_unix_ms(), "reloaded", (struct ledger_tenant){.name = ""}, refused ? "refused" : "done");
+    notify_manager("READY=1");
+}
+
+void supervisor_leave(struct supervisor *h) {
+    if (h->leave_at) return;
+    h->leave_at = clock_ms() + LEAVE_MS;
+    log_say("leaving: every worker drains");
+    notify_manager("STOPPING=1");
+    service_stop(&h->router); /* no new connection; those handed over go on until they are drained */
+    for (size_t i = 0; i < h->tenant_count; i++)
+        tenant_event(h->tenant[i], LIFE_STOP);
+}

@@ -1,0 +1,390 @@
+#include "tenant.h"
+
+#include "../policy/channel.h"
+#include "clock.h"
+#include "log.h"
+#include "monitor.h"
+#include "permits.h"
+#include "proof.h"
+#include "room.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    LOST_MS = 500,        /* from the end of the channel to the news of the death */
+    SAVE_AGAIN_MS = 5000, /* when the registry could not be written */
+    PATH_ROOM = PATH_BYTES_MAX + 64,
+};
+
+struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant *entry) {
+    struct tenant *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    *t = (struct tenant){.house = house, .entry = entry, .counters = -1, .cgroup = -1, .plain = -1, .save_plain = -1};
+    t->since_ms = clock_unix_ms();
+    t->process.fd = t->process.launcher_fd = -1;
+    for (int i = 0; i < ERRANDS_MAX; i++)
+        t->errand[i].fd = -1;
+    life_begin(&t->life, entry->suspended, 0);
+    return t;
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+void tenant_say(struct tenant *t, uint32_t type, uint64_t value, int fd) {
+    union message m = {.plain = {.head = {.type = type, .tenant = t->entry->number, .generation = t->life.generation}, .value = value}};
+    link_send(t->link, &m, fd);
+}
+
+/* ---- start ---- */
+
+static void directory_of(const struct tenant *t, char path[PATH_ROOM]) {
+    snprintf(path, PATH_ROOM, "%s/tenants/%s", t->house->config.state_dir, t->entry->name);
+}
+
+/* Only what the provider itself entered (C10), and the head of its ledger. */
+static void say_profile(struct tenant *t, uint32_t type) {
+    const struct registry_tenant *e = t->entry;
+    const struct config *c = &t->house->config;
+    union message m = {.start = {.head = {.type = type, .tenant = e->number, .generation = t->life.generation},
+                                 .host_count = e->host_count,
+                                 .enrolled = e->enrolled,
+                                 .quota_bytes = e->quota_bytes,
+                                 .memory_bytes = c->arena_bytes,
+                                 .secret_memory = c->secret_memory,
+                                 .connections = c->connections,
+                                 .https_port = c->https_port}};
+    TEXT_COPY(m.start.name, e->name);
+    TEXT_COPY(m.start.title, e->title);
+    TEXT_COPY(m.start.region, e->region);
+    for (uint32_t i = 0; i < e->host_count; i++)
+        TEXT_COPY(m.start.host[i], e->host[i]);
+    if (e->has_code && !e->enrolled) memcpy(m.start.enrol_hash, e->code_hash, sizeof m.start.enrol_hash);
+    ledger_head(t->house->ledger, &m.start.ledger_count, m.start.ledger_head);
+    link_send(t->link, &m, -1);
+}
+
+void tenant_profile_changed(struct tenant *t) {
+    say_profile(t, MESSAGE_WORKER_PROFILE); /* one that is starting takes it right after it is ready */
+}
+
+bool tenant_make_directory(const struct tenant *t) {
+    struct stat st;
+    char path[PATH_ROOM];
+    directory_of(t, path);
+    if (spawn_make_directory(t->entry->uid, path) == 0) return true;
+    if (errno != EEXIST || lstat(path, &st) < 0) return false;
+    if (S_ISDIR(st.st_mode) && st.st_uid == t->entry->uid && (st.st_mode & 07777) == 0700) return true;
+    errno = EPERM; /* somebody else's, or open to others */
+    return false;
+}
+
+static const char *open_cgroup(struct tenant *t) {
+    t->cgroup = cgroup_tenant(&t->house->cgroup, t->entry->name, &t->house->config.limits);
+    t->cgroup_limits = t->cgroup >= 0 ? LAYER_ON : errno == ENOTSUP ? LAYER_UNAVAILABLE : LAYER_OFF;
+    bool excused = t->house->config.allow_missing >> LAYER_cgroup_limits & 1;
+    return t->cgroup_limits == LAYER_OFF && !excused ? "its cgroup" : NULL;
+}
+
+/* Everything of a birth; NULL = done, else the step that failed, with errno. */
+static const char *give_birth(struct tenant *t) {
+    const struct config *c = &t->house->config;
+    char directory[PATH_ROOM], binary[PATH_ROOM], title[TENANT_NAME_MAX + 32];
+    directory_of(t, directory);
+    snprintf(binary, sizeof binary, "%s/cloison-worker", c->binaries);
+    snprintf(title, sizeof title, "cloison-worker: %s", t->entry->name);
+
+    /* There since its creation, unless a crash came between the registry and it. */
+    if (!tenant_make_directory(t)) return "its directory";
+    t->counters = counters_create();
+    t->page = t->counters < 0 ? NULL : counters_map(t->counters, 0);
+    if (!t->page) return "its counter page";
+    const char *failed = open_cgroup(t);
+    if (failed) return failed;
+    struct spawned spawned;
+    if (spawn_worker(binary, title, t->entry->uid, directory, t->cgroup, t->counters, &spawned) < 0) return "fork";
+    process_begin(&t->process, &spawned, t->entry->uid);
+    t->link = link_open(t->house->base, spawned.channel, &monitor_worker, t);
+    if (!t->link) return "its channel";
+    say_profile(t, MESSAGE_WORKER_START);
+    return NULL;
+}
+
+static void do_spawn(struct tenant *t) {
+    const char *failed = give_birth(t);
+    if (!failed) return;
+    log_errno("tenant %s: not started: %s", t->entry->name, failed);
+    tenant_event(t, LIFE_FAIL);
+}
+
+void tenant_ready(struct tenant *t, pid_t pid, const struct message_ready *report) {
+    const char *lacks = process_adopt(&t->process, pid);
+    if (lacks) {
+        tenant_fail(t, lacks);
+        return;
+    }
+    t->report = *report;
+    t->report.layer[LAYER_cgroup_limits] = t->cgroup_limits;
+    enum layer missing = proof_missing(t->report.layer, t->house->config.allow_missing, t->house->config.secret_memory);
+    if (missing != LAYER_COUNT) {
+        log_say("tenant %s: not started: the layer %s is missing and allow_missing does not name it", t->entry->name, layer_name(missing));
+        tenant_event(t, LIFE_FAIL);
+        return;
+    }
+    tenant_event(t, LIFE_READY);
+}
+
+void tenant_hand_over(struct tenant *t) {
+    int end[2];
+    if (channel_pair(end) < 0) {
+        log_errno("tenant %s: hand-over socket", t->entry->name);
+        tenant_event(t, LIFE_FAIL);
+        return;
+    }
+    tenant_say(t, MESSAGE_WORKER_HANDOVER, 0, end[1]);
+    tell_worker(t, end[0]);
+    close(end[0]);
+    close(end[1]);
+}
+
+static void do_serve(struct tenant *t) {
+    tell_counters(t);
+    tenant_hand_over(t);
+}
+
+/* ---- end ---- */
+
+static void do_drain(struct tenant *t) {
+    if (t->locking)
+        tenant_say(t, MESSAGE_WORKER_LOCK, 0, -1);
+    else
+        tenant_say(t, MESSAGE_WORKER_DRAIN, DRAIN_MS, -1);
+}
+
+static void do_kill(struct tenant *t) {
+    link_close(&t->link); /* what it still says is heard no more */
+    if (!process_kill(&t->process)) return;
+    t->last_exit = -SIGKILL;
+    tenant_event(t, LIFE_EXIT);
+}
+
+/* Nothing of a dead worker is kept but numbers. */
+static void release(struct tenant *t) {
+    link_close(&t->link);
+    counters_unmap(t->page);
+    t->page = NULL;
+    close_fd(&t->counters);
+    if (t->cgroup >= 0) {
+        if (cgroup_oom_kills(t->cgroup)) log_say("tenant %s: the kernel ended it at its memory limit", t->entry->name);
+        close_fd(&t->cgroup);
+        cgroup_remove(&t->house->cgroup, t->entry->name);
+    }
+    memset(&t->report, 0, sizeof t->report);
+    memset(t->said, 0, sizeof t->said);
+    t->memory_bytes = t->lost_at = 0;
+    t->locking = false;
+    permits_forget(t->house->permits, t->entry->number);
+    monitor_permits(t->house);
+}
+
+bool tenant_child(struct tenant *t, pid_t pid, uid_t uid, int status) {
+    if (uid == t->entry->uid) link_drain(t->link); /* what it said before its end counts: "enrolled" */
+    switch (process_ended(&t->process, pid, uid, status)) {
+    case PROCESS_NOT_MINE:
+        return false;
+    case PROCESS_LAUNCHED:
+        return true;
+    case PROCESS_GONE:
+        break;
+    }
+    if (!life_alive(&t->life)) return true; /* killed before it said who it is: its life went on already */
+    t->last_exit = status;
+    tenant_event(t, LIFE_EXIT);
+    return true;
+}
+
+void tenant_fail(struct tenant *t, const char *why) {
+    if (!life_alive(&t->life)) return;
+    log_say("tenant %s: its worker is ended: it %s", t->entry->name, why);
+    tenant_event(t, LIFE_FAIL);
+}
+
+/* ---- events ---- */
+
+/* What entering a state means to the steward; 0 = nothing. */
+static const enum tenant_event news[LIFE_STATES] = {
+    [LIFE_SEALED] = EVENT_STARTED,    [LIFE_SERVING] = EVENT_UNSEALED,    [LIFE_DRAINING] = EVENT_DRAINED,
+    [LIFE_THROTTLED] = EVENT_CRASHED, [LIFE_SUSPENDED] = EVENT_SUSPENDED,
+};
+
+/* The ledger's word for a step; NULL = none. Acts of people are recorded where they are done. */
+static const char *word_of(const struct tenant *t, enum life_state before, bool died) {
+    enum life_state now = t->life.state;
+    if (died) return now == LIFE_THROTTLED ? "crashed" : "stopped";
+    if (now == LIFE_SEALED) return before == LIFE_SERVING ? "sealed" : "started";
+    return now == LIFE_SERVING ? "unsealed" : NULL;
+}
+
+static void say_change(struct tenant *t) {
+    log_say("tenant %s: %s, generation %" PRIu64 ", pid %d", t->entry->name, life_state_name(t->life.state), t->life.generation,
+            t->process.pid);
+    if (t->life.state == LIFE_THROTTLED) log_say("tenant %s: status %d, crashes %" PRIu64, t->entry->name, t->last_exit, t->life.crashes);
+}
+
+static void changed(struct tenant *t, enum life_state before, bool died) {
+    enum life_state now = t->life.state;
+    const char *word = word_of(t, before, died);
+    t->since_ms = clock_unix_ms();
+    say_change(t);
+    if (word) ledger_event(t->house->ledger, t->since_ms, word, supervisor_about(t->entry), "done");
+    if (!life_ready(&t->life) && life_reason(&t->life) != t->told) tell_no_worker(t);
+    tell_tenant(t);
+    if (before == LIFE_SUSPENDED) tell_event(t, EVENT_RESUMED);
+    if (news[now] && !(now == LIFE_SEALED && before == LIFE_SERVING)) tell_event(t, news[now]);
+    if (now == LIFE_THROTTLED) tell_event(t, EVENT_THROTTLED);
+}
+
+static void do_act(struct tenant *t, enum life_action act) {
+    switch (act) {
+    case LIFE_DO_NOTHING:
+        break;
+    case LIFE_DO_QUEUE:
+        room_ask(t);
+        break;
+    case LIFE_DO_UNQUEUE:
+        room_leave(t);
+        break;
+    case LIFE_DO_SPAWN:
+        do_spawn(t);
+        break;
+    case LIFE_DO_SERVE:
+        do_serve(t);
+        break;
+    case LIFE_DO_DRAIN:
+        do_drain(t);
+        break;
+    case LIFE_DO_KILL:
+        do_kill(t);
+        break;
+    case LIFE_DO_REFUSE:
+        tell_no_worker(t);
+        break;
+    }
+}
+
+void tenant_event(struct tenant *t, enum life_event event) {
+    if (t->house->leave_at && (event == LIFE_WANT || event == LIFE_ORDER)) return;
+    enum life_state before = t->life.state;
+    bool was_locking = t->locking;
+    bool was_alive = life_alive(&t->life);
+    enum life_action act = life_step(&t->life, event, clock_ms());
+    bool died = was_alive && !life_alive(&t->life);
+    if (died) release(t);
+    if (t->life.state != before) changed(t, before, died);
+    if (died && was_locking && !t->last_exit) tell_event(t, EVENT_LOCKED);
+    if (died) errands_worker_gone(t);
+    do_act(t, act);
+    errands_move(t);
+    if (died) room_run(t->house);
+}
+
+/* ---- what the tenant's administrator decided ---- */
+
+static bool has_wishes(const struct tenant *t) { return t->save_enrolled || t->save_plain >= 0 || t->save_chain_ms; }
+
+static void keep_wishes(struct tenant *t) {
+    struct registry_tenant e = *t->entry;
+    if (t->save_enrolled) {
+        e.enrolled = true;
+        e.has_code = false;
+        memset(e.code_hash, 0, sizeof e.code_hash);
+    }
+    if (t->save_plain >= 0) e.plain = t->save_plain;
+    if (t->save_chain_ms) e.chain_ms = t->save_chain_ms;
+    t->save_at = clock_ms() + SAVE_AGAIN_MS;
+    if (registry_update(t->house->registry, &e) != REGISTRY_DONE) {
+        log_errno("tenant %s: what its worker did is not in the registry yet", t->entry->name);
+        return;
+    }
+    if (t->save_enrolled) tell_event(t, EVENT_ENROLLED);
+    t->save_enrolled = false;
+    t->save_plain = -1;
+    t->save_chain_ms = 0;
+    tenant_open_plain(t);
+    tell_tenant(t);
+}
+
+void tenant_keep_plain(struct tenant *t, bool wanted) {
+    ledger_event(t->house->ledger, clock_unix_ms(), wanted ? "plain_on" : "plain_off", supervisor_about(t->entry), "done");
+    t->save_plain = wanted;
+    keep_wishes(t);
+}
+
+void tenant_keep_enrolled(struct tenant *t) {
+    ledger_event(t->house->ledger, clock_unix_ms(), "enrolled", supervisor_about(t->entry), "done");
+    t->save_enrolled = true;
+    keep_wishes(t);
+}
+
+void tenant_keep_chain(struct tenant *t) {
+    t->save_chain_ms = clock_unix_ms();
+    keep_wishes(t);
+    tell_event(t, EVENT_CHAIN_INSTALLED);
+}
+
+void tenant_open_plain(struct tenant *t) {
+    const struct config *c = &t->house->config;
+    char path[PATH_ROOM];
+    snprintf(path, sizeof path, "%s/web/%s.sock", c->run_dir, t->entry->name);
+    if (t->entry->plain == (t->plain >= 0)) return;
+    if (t->entry->plain) {
+        t->plain = listener_unix(path, c->proxy_group.id, 0660);
+        if (t->plain < 0) {
+            log_errno("tenant %s: its plain socket", t->entry->name);
+            return;
+        }
+    } else {
+        close_fd(&t->plain);
+        unlink(path);
+    }
+    tell_plain(t);
+}
+
+/* ---- time ---- */
+
+uint64_t tenant_idle(const struct tenant *t, uint64_t now) {
+    if (!t->page || !life_ready(&t->life) || atomic_load(&t->page->value[COUNTER_connections])) return 0;
+    uint64_t last = atomic_load(&t->page->value[COUNTER_last_activity]);
+    last = last > now / 1000 ? now : last * 1000; /* its own word: never more than now */
+    if (last < t->life.ready_at) last = t->life.ready_at;
+    return now > last ? now - last : 0;
+}
+
+void tenant_tick(struct tenant *t, uint64_t now) {
+    if (t->life.deadline && now >= t->life.deadline) tenant_event(t, LIFE_TIME);
+    bool should_live = t->life.state == LIFE_STARTING || life_ready(&t->life);
+    if (t->lost_at && now >= t->lost_at + LOST_MS && should_live) tenant_fail(t, "closed its channel");
+    uint64_t idle = t->house->config.idle_ms;
+    if (idle && life_ready(&t->life) && tenant_idle(t, now) >= idle) tenant_event(t, LIFE_STOP);
+    if (has_wishes(t) && now >= t->save_at) keep_wishes(t);
+    errands_tick(t, now);
+}
+
+void tenant_sample(struct tenant *t) {
+    uint64_t bytes = t->cgroup >= 0 ? cgroup_memory(t->cgroup) : 0;
+    if (bytes == t->memory_bytes) return;
+    t->memory_bytes = bytes;
+    tell_tenant(t);
+}

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "../policy/names.h"
+#include "proof.h"
 #include "registry.h"
 
 #include <arpa/inet.h>
@@ -337,6 +338,19 @@ static int finish_listener(cfg_t *cfg, cfg_opt_t *opt) {
     return 0;
 }
 
+/* --- layers --- */
+
+/* Only a worker's own layers, up to its cgroup's limits: what the machine lacks stops nothing anyway. */
+static int check_allow_missing(cfg_t *cfg, cfg_opt_t *opt) {
+    const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+    for (int i = 0; i <= LAYER_cgroup_limits; i++)
+        if (strcmp(layer_name((enum layer)i), value) == 0) {
+            now->config.allow_missing |= (uint64_t)1 << i;
+            return 0;
+        }
+    return refuse(cfg, "allow_missing: expected layers like landlock or net_namespace, not \"%.64s\"", value);
+}
+
 /* --- duties --- */
 
 static int check_group(cfg_t *cfg, cfg_opt_t *opt) {
@@ -393,10 +407,12 @@ static bool run_confuse(char *text, size_t size) {
     cfg_opt_t listener[] = {CFG_STR("kind", NULL, CFGF_NODEFAULT), CFG_STR("proxy", NULL, CFGF_NODEFAULT),
                             CFG_STR_LIST("from", NULL, CFGF_NODEFAULT), CFG_STR("acme", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t duty[] = {CFG_STR("group", NULL, CFGF_NODEFAULT), CFG_END()};
-    cfg_opt_t root[OPTIONS + 3] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
+    cfg_opt_t root[OPTIONS + 4] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
     for (size_t i = 0; i < OPTIONS; i++)
         root[i + 2] = (cfg_opt_t)CFG_STR(options[i].name, NULL, CFGF_NODEFAULT);
-    root[OPTIONS + 2] = (cfg_opt_t)CFG_END();
+    root[OPTIONS + 2] = (cfg_opt_t)CFG_STR_LIST("allow_missing", NULL, CFGF_NODEFAULT);
+    root[OPTIONS + 3] = (cfg_opt_t)CFG_END();
+    root[OPTIONS + 2].validcb = check_allow_missing;
     for (size_t i = 0; listener[i].name; i++)
         listener[i].validcb = check_listener_option;
     duty[0].validcb = check_group;

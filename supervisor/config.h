@@ -64,6 +64,7 @@ struct config {
     uint64_t idle_ms;   /* a worker without traffic for so long is stopped; 0 = never */
     uint64_t sample_ms; /* between two readings of a worker's counters */
     enum secret_memory secret_memory;
+    uint64_t allow_missing; /* bit set, 1 << enum layer: a worker may run without these layers of its own; 0 = every one is demanded */
     uint64_t arena_bytes;
     uint64_t default_quota; /* bytes, a multiple of 4096 */
     char region[TENANT_REGION_MAX + 1];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 TAILQ_HEAD(guests, guest);
+LIST_HEAD(tenants, tenant);
 
 struct tenant {
     uint32_t id; /* first: what the tree compares */
@@ -35,7 +36,7 @@ struct handover {
     void *argument;
     uint32_t held_limit;
     void *tree; /* of struct tenant by id */
-    LIST_HEAD(, tenant) tenants;
+    struct tenants tenants;
     size_t count;
 };
 
@@ -55,7 +56,7 @@ static void pump_again(evutil_socket_t none, short what, void *tenant) {
 }
 
 static void come_again(struct tenant *t) {
-    static const struct timeval soon = {.tv_usec = HANDOVER_AGAIN_MS * 1000};
+    static const struct timeval soon = {.tv_usec = HANDOVER_AGAIN_MS * 1000L};
     if (!evtimer_pending(&t->again, NULL)) evtimer_add(&t->again, &soon);
 }
 

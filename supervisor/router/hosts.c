@@ -1,13 +1,12 @@
 #include "hosts.h"
 
 #include <search.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct row {
+    char host[HOST_MAX + 1]; /* first: what the tree compares */
     uint32_t tenant;
-    char host[];
 };
 
 struct hosts {
@@ -15,12 +14,7 @@ struct hosts {
     size_t count;
 };
 
-/* What tsearch compares: names. A row is found by its name, which is why the tree holds names and not rows. */
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
-
-static struct row *row_of(const char *name) { return (struct row *)(uintptr_t)(name - offsetof(struct row, host)); }
-
-static void free_name(void *name) { free(row_of(name)); }
 
 struct hosts *hosts_new(void) {
     return calloc(1, sizeof(struct hosts));
@@ -28,13 +22,13 @@ struct hosts *hosts_new(void) {
 
 void hosts_free(struct hosts *hosts) {
     if (!hosts) return;
-    tdestroy(hosts->tree, free_name);
+    tdestroy(hosts->tree, free);
     free(hosts);
 }
 
 static struct row *find(const struct hosts *hosts, const char *host) {
-    char **node = tfind(host, &hosts->tree, by_name);
-    return node ? row_of(*node) : NULL;
+    struct row **node = tfind(host, &hosts->tree, by_name);
+    return node ? *node : NULL;
 }
 
 bool hosts_set(struct hosts *hosts, const char *host, uint32_t tenant) {
@@ -45,10 +39,10 @@ bool hosts_set(struct hosts *hosts, const char *host, uint32_t tenant) {
     }
     if (hosts->count == (size_t)TENANTS_MAX * TENANT_HOSTS_MAX) return false;
     size_t size = strlen(host) + 1;
-    if (!(row = malloc(sizeof *row + size))) return false;
-    row->tenant = tenant;
+    if (size > sizeof row->host || !(row = calloc(1, sizeof *row))) return false;
     memcpy(row->host, host, size);
-    if (!tsearch(row->host, &hosts->tree, by_name)) {
+    row->tenant = tenant;
+    if (!tsearch(row, &hosts->tree, by_name)) {
         free(row);
         return false;
     }

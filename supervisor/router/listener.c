@@ -25,10 +25,12 @@ struct entry {
     int socket;
 };
 
+TAILQ_HEAD(entries, entry);
+
 struct listeners {
     struct event_base *base;
     struct connections *connections;
-    TAILQ_HEAD(, entry) all;
+    struct entries all;
     uint32_t count[LISTENER_PLAIN + 1]; /* by kind */
     struct event resume;                /* pending: nobody accepts */
 };
@@ -70,9 +72,9 @@ static void read_peer(const struct sockaddr_storage *from, struct peer *peer) {
 }
 
 static void pause_all(struct listeners *all) {
-    static const struct timeval a_while = {.tv_usec = PAUSE_MS * 1000};
-    struct entry *e;
-    TAILQ_FOREACH(e, &all->all, all) event_del(&e->event);
+    static const struct timeval a_while = {.tv_usec = PAUSE_MS * 1000L};
+    for (struct entry *e = TAILQ_FIRST(&all->all); e; e = TAILQ_NEXT(e, all))
+        event_del(&e->event);
     evtimer_add(&all->resume, &a_while);
     connections_shed(all->connections);
 }
@@ -80,8 +82,8 @@ static void pause_all(struct listeners *all) {
 static void resume_all(evutil_socket_t none, short what, void *argument) {
     (void)none, (void)what;
     struct listeners *all = argument;
-    struct entry *e;
-    TAILQ_FOREACH(e, &all->all, all) event_add(&e->event, NULL);
+    for (struct entry *e = TAILQ_FIRST(&all->all); e; e = TAILQ_NEXT(e, all))
+        event_add(&e->event, NULL);
 }
 
 static void on_accept(evutil_socket_t socket, short what, void *argument) {
@@ -118,8 +120,9 @@ struct listeners *listeners_new(struct event_base *base, struct connections *con
 }
 
 void listeners_remove(struct listeners *all, uint32_t id) {
-    struct entry *e;
-    TAILQ_FOREACH(e, &all->all, all) if (e->listener.id == id) break;
+    struct entry *e = TAILQ_FIRST(&all->all);
+    while (e && e->listener.id != id)
+        e = TAILQ_NEXT(e, all);
     if (!e) return;
     TAILQ_REMOVE(&all->all, e, all);
     all->count[e->listener.policy.kind]--;

@@ -150,23 +150,30 @@ static bool open_events(struct router *r) {
     return r->from_supervisor && r->minute && event_add(r->from_supervisor, NULL) == 0 && event_add(r->minute, &minute) == 0;
 }
 
-struct router *router_open(int channel) {
-    struct router *r = calloc(1, sizeof *r);
+/* What was opened before a failure goes with the process. */
+static bool open_all(struct router *r) {
     size_t ceiling = connections_ceiling();
     uint8_t key[16];
-    if (!r || getrandom(key, sizeof key, 0) != sizeof key) return NULL;
     if (ceiling == 0) {
         errno = EMFILE;
-        return NULL;
+        return false;
     }
-    r->channel = channel;
+    if (getrandom(key, sizeof key, 0) != sizeof key) return false;
     errno = ENOMEM; /* unless the kernel says something better */
-    bool opened = (r->base = open_loop()) && (r->hosts = hosts_new()) && (r->sources = sources_new(key)) &&
-                  (r->connections = connections_new(r->base, ceiling, channel, r->hosts, r->sources, &r->tally)) &&
-                  (r->listeners = listeners_new(r->base, r->connections)) && open_events(r);
-    if (!opened) return NULL;
+    if (!(r->base = open_loop()) || !(r->hosts = hosts_new()) || !(r->sources = sources_new(key))) return false;
+    r->connections = connections_new(r->base, ceiling, r->channel, r->hosts, r->sources, &r->tally);
+    if (!r->connections || !(r->listeners = listeners_new(r->base, r->connections)) || !open_events(r)) return false;
     r->handover = connections_handover(r->connections);
-    return wall_make(WALL_ROUTER, &r->wall) == 0 ? r : NULL;
+    return wall_make(WALL_ROUTER, &r->wall) == 0;
+}
+
+struct router *router_open(int channel) {
+    struct router *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->channel = channel;
+    if (open_all(r)) return r;
+    free(r);
+    return NULL;
 }
 
 int router_seal(struct router *r) {

@@ -64,7 +64,7 @@ static uint64_t full(const struct sources *sources) { return (uint64_t)sources->
 static void refill(const struct sources *sources, struct source *row, uint64_t now_ms) {
     uint64_t elapsed = now_ms > row->filled_ms ? now_ms - row->filled_ms : 0;
     uint64_t most = full(sources);
-    if (elapsed >= SOURCES_BURST_SECONDS * 1000)
+    if (elapsed >= SOURCES_BURST_SECONDS * 1000ULL)
         row->tokens = most;
     else
         row->tokens += elapsed * sources->rate;
@@ -123,6 +123,6 @@ void sources_leave(struct sources *sources, struct source *source) {
 
 void sources_penalise(struct sources *sources, struct source *source, uint64_t now_ms) {
     refill(sources, source, now_ms);
-    uint64_t penalty = SOURCES_PENALTY * TOKEN;
+    uint64_t penalty = (uint64_t)SOURCES_PENALTY * TOKEN;
     source->tokens -= penalty < source->tokens ? penalty : source->tokens;
 }

@@ -29,6 +29,9 @@ WORKER_LINK := -pie
 PIE         := -pie
 ALLOCATOR   :=
 endif
+# `make V=1` shows the commands.
+V ?=
+Q  := $(if $(V),,@)
 OPT    ?= -O2
 CFLAGS  = -std=c17 -D_GNU_SOURCE $(OPT) -g -fPIE $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS = $(LINK) $(EXTRA_LDFLAGS)
@@ -61,26 +64,26 @@ STATIC := $(wildcard worker/web/static/*)
 $(BUILD)/obj/worker/web/assets.o: $(STATIC)
 
 $(BUILD)/cloisond: $(call mains,$(supervisor)) $(BUILD)/libsupervisor.a $(BUILD)/libpolicy.a
-	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lconfuse -levent_core -lseccomp -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lconfuse -levent_core -lseccomp -lmd
 $(BUILD)/cloison-router: $(call mains,$(router)) $(BUILD)/librouter.a $(BUILD)/libpolicy.a
-	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -lseccomp -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -lseccomp -lmd
 $(BUILD)/cloison-steward: $(call mains,$(steward)) $(BUILD)/libsteward.a $(BUILD)/libpolicy.a
-	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -ljansson -lseccomp -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -ljansson -lseccomp -lmd
 $(BUILD)/cloison: $(call mains,$(cli)) $(BUILD)/libcli.a $(BUILD)/libpolicy.a
-	$(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd
 $(BUILD)/cloison-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libpolicy.a
-	$(CC) $(CFLAGS) $(WORKER_LINK) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS) 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(WORKER_LINK) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS) 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Unit tests: one program a file, linked with whatever archives it needs.
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
 unit: $(UNIT)
 $(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a cli.a policy.a)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(WORKER_LIBS) -lconfuse -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(WORKER_LIBS) -lconfuse -lmd
 
 # Fuzzers: the same archives built by clang into build/fuzz; see tests/run.
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -89,7 +92,7 @@ fuzzers:
 fuzzers-here: $(FUZZ)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a cli.a policy.a)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(WORKER_LIBS) -lconfuse -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(WORKER_LIBS) -lconfuse -lmd
 
 # Reads who includes whom, clang-tidy and cppcheck as configured, the man pages.
 lint:

@@ -71,7 +71,8 @@ enum channel_result channel_send(int socket, enum channel_end from, const union 
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
     ssize_t sent;
-    do sent = sendmsg(socket, &datagram, MSG_NOSIGNAL | MSG_DONTWAIT);
+    do
+        sent = sendmsg(socket, &datagram, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
     if (sent == (ssize_t)row->size) return CHANNEL_OK;
     if (sent >= 0) return CHANNEL_ERROR; /* SEQPACKET sends whole or not at all */
@@ -118,36 +119,53 @@ static bool listener_fits(const struct message_listener *l) {
 /* What upward messages may hold is checked here, once, for everybody who receives them. */
 static bool fits(const union message *m) {
     switch (m->head.type) {
-    case MESSAGE_ROUTER_LISTENER: return listener_fits(&m->listener);
+    case MESSAGE_ROUTER_LISTENER:
+        return listener_fits(&m->listener);
     case MESSAGE_ROUTER_HOST:
-    case MESSAGE_ROUTER_UNHOST: return TEXT(m->host.host);
-    case MESSAGE_ROUTER_NO_WORKER: return in_range(m->plain.value, NO_WORKER_STOPPED, NO_WORKER_THROTTLED);
+    case MESSAGE_ROUTER_UNHOST:
+        return TEXT(m->host.host);
+    case MESSAGE_ROUTER_NO_WORKER:
+        return in_range(m->plain.value, NO_WORKER_STOPPED, NO_WORKER_THROTTLED);
     case MESSAGE_ROUTER_WORKER:
-    case MESSAGE_CREDIT: return in_range(m->plain.value, 1, HANDOVER_CREDITS);
-    case MESSAGE_HANDOVER: return in_range(m->handover.kind, HANDOVER_TLS, HANDOVER_PLAIN) && m->handover.port <= 65535;
+    case MESSAGE_CREDIT:
+        return in_range(m->plain.value, 1, HANDOVER_CREDITS);
+    case MESSAGE_HANDOVER:
+        return in_range(m->handover.kind, HANDOVER_TLS, HANDOVER_PLAIN) && m->handover.port <= 65535;
     case MESSAGE_WORKER_START:
     case MESSAGE_WORKER_PROFILE:
         return TEXT(m->start.name) && TEXT(m->start.title) && TEXT(m->start.region) && hosts(m->start.host, m->start.host_count);
-    case MESSAGE_WORKER_CHAIN: return in_range(m->plain.value, 1, CHAIN_MAX);
+    case MESSAGE_WORKER_CHAIN:
+        return in_range(m->plain.value, 1, CHAIN_MAX);
     case MESSAGE_WORKER_READY:
     case MESSAGE_ROUTER_READY:
-    case MESSAGE_STEWARD_READY: return layers(m->ready.layer);
-    case MESSAGE_WORKER_STATE: return in_range(m->plain.value, WORKER_SEALED, WORKER_SERVING);
-    case MESSAGE_WORKER_CSR_MADE: return in_range(m->plain.value, 1, CSR_MAX);
-    case MESSAGE_WORKER_CHAIN_DONE: return in_range(m->plain.value, CHAIN_INSTALLED, CHAIN_NOT_STORED);
-    case MESSAGE_WORKER_PLAIN: return m->plain.value <= 1;
+    case MESSAGE_STEWARD_READY:
+        return layers(m->ready.layer);
+    case MESSAGE_WORKER_STATE:
+        return in_range(m->plain.value, WORKER_SEALED, WORKER_SERVING);
+    case MESSAGE_WORKER_CSR_MADE:
+        return in_range(m->plain.value, 1, CSR_MAX);
+    case MESSAGE_WORKER_CHAIN_DONE:
+        return in_range(m->plain.value, CHAIN_INSTALLED, CHAIN_NOT_STORED);
+    case MESSAGE_WORKER_PLAIN:
+        return m->plain.value <= 1;
     case MESSAGE_WORKER_ENROLLED:
     case MESSAGE_WORKER_WANT_PERMIT:
     case MESSAGE_WORKER_PERMIT_DONE:
-    case MESSAGE_ROUTER_WANT: return m->plain.value == 0;
-    case MESSAGE_STEWARD_SOCKET: return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
+    case MESSAGE_ROUTER_WANT:
+        return m->plain.value == 0;
+    case MESSAGE_STEWARD_SOCKET:
+        return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
     case MESSAGE_STEWARD_TENANT:
         return TEXT(m->tenant.name) && TEXT(m->tenant.title) && TEXT(m->tenant.modules) && TEXT(m->tenant.region) &&
                hosts(m->tenant.host, m->tenant.host_count) && layers(m->tenant.layer);
-    case MESSAGE_STEWARD_HOST: return layers(m->posture.layer);
-    case MESSAGE_STEWARD_ACT: return act_fits(&m->act);
-    case MESSAGE_STEWARD_ANSWER: return TEXT(m->answer.code);
-    default: return true;
+    case MESSAGE_STEWARD_HOST:
+        return layers(m->posture.layer);
+    case MESSAGE_STEWARD_ACT:
+        return act_fits(&m->act);
+    case MESSAGE_STEWARD_ANSWER:
+        return TEXT(m->answer.code);
+    default:
+        return true;
     }
 }
 
@@ -176,8 +194,10 @@ static int control_take(struct msghdr *datagram, int *fd, pid_t *pid) {
         for (size_t i = 0; i < count; i++) {
             int passed;
             memcpy(&passed, CMSG_DATA(c) + i * sizeof passed, sizeof passed);
-            if (fds++ == 0) *fd = passed;
-            else close(passed);
+            if (fds++ == 0)
+                *fd = passed;
+            else
+                close(passed);
         }
     }
     return fds;
@@ -196,14 +216,17 @@ enum channel_result channel_receive(int socket, enum channel_end from, enum chan
     *fd = -1;
     if (pid) *pid = 0;
     ssize_t size;
-    do size = recvmsg(socket, &datagram, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    do
+        size = recvmsg(socket, &datagram, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (size < 0 && errno == EINTR);
     if (size < 0) return errno == EAGAIN ? CHANNEL_AGAIN : errno == ECONNRESET ? CHANNEL_GONE : CHANNEL_ERROR;
 
     int fds = control_take(&datagram, fd, pid);
     enum channel_result result = CHANNEL_BAD;
-    if (size == 0 && fds == 0) result = CHANNEL_GONE;
-    else if (!(datagram.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) result = channel_check(bytes, (size_t)size, fds, from, to);
+    if (size == 0 && fds == 0)
+        result = CHANNEL_GONE;
+    else if (!(datagram.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        result = channel_check(bytes, (size_t)size, fds, from, to);
     if (result == CHANNEL_OK) {
         memset(message, 0, sizeof *message);
         memcpy(message, bytes, (size_t)size);

@@ -51,6 +51,7 @@ void counters_unmap(struct counter_page *page) {
 
 uint64_t counter_rounded(uint64_t value) {
     uint64_t unit = 1;
-    while (value / unit >= 100) unit *= 10;
+    while (value / unit >= 100)
+        unit *= 10;
     return value / unit * unit;
 }

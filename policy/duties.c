@@ -17,7 +17,7 @@ const struct verb_row verb_table[VERB_COUNT] = {
     {"", 0, false, ""},
 #define DUTY(NAME, GROUP)
 #define VERB(NAME, DUTY, RECORDED, HELP) {#NAME, 1U << DUTY_##DUTY, RECORDED, HELP},
-#define REFUSED(NAME) {#NAME, 0, true, "nobody at the provider may (C6)"},
+#define REFUSED(NAME)                    {#NAME, 0, true, "nobody at the provider may (C6)"},
 #include "duties.def"
 #undef DUTY
 #undef VERB

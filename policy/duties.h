@@ -19,7 +19,7 @@ enum verb {
     VERB_NONE,
 #define DUTY(NAME, GROUP)
 #define VERB(NAME, DUTY, RECORDED, HELP) VERB_##NAME,
-#define REFUSED(NAME) VERB_##NAME,
+#define REFUSED(NAME)                    VERB_##NAME,
 #include "duties.def"
 #undef DUTY
 #undef VERB

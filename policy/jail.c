@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #ifndef PR_SET_MDWE /* Linux 6.3; not in glibc 2.36 */
-#define PR_SET_MDWE 65
-#define PR_GET_MDWE 66
+#define PR_SET_MDWE              65
+#define PR_GET_MDWE              66
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
@@ -30,9 +30,9 @@ static const struct {
     enum layer layer;
     int flag;
 } namespaces[] = {
-    {"/proc/self/ns/user", LAYER_user_namespace, CLONE_NEWUSER}, {"/proc/self/ns/mnt", LAYER_mount_namespace, CLONE_NEWNS},
-    {"/proc/self/ns/pid", LAYER_pid_namespace, CLONE_NEWPID},    {"/proc/self/ns/net", LAYER_net_namespace, CLONE_NEWNET},
-    {"/proc/self/ns/ipc", LAYER_ipc_namespace, CLONE_NEWIPC},    {"/proc/self/ns/uts", LAYER_uts_namespace, CLONE_NEWUTS},
+    {"/proc/self/ns/user", LAYER_user_namespace, CLONE_NEWUSER},       {"/proc/self/ns/mnt", LAYER_mount_namespace, CLONE_NEWNS},
+    {"/proc/self/ns/pid", LAYER_pid_namespace, CLONE_NEWPID},          {"/proc/self/ns/net", LAYER_net_namespace, CLONE_NEWNET},
+    {"/proc/self/ns/ipc", LAYER_ipc_namespace, CLONE_NEWIPC},          {"/proc/self/ns/uts", LAYER_uts_namespace, CLONE_NEWUTS},
     {"/proc/self/ns/cgroup", LAYER_cgroup_namespace, CLONE_NEWCGROUP},
 };
 enum { NAMESPACES = sizeof namespaces / sizeof *namespaces };
@@ -56,7 +56,8 @@ int jail_become(uid_t uid, gid_t gid) {
 static int capabilities_set(uint64_t keep) {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {{0}};
-    for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted = (uint32_t)(keep >> (32 * i));
+    for (int i = 0; i < 2; i++)
+        data[i].effective = data[i].permitted = (uint32_t)(keep >> (32 * i));
     return (int)syscall(SYS_capset, &head, data);
 }
 
@@ -152,9 +153,9 @@ static int landlock_nothing(void) {
         uint64_t fs, net, scoped;
     } handled = {.fs = (1ULL << 13) - 1}; /* ABI 1: all 13 rights */
     size_t size = sizeof handled.fs;
-    if (abi >= 2) handled.fs |= 1ULL << 13; /* REFER */
-    if (abi >= 3) handled.fs |= 1ULL << 14; /* TRUNCATE */
-    if (abi >= 5) handled.fs |= 1ULL << 15; /* IOCTL_DEV */
+    if (abi >= 2) handled.fs |= 1ULL << 13;                      /* REFER */
+    if (abi >= 3) handled.fs |= 1ULL << 14;                      /* TRUNCATE */
+    if (abi >= 5) handled.fs |= 1ULL << 15;                      /* IOCTL_DEV */
     if (abi >= 4) handled.net = 3, size = 2 * sizeof handled.fs; /* bind and connect TCP */
     if (abi >= 6) handled.scoped = 3, size = sizeof handled;     /* abstract Unix sockets, signals */
     int fd = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
@@ -188,7 +189,8 @@ static bool no_capability(void) {
 
 void jail_observe(uint8_t layer[64], uint32_t *landlock_abi) {
     memset(layer, 0, 64);
-    for (int i = 0; i < NAMESPACES; i++) layer[namespaces[i].layer] = on(now[i] && now[i] != born[i]);
+    for (int i = 0; i < NAMESPACES; i++)
+        layer[namespaces[i].layer] = on(now[i] && now[i] != born[i]);
     layer[LAYER_no_new_privs] = on(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     layer[LAYER_no_capabilities] = on(no_capability());
     layer[LAYER_not_dumpable] = on(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);

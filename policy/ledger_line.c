@@ -19,7 +19,7 @@ static bool is_word(const char *s) {
 static bool is_valid(const struct ledger_line *line) {
     if (line->count == 0 || line->times == 0 || (!line->has_uid && line->uid)) return false;
     if (!is_word(line->verb) || !is_word(line->result)) return false;
-    return line->tenant ? name_is_tenant(line->name) : line->name[0] == '\0';
+    return line->name[0] ? name_is_tenant(line->name) : line->tenant == 0;
 }
 
 static void hash_text(const char *text, size_t size, uint8_t hash[LEDGER_HASH]) {
@@ -34,8 +34,9 @@ size_t ledger_line_format(struct ledger_line *line, char out[LEDGER_LINE_MAX]) {
     char previous[HASH_HEX + 1] = {0}, uid[12] = "-";
     hex_write(line->previous, LEDGER_HASH, previous);
     if (line->has_uid) snprintf(uid, sizeof uid, "%" PRIu32, line->uid);
-    int size = snprintf(out, LEDGER_LINE_MAX, "%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%" PRIu32 "\t%s\t%s\t%" PRIu64 "\t%s", line->count,
-                        line->time_ms, uid, line->verb, line->tenant, line->tenant ? line->name : "-", line->result, line->times, previous);
+    int size =
+        snprintf(out, LEDGER_LINE_MAX, "%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%" PRIu32 "\t%s\t%s\t%" PRIu64 "\t%s", line->count, line->time_ms,
+                 uid, line->verb, line->tenant, line->name[0] ? line->name : "-", line->result, line->times, previous);
     if (size < 0 || size + 1 + HASH_HEX + 1 > LEDGER_LINE_MAX) return 0;
     hash_text(out, (size_t)size, line->hash);
     out[size] = '\t';
@@ -92,10 +93,10 @@ static bool read_fields(const struct field f[FIELDS], struct ledger_line *line) 
     if (f[9].size != HASH_HEX || !hex_read(f[9].data, LEDGER_HASH, line->hash)) return false;
     line->uid = (uint32_t)uid;
     line->tenant = (uint32_t)tenant;
-    if (!tenant) {
-        if (strcmp(line->name, "-") != 0) return false;
+    if (strcmp(line->name, "-") == 0)
         line->name[0] = '\0';
-    }
+    else if (!line->name[0])
+        return false;
     return is_valid(line);
 }
 

@@ -1,9 +1,10 @@
 /*
  * One line of the provider's ledger and the chain the lines make; pure. Ten fields with one tab between them, then a newline:
  *   COUNT TIME UID VERB TENANT NAME RESULT TIMES PREVIOUS HASH
- * COUNT from 1 without a hole; TIME Unix ms; UID the person's, `-` for an event; VERB a verb or event; TENANT the number, 0 with NAME `-`
- * for none; TIMES how many of them this line stands for; PREVIOUS the HASH of the line before, zeros in the first; HASH the SHA-256 of
- * the line's text up to and without the tab before it, in hex: `head -n1 ledger | cut -f1-9 | tr -d '\n' | sha256sum` shows it.
+ * COUNT from 1 without a hole; TIME Unix ms; UID the person's, `-` for an event; VERB a verb or event; TENANT the number, 0 and NAME `-`
+ * for none, 0 and a NAME for one that is not in the registry; TIMES how many of them this line stands for; PREVIOUS the HASH of the line
+ * before, zeros in the first; HASH the SHA-256 of the line's text up to and without the tab before it, in hex: `head -n1 ledger | cut -f1-9
+ * | tr -d '\n' | sha256sum` shows it.
  */
 #pragma once
 
@@ -24,7 +25,7 @@ struct ledger_line {
     bool has_uid;
     uint32_t uid; /* of the person; 0 when !has_uid */
     char verb[LEDGER_WORD_MAX + 1];
-    uint32_t tenant;                /* 0 = none */
+    uint32_t tenant;                /* 0 = none, or none yet */
     char name[TENANT_NAME_MAX + 1]; /* "" = none */
     char result[LEDGER_WORD_MAX + 1];
     uint64_t times; /* 1.. */

@@ -2,38 +2,38 @@
 #pragma once
 
 enum {
-    TENANT_NAME_MAX = 32,      /* bytes, [a-z][a-z0-9-]* */
-    TENANT_TITLE_MAX = 128,    /* bytes of UTF-8, what the provider calls the customer (C10) */
-    TENANT_MODULES_MAX = 256,  /* bytes, comma-separated names (C10) */
-    TENANT_REGION_MAX = 32,    /* bytes, [a-z0-9-]+ (S8) */
-    TENANT_HOSTS_MAX = 8,      /* hosts of one tenant */
-    HOST_MAX = 253,            /* bytes, lower case, RFC 1035 */
-    TENANTS_MAX = 4096,        /* in one registry */
-    LISTENERS_MAX = 16,        /* of one router */
-    SOURCES_MAX = 16,          /* networks from which a listener takes PROXY headers */
-    PATH_BYTES_MAX = 255,      /* a path in a message or in the configuration */
-    ENROL_CODE_HASH = 32,      /* SHA-256 */
-    LEDGER_HASH = 32,          /* SHA-256 */
+    TENANT_NAME_MAX = 32,     /* bytes, [a-z][a-z0-9-]* */
+    TENANT_TITLE_MAX = 128,   /* bytes of UTF-8, what the provider calls the customer (C10) */
+    TENANT_MODULES_MAX = 256, /* bytes, comma-separated names (C10) */
+    TENANT_REGION_MAX = 32,   /* bytes, [a-z0-9-]+ (S8) */
+    TENANT_HOSTS_MAX = 8,     /* hosts of one tenant */
+    HOST_MAX = 253,           /* bytes, lower case, RFC 1035 */
+    TENANTS_MAX = 4096,       /* in one registry */
+    LISTENERS_MAX = 16,       /* of one router */
+    SOURCES_MAX = 16,         /* networks from which a listener takes PROXY headers */
+    PATH_BYTES_MAX = 255,     /* a path in a message or in the configuration */
+    ENROL_CODE_HASH = 32,     /* SHA-256 */
+    LEDGER_HASH = 32,         /* SHA-256 */
 
-    CLIENT_HELLO_MAX = 16384,  /* bytes peeked while waiting for a whole ClientHello */
-    CLIENT_HELLO_MS = 10000,   /* and how long */
-    PROXY_HEADER_MAX = 536,    /* PROXY v2 with its TLVs; v1 is at most 107 */
-    HANDOVER_CREDITS = 64,     /* fds in flight to one worker (lessons: in-flight fds count per sender) */
-    HELD_PER_TENANT = 64,      /* connections held while a tenant starts */
-    HELD_MS = 30000,           /* and how long */
+    CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
+    CLIENT_HELLO_MS = 10000,        /* and how long */
+    PROXY_HEADER_MAX = 536,         /* PROXY v2 with its TLVs; v1 is at most 107 */
+    HANDOVER_CREDITS = 64,          /* fds in flight to one worker (lessons: in-flight fds count per sender) */
+    HELD_PER_TENANT = 64,           /* connections held while a tenant starts */
+    HELD_MS = 30000,                /* and how long */
     ROUTER_CONNECTIONS_MAX = 16384, /* in the router's hands at once; fewer where RLIMIT_NOFILE's hard limit is small */
 
-    START_MS = 30000,          /* a worker must say ready within this */
-    DRAIN_MS = 10000,          /* and be gone within this after a drain */
+    START_MS = 30000, /* a worker must say ready within this */
+    DRAIN_MS = 10000, /* and be gone within this after a drain */
     BACKOFF_FIRST_MS = 2000,
     BACKOFF_LAST_MS = 60000,
 
-    REQUEST_HEAD_MAX = 16384,  /* request line and headers together */
+    REQUEST_HEAD_MAX = 16384, /* request line and headers together */
     REQUEST_TARGET_MAX = 4096,
     REQUEST_HEADERS_MAX = 64,
-    REQUEST_BODY_MAX = 1048576,/* a body that is not streamed */
-    PIPELINE_MAX = 16,         /* requests read ahead of their answers on one connection */
+    REQUEST_BODY_MAX = 1048576, /* a body that is not streamed */
+    PIPELINE_MAX = 16,          /* requests read ahead of their answers on one connection */
 
-    CSR_MAX = 4096,            /* DER bytes of a certification request */
-    CHAIN_MAX = 65536,         /* PEM bytes of a certificate chain */
+    CSR_MAX = 4096,    /* DER bytes of a certification request */
+    CHAIN_MAX = 65536, /* PEM bytes of a certificate chain */
 };

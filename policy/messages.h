@@ -50,8 +50,8 @@ enum no_worker_reason { NO_WORKER_STOPPED = 1 /* may be wanted */, NO_WORKER_SUS
 
 struct message_limits {
     struct message_head head;
-    uint32_t per_source; /* connections at once from one address */
-    uint32_t per_tenant; /* connections at once in all to one tenant */
+    uint32_t per_source;      /* connections at once from one address */
+    uint32_t per_tenant;      /* connections at once in all to one tenant */
     uint32_t per_source_rate; /* new connections a second from one address */
     uint32_t reserved;
 };
@@ -60,9 +60,9 @@ enum handover_kind { HANDOVER_TLS = 1, HANDOVER_PLAIN = 2 };
 
 struct message_handover {
     struct message_head head;
-    uint32_t kind;        /* enum handover_kind */
-    uint32_t port;        /* of the source */
-    uint8_t address[16];  /* of the source: IPv6, or IPv4 mapped; zero for a Unix socket */
+    uint32_t kind;       /* enum handover_kind */
+    uint32_t port;       /* of the source */
+    uint8_t address[16]; /* of the source: IPv6, or IPv4 mapped; zero for a Unix socket */
 };
 
 /* What the supervisor tells a worker about its tenant: only what the provider itself entered (C10). */
@@ -73,13 +73,13 @@ struct message_start {
     char region[TENANT_REGION_MAX + 8];
     char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
     uint32_t host_count;
-    uint32_t enrolled;      /* 1: an enrolment code is no longer taken */
-    uint64_t quota_bytes;   /* of the LMDB file, a multiple of 4096 */
-    uint64_t memory_bytes;  /* of the secret arena wanted */
-    uint32_t secret_memory; /* enum secret_memory */
-    uint32_t connections;   /* ceiling of connections at once */
-    uint32_t https_port;    /* the public port, for Origin checks */
-    uint32_t fault;         /* 0, always: a test-only build may read it */
+    uint32_t enrolled;                   /* 1: an enrolment code is no longer taken */
+    uint64_t quota_bytes;                /* of the LMDB file, a multiple of 4096 */
+    uint64_t memory_bytes;               /* of the secret arena wanted */
+    uint32_t secret_memory;              /* enum secret_memory */
+    uint32_t connections;                /* ceiling of connections at once */
+    uint32_t https_port;                 /* the public port, for Origin checks */
+    uint32_t fault;                      /* 0, always: a test-only build may read it */
     uint8_t enrol_hash[ENROL_CODE_HASH]; /* SHA-256 of the enrolment code; zero = none */
     uint8_t ledger_head[LEDGER_HASH];    /* the provider's ledger as of this start; the worker seals it */
     uint64_t ledger_count;               /* and how many lines it had */
@@ -108,11 +108,30 @@ struct message_ready {
     uint64_t arena_bytes;    /* of secret memory; 0 = none */
 };
 
-enum tenant_event { EVENT_CREATED = 1, EVENT_CHANGED, EVENT_STARTED, EVENT_UNSEALED, EVENT_DRAINED, EVENT_CRASHED, EVENT_SUSPENDED, EVENT_RESUMED,
-                    EVENT_LOCKED, EVENT_ENROLLED, EVENT_CHAIN_INSTALLED, EVENT_THROTTLED, EVENT_EVICTED };
+enum tenant_event {
+    EVENT_CREATED = 1,
+    EVENT_CHANGED,
+    EVENT_STARTED,
+    EVENT_UNSEALED,
+    EVENT_DRAINED,
+    EVENT_CRASHED,
+    EVENT_SUSPENDED,
+    EVENT_RESUMED,
+    EVENT_LOCKED,
+    EVENT_ENROLLED,
+    EVENT_CHAIN_INSTALLED,
+    EVENT_THROTTLED,
+    EVENT_EVICTED
+};
 
 enum tenant_state { /* as shown to staff */
-    TENANT_STOPPED = 1, TENANT_STARTING, TENANT_SEALED, TENANT_SERVING, TENANT_DRAINING, TENANT_SUSPENDED, TENANT_THROTTLED,
+                    TENANT_STOPPED = 1,
+                    TENANT_STARTING,
+                    TENANT_SEALED,
+                    TENANT_SERVING,
+                    TENANT_DRAINING,
+                    TENANT_SUSPENDED,
+                    TENANT_THROTTLED,
 };
 
 /* What the provider entered about a tenant, and how its worker does. */
@@ -125,36 +144,36 @@ struct message_tenant {
     char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
     uint32_t host_count;
     uint32_t uid;
-    uint32_t state;          /* enum tenant_state */
+    uint32_t state; /* enum tenant_state */
     uint32_t enrolled;
-    uint32_t pid;            /* 0 = none */
-    uint32_t plain;          /* 1: web/NAME.sock is open */
+    uint32_t pid;   /* 0 = none */
+    uint32_t plain; /* 1: web/NAME.sock is open */
     uint64_t quota_bytes;
-    uint64_t created_ms;     /* Unix time, ms */
-    uint64_t since_ms;       /* of this state */
+    uint64_t created_ms;         /* Unix time, ms */
+    uint64_t since_ms;           /* of this state */
     uint64_t throttled_until_ms; /* 0 = not */
     uint64_t starts;
     uint64_t crashes;
-    int32_t last_exit;       /* exit status, or -signal; valid if starts > 0 and not running the first time */
+    int32_t last_exit; /* exit status, or -signal; valid if starts > 0 and not running the first time */
     uint32_t landlock_abi;
     uint32_t syscalls;
     uint32_t reserved;
-    uint8_t layer[64];       /* of the running worker, enum layer_state */
+    uint8_t layer[64]; /* of the running worker, enum layer_state */
     uint8_t filter_hash[32];
     uint64_t arena_bytes;
-    uint64_t memory_bytes;   /* memory.current of its cgroup; 0 = unavailable */
+    uint64_t memory_bytes; /* memory.current of its cgroup; 0 = unavailable */
 };
 
 struct message_posture {
     struct message_head head;
-    uint8_t layer[64];       /* of the machine and the supervisor, enum layer_state; index enum layer */
-    uint32_t workers;        /* running */
+    uint8_t layer[64]; /* of the machine and the supervisor, enum layer_state; index enum layer */
+    uint32_t workers;  /* running */
     uint32_t max_workers;
     uint32_t tenants;
-    uint32_t evictions;      /* workers stopped to make room */
-    uint64_t started_ms;     /* Unix time */
+    uint32_t evictions;  /* workers stopped to make room */
+    uint64_t started_ms; /* Unix time */
     uint64_t ledger_lines;
-    uint64_t ledger_gaps;    /* lifecycle events that could not be recorded */
+    uint64_t ledger_gaps; /* lifecycle events that could not be recorded */
     uint64_t router_starts;
     uint64_t steward_starts;
 };
@@ -180,24 +199,24 @@ enum act_field { ACT_TITLE = 1, ACT_MODULES = 2, ACT_REGION = 4, ACT_HOSTS = 8, 
 
 enum act_result {
     ACT_DONE = 1,
-    ACT_REFUSED,         /* duty missing, or a verb nobody has (C6) */
+    ACT_REFUSED, /* duty missing, or a verb nobody has (C6) */
     ACT_NO_TENANT,
-    ACT_EXISTS,          /* name or host is taken */
-    ACT_BAD_FIELD,       /* detail = enum act_field */
-    ACT_WRONG_STATE,     /* e.g. resume of what is not suspended, enrol-code after enrolment */
-    ACT_NOT_RECORDED,    /* the ledger cannot take the line: refused */
-    ACT_FAILED,          /* the worker did not start or answer; detail = enum chain_result for a chain */
-    ACT_FULL,            /* TENANTS_MAX or the uid range */
-    ACT_PENDING,         /* waits for a second person */
+    ACT_EXISTS,       /* name or host is taken */
+    ACT_BAD_FIELD,    /* detail = enum act_field */
+    ACT_WRONG_STATE,  /* e.g. resume of what is not suspended, enrol-code after enrolment */
+    ACT_NOT_RECORDED, /* the ledger cannot take the line: refused */
+    ACT_FAILED,       /* the worker did not start or answer; detail = enum chain_result for a chain */
+    ACT_FULL,         /* TENANTS_MAX or the uid range */
+    ACT_PENDING,      /* waits for a second person */
 };
 
 struct message_answer {
     struct message_head head;
     uint64_t request;
-    uint32_t result;     /* enum act_result */
+    uint32_t result; /* enum act_result */
     uint32_t detail;
-    char code[40];       /* the enrolment code of create and enrol-code, once; else "" */
-    uint64_t value;      /* bytes in the fd, if there is one */
+    char code[40];  /* the enrolment code of create and enrol-code, once; else "" */
+    uint64_t value; /* bytes in the fd, if there is one */
 };
 
 union message {

@@ -19,7 +19,7 @@ struct row {
 };
 
 static const struct row table[] = {
-#define SYSCALL(WALL, NAME, REASON) {WALL_##WALL, #NAME, false, 0, 0, 0, REASON},
+#define SYSCALL(WALL, NAME, REASON)                       {WALL_##WALL, #NAME, false, 0, 0, 0, REASON},
 #define MASKED(WALL, NAME, ARGUMENT, MASK, VALUE, REASON) {WALL_##WALL, #NAME, true, ARGUMENT, MASK, VALUE, REASON},
 #include "syscalls.def"
 #undef SYSCALL
@@ -36,10 +36,9 @@ struct wall_row wall_row(size_t i) {
 static int row_add(scmp_filter_ctx filter, enum wall which, const struct row *row) {
     int number = seccomp_syscall_resolve_name(row->name);
     if (number < 0) return 0; /* not on this architecture */
-    int error = row->masked && row->wall == which
-                    ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
-                                       SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, row->mask, row->value))
-                    : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+    int error = row->masked && row->wall == which ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
+                                                                     SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, row->mask, row->value))
+                                                  : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
     return error == -EEXIST ? 0 : error;
 }
 

@@ -11,9 +11,9 @@ enum wall { WALL_SUPERVISOR, WALL_ROUTER, WALL_STEWARD, WALL_WORKER };
 /* A compiled list. About 1 ms to make, microseconds to close. */
 struct wall_program {
     struct sock_filter code[1024];
-    uint16_t size;      /* instructions */
-    uint32_t calls;     /* how many system calls it allows */
-    uint8_t hash[32];   /* SHA-256 of the code */
+    uint16_t size;    /* instructions */
+    uint32_t calls;   /* how many system calls it allows */
+    uint8_t hash[32]; /* SHA-256 of the code */
 };
 
 /* Needs memfd_create and ordinary calls. 0, or -1 with errno. */

@@ -37,7 +37,8 @@ __attribute__((noreturn)) static void die(const char *step) {
 static void signals_default(void) {
     sigset_t none;
     sigemptyset(&none);
-    for (int s = 1; s < SIGRTMIN; s++) signal(s, SIG_DFL);
+    for (int s = 1; s < SIGRTMIN; s++)
+        signal(s, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

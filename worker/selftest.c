@@ -32,9 +32,11 @@ static const struct {
     bool (*attempt)(void);
     bool walled; /* with the seccomp wall closed: it must kill; else the other walls must refuse */
 } tries[] = {
-    {"open under seccomp", try_open, true},     {"socket under seccomp", try_socket, true},   {"fork under seccomp", try_fork, true},
-    {"exec under seccomp", try_exec, true},     {"ptrace under seccomp", try_ptrace, true},   {"executable memory under seccomp", try_executable, true},
-    {"create under Landlock", try_create, false}, {"open outside the root", try_outside, false}, {"mount without capabilities", try_mount, false},
+    {"open under seccomp", try_open, true},           {"socket under seccomp", try_socket, true},
+    {"fork under seccomp", try_fork, true},           {"exec under seccomp", try_exec, true},
+    {"ptrace under seccomp", try_ptrace, true},       {"executable memory under seccomp", try_executable, true},
+    {"create under Landlock", try_create, false},     {"open outside the root", try_outside, false},
+    {"mount without capabilities", try_mount, false},
 };
 
 /* 0: it was refused; 1: it got through. */

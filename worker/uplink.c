@@ -21,8 +21,8 @@ static void (*permit_granted)(void *);
 static void *permit_argument;
 
 static void say(uint32_t type, uint64_t value, int fd) {
-    union message m = {.plain = {.head = {.type = type, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
-                                 .value = value}};
+    union message m = {
+        .plain = {.head = {.type = type, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation}, .value = value}};
     /* The channel holds many of these small messages; a supervisor that takes none for so long is gone. */
     if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, fd) != CHANNEL_OK) _exit(1);
 }
@@ -40,9 +40,11 @@ void uplink_wait_start(void) {
 }
 
 void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes) {
-    union message m = {.ready = {.head = {.type = MESSAGE_WORKER_READY, .tenant = self.profile.head.tenant,
-                                          .generation = self.profile.head.generation},
-                                 .landlock_abi = landlock_abi, .syscalls = syscalls, .arena_bytes = arena_bytes}};
+    union message m = {
+        .ready = {.head = {.type = MESSAGE_WORKER_READY, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
+                  .landlock_abi = landlock_abi,
+                  .syscalls = syscalls,
+                  .arena_bytes = arena_bytes}};
     memcpy(m.ready.layer, layer, sizeof m.ready.layer);
     memcpy(m.ready.filter_hash, filter_hash, sizeof m.ready.filter_hash);
     if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) _exit(1);
@@ -78,12 +80,15 @@ static void handover_ready(evutil_socket_t socket, short what, void *unused) {
         result = channel_receive(socket, CHANNEL_ROUTER, CHANNEL_WORKER, &m, &fd, NULL);
         if (result != CHANNEL_OK) break;
         taken++;
-        if (m.head.generation == self.profile.head.generation) web_accept(fd, &m.handover);
-        else close(fd);
+        if (m.head.generation == self.profile.head.generation)
+            web_accept(fd, &m.handover);
+        else
+            close(fd);
     }
     if (taken) {
-        union message m = {.plain = {.head = {.type = MESSAGE_CREDIT, .tenant = self.profile.head.tenant,
-                                              .generation = self.profile.head.generation}, .value = taken}};
+        union message m = {
+            .plain = {.head = {.type = MESSAGE_CREDIT, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
+                      .value = taken}};
         if (channel_send(socket, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) result = CHANNEL_GONE;
     }
     /* A router that is gone or lies loses its socket; a new one gets another from the supervisor. */
@@ -132,16 +137,29 @@ static void profile_take(const struct message_start *profile) {
 
 static void obey(const union message *m, int fd) {
     switch (m->head.type) {
-    case MESSAGE_WORKER_PROFILE: profile_take(&m->start); break;
-    case MESSAGE_WORKER_HANDOVER: handover_begin(fd); break;
-    case MESSAGE_WORKER_DRAIN: web_drain(gone, NULL); break;
-    case MESSAGE_WORKER_CSR: csr_make(); break;
-    case MESSAGE_WORKER_CHAIN: chain_take(fd, m->plain.value); break;
-    case MESSAGE_WORKER_LOCK: lock(); break;
+    case MESSAGE_WORKER_PROFILE:
+        profile_take(&m->start);
+        break;
+    case MESSAGE_WORKER_HANDOVER:
+        handover_begin(fd);
+        break;
+    case MESSAGE_WORKER_DRAIN:
+        web_drain(gone, NULL);
+        break;
+    case MESSAGE_WORKER_CSR:
+        csr_make();
+        break;
+    case MESSAGE_WORKER_CHAIN:
+        chain_take(fd, m->plain.value);
+        break;
+    case MESSAGE_WORKER_LOCK:
+        lock();
+        break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);
         break;
-    default: _exit(1); /* a second START */
+    default:
+        _exit(1); /* a second START */
     }
 }
 

@@ -16,9 +16,9 @@ void uplink_start(void);
 /* Says ready: `layer` as jail_observe() gave it. */
 void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes);
 
-void uplink_state(void);          /* sealed or serving, as self.keys says */
+void uplink_state(void); /* sealed or serving, as self.keys says */
 void uplink_enrolled(void);
-void uplink_plain(bool wanted);   /* the tenant switched web/NAME.sock on or off (C4) */
+void uplink_plain(bool wanted); /* the tenant switched web/NAME.sock on or off (C4) */
 
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */
 void uplink_want_permit(void (*granted)(void *), void *argument);

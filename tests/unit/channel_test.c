@@ -16,7 +16,8 @@
 static int open_fds(void) {
     int n = 0;
     DIR *d = opendir("/proc/self/fd");
-    while (readdir(d)) n++;
+    while (readdir(d))
+        n++;
     closedir(d);
     return n;
 }
@@ -59,16 +60,16 @@ static void what_the_table_does_not_let_through_is_bad_and_leaks_no_fd(void **st
     int end[2], fd, three[3] = {0, 0, 0}, before = open_fds();
     assert_int_equal(channel_pair(end), 0);
     union message m = {.plain = {.head.type = MESSAGE_WORKER_STATE, .value = WORKER_SEALED}}, got, bad;
-#define REFUSED(SIZE, FDS)                                                                                                     \
-    raw(end[1], &bad, SIZE, three, FDS);                                                                                       \
-    assert_int_equal(channel_receive(end[0], CHANNEL_WORKER, CHANNEL_SUPERVISOR, &got, &fd, NULL), CHANNEL_BAD);               \
+#define REFUSED(SIZE, FDS)                                                                                                                 \
+    raw(end[1], &bad, SIZE, three, FDS);                                                                                                   \
+    assert_int_equal(channel_receive(end[0], CHANNEL_WORKER, CHANNEL_SUPERVISOR, &got, &fd, NULL), CHANNEL_BAD);                           \
     assert_int_equal(fd, -1)
     size_t size = sizeof m.plain;
     bad = m, REFUSED(size - 1, 0);
     bad = m, REFUSED(size + 1, 0);
     bad = m, REFUSED(4, 0);
     bad = m, REFUSED(sizeof m, 0);
-    bad = m, REFUSED(size, 1); /* a fd where none belongs */
+    bad = m, REFUSED(size, 1);                                                               /* a fd where none belongs */
     bad = m, bad.head.type = MESSAGE_WORKER_CSR_MADE, bad.plain.value = 1, REFUSED(size, 0); /* none where one belongs */
     bad = m, bad.head.type = MESSAGE_WORKER_CSR_MADE, bad.plain.value = 1, REFUSED(size, 2);
     bad = m, bad.head.type = MESSAGE_WORKER_CSR_MADE, bad.plain.value = 1, REFUSED(size, 3); /* truncated control data */
@@ -126,7 +127,8 @@ static void a_full_channel_says_again(void **state) {
     assert_int_equal(channel_pair(end), 0);
     union message m = {.plain = {.head.type = MESSAGE_ROUTER_WANT}};
     enum channel_result r = CHANNEL_OK;
-    for (int i = 0; i < 100000 && r == CHANNEL_OK; i++) r = channel_send(end[1], CHANNEL_ROUTER, &m, -1);
+    for (int i = 0; i < 100000 && r == CHANNEL_OK; i++)
+        r = channel_send(end[1], CHANNEL_ROUTER, &m, -1);
     assert_int_equal(r, CHANNEL_AGAIN);
     close(end[0]);
     assert_int_equal(channel_send(end[1], CHANNEL_ROUTER, &m, -1), CHANNEL_GONE);

@@ -46,7 +46,8 @@ static int jailed(void) {
     if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) return 18;
     char byte;
     fcntl(JAIL_CHANNEL, F_SETFL, 0);
-    while (read(JAIL_CHANNEL, &byte, 1) > 0) {} /* until the end */
+    while (read(JAIL_CHANNEL, &byte, 1) > 0) {
+    } /* until the end */
     return 0;
 }
 
@@ -82,7 +83,8 @@ static long status_field(pid_t pid, const char *name) {
     FILE *f = fopen(path, "r");
     long value = -1;
     while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':') value = strtol(line + strlen(name) + 1, NULL, strstr(name, "Cap") ? 16 : 10);
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
+            value = strtol(line + strlen(name) + 1, NULL, strstr(name, "Cap") ? 16 : 10);
     if (f) fclose(f);
     return value;
 }
@@ -94,7 +96,8 @@ static void every_layer_stands(void **state) {
     pid_t pid;
     start(&s, &m, &pid);
     for (int i = LAYER_user_namespace; i <= LAYER_seccomp; i++)
-        if (m.ready.layer[i] != LAYER_ON && !(i == LAYER_mdwe && m.ready.layer[i] == LAYER_UNAVAILABLE)) fail_msg("layer %d is %d", i, m.ready.layer[i]);
+        if (m.ready.layer[i] != LAYER_ON && !(i == LAYER_mdwe && m.ready.layer[i] == LAYER_UNAVAILABLE))
+            fail_msg("layer %d is %d", i, m.ready.layer[i]);
     assert_int_equal(m.ready.arena_bytes, 1); /* pid 1 of its namespace */
     assert_int_not_equal(pid, s.pid);
     assert_int_equal(status_field(pid, "PPid"), getpid());
@@ -172,7 +175,8 @@ static void the_wall_kills_every_other_call(void **state) {
     int killed = 0, total = 0;
     for (int number = 0; number < 470; number++) {
         bool listed = false;
-        for (size_t i = 0; i < wall_row_count; i++) listed |= wall_row(i).wall == WALL_WORKER && wall_row(i).number == number;
+        for (size_t i = 0; i < wall_row_count; i++)
+            listed |= wall_row(i).wall == WALL_WORKER && wall_row(i).number == number;
         /* uretprobe and uprobe: newer kernels pass them by every filter; they work only from the kernel's own trampoline. */
         if (listed || number == 335 || number == 336) continue;
         total++;
@@ -184,8 +188,10 @@ static void the_wall_kills_every_other_call(void **state) {
         }
         int status;
         waitpid(child, &status, 0);
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) killed++;
-        else print_message("call %d got through\n", number);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+            killed++;
+        else
+            print_message("call %d got through\n", number);
     }
     assert_int_equal(killed, total);
 }
@@ -247,8 +253,11 @@ int main(int argc, char **argv) {
     (void)argc;
     if (strcmp(argv[0], "jailed") == 0) return jailed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layer_stands),          cmocka_unit_test(nobody_outside_reaches_in),     cmocka_unit_test(one_worker_a_directory),
-        cmocka_unit_test(the_wall_kills_every_other_call), cmocka_unit_test(masked_arguments_are_compared),
+        cmocka_unit_test(every_layer_stands),
+        cmocka_unit_test(nobody_outside_reaches_in),
+        cmocka_unit_test(one_worker_a_directory),
+        cmocka_unit_test(the_wall_kills_every_other_call),
+        cmocka_unit_test(masked_arguments_are_compared),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

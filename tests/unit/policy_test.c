@@ -15,10 +15,12 @@
 
 static void duties_are_disjoint(void **state) {
     (void)state; /* C1 */
-    for (int v = VERB_NONE; v < VERB_COUNT; v++) assert_true((verb_table[v].duties & (verb_table[v].duties - 1)) == 0);
+    for (int v = VERB_NONE; v < VERB_COUNT; v++)
+        assert_true((verb_table[v].duties & (verb_table[v].duties - 1)) == 0);
     for (int d = 0; d < DUTY_COUNT; d++) {
         int has = 0;
-        for (int v = VERB_NONE; v < VERB_COUNT; v++) has += duty_may(1U << d, (enum verb)v);
+        for (int v = VERB_NONE; v < VERB_COUNT; v++)
+            has += duty_may(1U << d, (enum verb)v);
         assert_true(has > 0);
     }
 }
@@ -44,7 +46,8 @@ static void a_counter_names_its_promise(void **state) {
     (void)state; /* S3, S5 */
     for (int c = 0; c < COUNTER_COUNT; c++) {
         assert_true(counter_table[c].promise[0] == 'S' || counter_table[c].promise[0] == 'H');
-        for (int d = 0; d < c; d++) assert_string_not_equal(counter_table[c].name, counter_table[d].name);
+        for (int d = 0; d < c; d++)
+            assert_string_not_equal(counter_table[c].name, counter_table[d].name);
     }
 }
 
@@ -83,37 +86,63 @@ static void names_are_checked(void **state) {
     char long_label[80], long_host[300];
     memset(long_label, 'a', 64), strcpy(long_label + 64, ".fr");
     memset(long_host, 0, sizeof long_host);
-    for (int i = 0; i < 85; i++) strcat(long_host, "ab.");
+    for (int i = 0; i < 85; i++)
+        strcat(long_host, "ab.");
     strcat(long_host, "fr");
     assert_true(name_is_tenant("a") && name_is_tenant("acme-2"));
     assert_false(name_is_tenant("") || name_is_tenant("2a") || name_is_tenant("-a") || name_is_tenant("a-") || name_is_tenant("A"));
-    assert_false(name_is_tenant("a/b") || name_is_tenant("..") || name_is_tenant("a.b") || name_is_tenant("abcdefghijklmnopqrstuvwxyzabcdefg"));
+    assert_false(name_is_tenant("a/b") || name_is_tenant("..") || name_is_tenant("a.b") ||
+                 name_is_tenant("abcdefghijklmnopqrstuvwxyzabcdefg"));
     assert_true(name_is_host("acme.localhost") && name_is_host("a-b.example.fr") && name_is_host("3com.example"));
-    assert_false(name_is_host("localhost") || name_is_host("Acme.fr") || name_is_host("a..fr") || name_is_host(".fr") || name_is_host("a.fr."));
-    assert_false(name_is_host("10.0.0.1") || name_is_host("a_b.fr") || name_is_host("-a.fr") || name_is_host(long_label) || name_is_host(long_host));
+    assert_false(name_is_host("localhost") || name_is_host("Acme.fr") || name_is_host("a..fr") || name_is_host(".fr") ||
+                 name_is_host("a.fr."));
+    assert_false(name_is_host("10.0.0.1") || name_is_host("a_b.fr") || name_is_host("-a.fr") || name_is_host(long_label) ||
+                 name_is_host(long_host));
     assert_true(name_is_modules("") && name_is_modules("crm,documents"));
     assert_false(name_is_modules(",") || name_is_modules("crm,") || name_is_modules("crm, documents") || name_is_modules("CRM"));
     assert_true(name_is_region("eu-fr") && name_is_region("1"));
     assert_false(name_is_region("") || name_is_region("EU") || name_is_region("eu fr"));
     assert_true(name_is_title("") && name_is_title("Société Générale d’Électricité"));
-    assert_false(name_is_title("a\nb") || name_is_title("\x7f") || name_is_title("\xc2\x85") || name_is_title("\xff") || name_is_title("\xed\xa0\x80"));
+    assert_false(name_is_title("a\nb") || name_is_title("\x7f") || name_is_title("\xc2\x85") || name_is_title("\xff") ||
+                 name_is_title("\xed\xa0\x80"));
 }
 
 static void utf8_is_strict(void **state) {
     (void)state;
-    static const struct { const char *bytes; bool fine; } row[] = {
-        {"", true}, {"a\xc3\xa9", true}, {"\xe2\x82\xac", true}, {"\xf0\x9f\x98\x80", true}, {"\xf4\x8f\xbf\xbf", true},
-        {"\xc0\x80", false}, {"\xc1\xbf", false}, {"\xe0\x9f\xbf", false}, {"\xf0\x8f\xbf\xbf", false}, {"\xf4\x90\x80\x80", false},
-        {"\xed\xa0\x80", false}, {"\x80", false}, {"\xc3", false}, {"\xe2\x82", false}, {"\xc3\x28", false}, {"\xf8\x88\x80\x80\x80", false},
+    static const struct {
+        const char *bytes;
+        bool fine;
+    } row[] = {
+        {"", true},
+        {"a\xc3\xa9", true},
+        {"\xe2\x82\xac", true},
+        {"\xf0\x9f\x98\x80", true},
+        {"\xf4\x8f\xbf\xbf", true},
+        {"\xc0\x80", false},
+        {"\xc1\xbf", false},
+        {"\xe0\x9f\xbf", false},
+        {"\xf0\x8f\xbf\xbf", false},
+        {"\xf4\x90\x80\x80", false},
+        {"\xed\xa0\x80", false},
+        {"\x80", false},
+        {"\xc3", false},
+        {"\xe2\x82", false},
+        {"\xc3\x28", false},
+        {"\xf8\x88\x80\x80\x80", false},
     };
-    for (size_t i = 0; i < sizeof row / sizeof *row; i++) assert_int_equal(text_is_utf8(row[i].bytes, strlen(row[i].bytes)), row[i].fine);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        assert_int_equal(text_is_utf8(row[i].bytes, strlen(row[i].bytes)), row[i].fine);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(duties_are_disjoint),         cmocka_unit_test(nobody_may_touch_what_a_tenant_stored),
-        cmocka_unit_test(a_counter_names_its_promise), cmocka_unit_test(what_is_shown_has_two_significant_digits),
-        cmocka_unit_test(the_page_cannot_change_its_size), cmocka_unit_test(names_are_checked), cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(duties_are_disjoint),
+        cmocka_unit_test(nobody_may_touch_what_a_tenant_stored),
+        cmocka_unit_test(a_counter_names_its_promise),
+        cmocka_unit_test(what_is_shown_has_two_significant_digits),
+        cmocka_unit_test(the_page_cannot_change_its_size),
+        cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(utf8_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #include "xaes.h"
 
 struct keyring {
-    struct xaes *records;      /* values of the store */
+    struct xaes *records;         /* values of the store */
     uint8_t index_prf[KEY_BYTES]; /* LMDB keys: HMAC-SHA256 of table and id, cut to 16 bytes */
     uint8_t check_mac[KEY_BYTES]; /* the keyed multiset hash of `check` */
 };

@@ -1,4 +1,5 @@
-/* Sizes and small calls every key file shares. keys/ is the only includer of <openssl/evp.h> and <argon2.h>; all secrets live in the arena. */
+/* Sizes and small calls every key file shares. keys/ is the only includer of <openssl/evp.h> and <argon2.h>; all secrets live in the arena.
+ */
 #pragma once
 
 #include <stdbool.h>

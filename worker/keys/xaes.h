@@ -16,4 +16,5 @@ bool xaes_seal(struct xaes *x, const void *aad, size_t aad_size, const void *pla
 /* out: size - XAES_OVERHEAD bytes; false and out wiped when anything differs. */
 bool xaes_open(struct xaes *x, const void *aad, size_t aad_size, const uint8_t *sealed, size_t size, uint8_t *out);
 /* With a given nonce: for the published vectors. */
-bool xaes_seal_nonce(struct xaes *x, const uint8_t nonce[XAES_NONCE], const void *aad, size_t aad_size, const void *plain, size_t size, uint8_t *out);
+bool xaes_seal_nonce(struct xaes *x, const uint8_t nonce[XAES_NONCE], const void *aad, size_t aad_size, const void *plain, size_t size,
+                     uint8_t *out);

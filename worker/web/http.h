@@ -25,13 +25,13 @@ struct exchange; /* one request being answered; owned by its connection */
 
 struct request {
     const struct http_request_head *head;
-    char path[REQUEST_TARGET_MAX + 1];  /* percent-decoded */
-    struct slice segment[8];            /* the path's variable parts, in order */
-    const uint8_t *body;                /* whole body, unless the route streams */
+    char path[REQUEST_TARGET_MAX + 1]; /* percent-decoded */
+    struct slice segment[8];           /* the path's variable parts, in order */
+    const uint8_t *body;               /* whole body, unless the route streams */
     size_t body_size;
     const struct session *session;
-    uint8_t peer[16];                   /* binary, for lock-out tables only; never logged */
-    bool plain;                         /* came over web/NAME.sock */
+    uint8_t peer[16]; /* binary, for lock-out tables only; never logged */
+    bool plain;       /* came over web/NAME.sock */
 };
 
 /* How a route takes its body and who may call it. */
@@ -53,23 +53,25 @@ struct route {
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
-extern const struct route web_routes[];  /* health, pages, openapi: web/ */
+extern const struct route web_routes[];     /* health, pages, openapi: web/ */
 extern const struct route account_routes[]; /* enrol, session, tokens, settings: web/account.c */
-extern const struct route crm_routes[];  /* companies, contacts, import, export: crm/ */
+extern const struct route crm_routes[];     /* companies, contacts, import, export: crm/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
-void respond_json(struct exchange *x, int status, json_t *body);                       /* steals body */
+void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */
 void respond_bytes(struct exchange *x, int status, const char *type, const void *bytes, size_t size); /* copies */
-void respond_buffer(struct exchange *x, int status, const char *type, struct evbuffer *body); /* moves the bytes out of body */
-void respond_empty(struct exchange *x, int status);                                      /* e.g. 204 */
-/* application/problem+json (RFC 9457). type: a short word, e.g. "invalid-field"; detail: never tenant data. field and line: NULL / 0 = none. */
+void respond_buffer(struct exchange *x, int status, const char *type, struct evbuffer *body);         /* moves the bytes out of body */
+void respond_empty(struct exchange *x, int status);                                                   /* e.g. 204 */
+/* application/problem+json (RFC 9457). type: a short word, e.g. "invalid-field"; detail: never tenant data. field and line: NULL / 0 =
+ * none. */
 void respond_problem(struct exchange *x, int status, const char *type, const char *detail, const char *field, unsigned long line);
 /* A header of the answer; call before respond_. name and value are copied. */
 void respond_header(struct exchange *x, const char *name, const char *value);
 
 /* An answer in pieces (chunked): `more` is called whenever there is room; it appends to out and returns 1 to go on, 0 at the end,
  * -1 to break the connection off. release(argument) is called exactly once at the end. */
-void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out), void (*release)(void *), void *argument);
+void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out),
+                    void (*release)(void *), void *argument);
 
 /* For ROUTE_STREAMED: piece gets the body as it arrives (return false after having responded, to stop), end is called at its end and
  * responds; release exactly once, also when the connection breaks. */

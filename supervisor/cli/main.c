@@ -1,0 +1,102 @@
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RUN_DIR "/run/cloison"
+
+static const struct {
+    const char *group; /* the first word; NULL = there is but one */
+    const char *name;
+    cli_verb *run;
+    const char *arguments; /* NULL = not offered, it is always refused */
+} verbs[] = {
+    {NULL, "status", cli_status, ""},
+    {NULL, "top", cli_top, "[--once]"},
+    {NULL, "posture", cli_posture, ""},
+    {"tenant", "list", cli_list, ""},
+    {"tenant", "show", cli_show, "NAME"},
+    {"tenant", "create", cli_create, "NAME --host HOST... [--title T] [--modules M,...] [--region R] [--quota BYTES]"},
+    {"tenant", "set", cli_set, "NAME [--host HOST...] [--title T] [--modules M,...] [--region R] [--quota BYTES]"},
+    {"tenant", "enrol-code", cli_enrol_code, "NAME"},
+    {"tenant", "start", cli_start, "NAME"},
+    {"tenant", "stop", cli_stop, "NAME"},
+    {"tenant", "suspend", cli_suspend, "NAME"},
+    {"tenant", "resume", cli_resume, "NAME"},
+    {"tenant", "lock", cli_lock, "NAME"},
+    {"tenant", "csr", cli_csr, "NAME"},
+    {"tenant", "cert", cli_cert, "NAME FILE"},
+    {"tenant", "read", cli_read, NULL},
+    {"tenant", "export", cli_export, NULL},
+    {"tenant", "copy", cli_copy, NULL},
+    {"tenant", "connect", cli_connect, NULL},
+    {"tenant", "delete", cli_delete, NULL},
+    {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
+    {"ledger", "verify", cli_ledger_verify, ""},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+int cli_usage(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("cloison: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("\nTry `cloison --help` or cloison(1).\n", stderr);
+    va_end(arguments);
+    return CLI_USAGE;
+}
+
+void cli_print_json(const json_t *value) {
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+static int help(void) {
+    puts("cloison [-S DIR] [--json] VERB ...   talks to the sockets in DIR, " RUN_DIR " by default; see cloison(1)\n");
+    for (int i = 0; i < VERBS; i++)
+        if (verbs[i].arguments)
+            printf("  %s%s%s %s\n", verbs[i].group ? verbs[i].group : "", verbs[i].group ? " " : "", verbs[i].name, verbs[i].arguments);
+    return CLI_DONE;
+}
+
+static int dispatch(const struct cli *cli, int argc, char **argv) {
+    bool group = false;
+    for (int i = 0; i < VERBS; i++) {
+        int words = verbs[i].group ? 2 : 1;
+        if (verbs[i].group && strcmp(verbs[i].group, argv[0]) == 0) group = true;
+        if (verbs[i].group && strcmp(verbs[i].group, argv[0]) != 0) continue;
+        if (argc < words || strcmp(verbs[i].name, argv[words - 1]) != 0) continue;
+        return verbs[i].run(cli, argc - words, argv + words);
+    }
+    if (group) return argc < 2 ? cli_usage("%s: which verb?", argv[0]) : cli_usage("%s %s: there is no such verb", argv[0], argv[1]);
+    return cli_usage("%s: there is no such verb", argv[0]);
+}
+
+int main(int argc, char **argv) {
+    struct cli cli = {.dir = RUN_DIR};
+    char **words = calloc((size_t)argc + 1, sizeof *words);
+    int count = 0;
+    if (!words) return cli_usage("no memory");
+    /* -S and --json may stand anywhere. */
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            cli.json = true;
+        else if (count == 0 && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
+            return help();
+        else if (strcmp(argv[i], "-S") == 0 && i + 1 < argc)
+            cli.dir = argv[++i];
+        else if (strcmp(argv[i], "-S") == 0)
+            return cli_usage("-S: which directory?");
+        else
+            words[count++] = argv[i];
+    }
+    if (count == 0) return cli_usage("which verb?");
+    int status = dispatch(&cli, count, words);
+    free(words);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    perror("cloison: stdout");
+    return status ? status : CLI_REFUSED;
+}

@@ -1,0 +1,20 @@
+/* Pieces of a status answer as text; shared by status, list and top. */
+#pragma once
+
+#include "client.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* A member; 0 and "-" when there is none. */
+int64_t show_number(const json_t *object, const char *key);
+const char *show_text(const json_t *object, const char *key);
+/* All classes of a tenant's requests. */
+int64_t show_requests(const json_t *tenant);
+
+/* GET on status.sock, judged as client_ask() does. */
+int show_get(const struct cli *cli, const char *path, struct client_answer *answer);
+
+/* Two lines about the machine; a table of the tenants. now: Unix seconds; line_end ends each line. */
+void show_head(const json_t *status, FILE *out, const char *line_end);
+void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *line_end);

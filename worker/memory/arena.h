@@ -1,10 +1,16 @@
 /*
  * The secret arena: the worker's heap and thread stacks, mapped from memfd_secret so that not even root can read them through
  * /proc/PID/mem, ptrace, process_vm_readv or a core (design "Memory", S2, S4). The allocator is jemalloc (linked statically) with one
- * arena of its own whose extents come from the mapping only.
+ * arena of its own whose extents come from the mapping only. A full arena makes malloc return NULL; it never falls back to other memory.
  *
- * Not in the arena, on purpose: what is allocated before arena_open() (nothing secret exists then), LMDB's page-number lists and the
- * working memory of a password KDF (arena_scratch, never dumped, wiped at once).
+ * Not in the arena, on purpose: what is allocated before arena_open() (nothing secret exists then), the allocator's own bookkeeping
+ * (addresses and sizes), and the working memory of a password KDF (arena_scratch, never dumped, wiped at once). Nor are .data and .bss, and
+ * the stack and thread-local variables of the first thread: secrets are kept on the heap and on the stacks that arena_thread() makes.
+ *
+ * The mapping is shared with a forked child. So a child may use neither a stack in the arena nor malloc: fork from the first thread, or
+ * only to let the parent exit at once.
+ *
+ * A CLOISON_SANITIZED build has the sanitizer's malloc: the arena is then ordinary memory without bounds.
  */
 #pragma once
 
@@ -14,15 +20,24 @@
 
 enum arena_kind { ARENA_NONE, ARENA_PLAIN /* ordinary memory, MADV_DONTDUMP */, ARENA_SECRET };
 
-/* Maps the arena: the smaller of `bytes` and RLIMIT_MEMLOCK's hard limit. secret_required = false lets ordinary memory stand in where
- * the kernel lacks memfd_secret. Call once, before any thread or secret exists; afterwards the calling thread allocates in it.
- * Returns the kind, ARENA_NONE with errno when it cannot be had. The memfd is closed before return. */
+/* Maps the arena: the smaller of `bytes` and RLIMIT_MEMLOCK's hard limit, less what this process has locked already. secret_required =
+ * false lets ordinary memory stand in where the kernel lacks memfd_secret. Call once, before any thread or secret exists; afterwards the
+ * calling thread allocates in it. Returns the kind, ARENA_NONE with errno when it cannot be had: EINVAL for bytes under ARENA_MIN, EAGAIN
+ * for a lower limit, ENOSYS where the kernel has none. The memfd is closed before return. */
+enum { ARENA_MIN = 2 << 20 };
 enum arena_kind arena_open(size_t bytes, bool secret_required);
 
-/* A thread whose stack lies in the arena and whose allocations do. 0 or an errno value. */
+/* A thread whose stack lies in the arena and whose allocations do; under the stack is a guard page. The stack is never given back: for
+ * threads that live as long as the process. stack_bytes is a multiple of 4096. 0 or an errno value (EAGAIN: more than ARENA_THREADS). */
+enum { ARENA_THREADS = 8 };
 int arena_thread(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), void *argument);
 
-/* Between these the calling thread allocates outside the arena: for large buffers that never hold a secret. They nest. */
+/* Waits until that thread's `run` has returned. The threads are detached: the kernel cannot serve pthread_join's futex, which is a shared
+ * one, in secret memory. Private ones (mutexes, conditions) work there. */
+void arena_join(pthread_t thread);
+
+/* Between these the calling thread allocates outside the arena: for large buffers that never hold a secret. They nest. What is freed goes
+ * back to where it came from; realloc moves: never of a block with a secret here. A microsecond or two each. */
 void arena_leave(void);
 void arena_return(void);
 
@@ -30,7 +45,7 @@ void arena_return(void);
 void *arena_scratch(size_t bytes);
 void arena_scratch_free(void *p, size_t bytes);
 
-/* Size of the mapping, and how much of it the allocator has handed out (allocated, not resident). */
+/* Size of the mapping, and how much of it is handed out: whole pages of allocations, and stacks. Not what is resident. */
 size_t arena_size(void);
 size_t arena_used(void);
 

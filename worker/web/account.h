@@ -1,0 +1,28 @@
+/*
+ * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens, the recovery kit, and the switch of the plain
+ * socket. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials` after equal work.
+ *
+ *   POST   /api/v1/enrol                  {code, login, password}       201 {recovery_kit}        public, once
+ *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit}, cookies   public
+ *   GET    /api/v1/session                                              200 {user, rights, commit}
+ *   DELETE /api/v1/session                                              204
+ *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
+ *   PUT    /api/v1/password               {password, old} or {password} after a log-in by kit     204
+ *   POST   /api/v1/tokens                 {name, scopes, expires}       201 {id, token, name, scopes, expires}
+ *   GET    /api/v1/tokens                                               200 {items: [{id, name, scopes, created, expires}]}
+ *   DELETE /api/v1/tokens/{id}                                          204
+ *   GET    /api/v1/settings/plain-socket                                200 {enabled}             admin (C4)
+ *   PUT    /api/v1/settings/plain-socket  {enabled}                     200 {enabled}             admin
+ *
+ * user is {id, login}; rights and scopes are arrays of "read", "write", "import", "export", "admin"; created and expires are RFC 3339 in
+ * UTC, expires may be null; commit is the store's commit counter.
+ */
+#pragma once
+
+#include "http.h"
+
+/* Starts the password thread and prepares what may not be opened later. Before the wall, on the loop's thread. 0, or -1 with errno. */
+int account_start(void);
+
+/* Called by tenant_unseal() when the store has its keys: tells the supervisor the tenant's own switches. */
+void account_unsealed(void);

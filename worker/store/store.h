@@ -1,13 +1,19 @@
 /*
- * One tenant's LMDB file (H1, S4). The only includer of <lmdb.h>. Every value is sealed (XAES-256-GCM, AAD = tenant, table, blind key,
- * version), padded (Padmé) before sealing; every LMDB key is a PRF output. One thread.
+ * One tenant's LMDB file (H1, S4). store/ is the only includer of <lmdb.h>. Every value is sealed (XAES-256-GCM, AAD = format, tenant,
+ * table, blind key, version), padded (Padmé) before sealing; every LMDB key is a PRF output behind one byte for its table. One thread.
  *
  * Writing is group commit: store_put and friends go into one LMDB transaction that stays open until store_commit(); reads see it.
- * The caller (the event loop) answers a write only after store_commit() returned 0.
- * A write that fails with anything but STORE_MISSING or STORE_CONFLICT dooms the open transaction, since a record without its index entry
- * must never be kept: the next store_commit() drops all of it and returns that first failure, so that every waiting answer becomes it.
+ * The caller (the event loop) answers a write only after store_commit() returned STORE_OK.
  *
- * The file also keeps, per table, a sealed count and a keyed multiset hash over (id, version): `check` finds what went missing.
+ * What is detected, and when:
+ *   - an altered, truncated, moved or foreign value: when it is read (STORE_BROKEN);
+ *   - an index node that is missing or old: when it is read, since a node's version stands in its parent and the root's in the sealed
+ * state;
+ *   - a record that is missing, or an old one put back: by the check, which holds all records against a sealed count and a keyed
+ *     multiset hash a table (MSet-Add-Hash; Clarke, Devadas, van Dijk, Gassend, Suh: "Incremental Multiset Hash Functions", ASIACRYPT
+ * 2003);
+ *   - the whole file rolled back: not here; whoever remembers store_commits() sees it.
+ * A page whose structure is damaged may make LMDB end the process; nothing altered is ever returned.
  */
 #pragma once
 
@@ -19,43 +25,66 @@
 
 struct store;
 
+/* At rest the table of a record shows (one byte of its key), and so do sizes after padding and how often a record was written. */
 enum store_table { STORE_COMPANIES = 1, STORE_CONTACTS, STORE_USERS, STORE_SETTINGS, STORE_TABLES_END };
 
 enum store_result {
     STORE_OK = 0,
     STORE_MISSING,  /* no such record */
     STORE_CONFLICT, /* the version is not the expected one, or the record exists */
-    STORE_FULL,     /* quota or disk: 507 */
+    STORE_FULL,     /* quota or disk: 507; reading and deleting go on */
     STORE_BROKEN,   /* a value or page that does not open: what is returned is never altered content */
-    STORE_MEMORY,   /* out of arena: 503 */
+    STORE_MEMORY,   /* out of arena, or the transaction has grown too large (store_pressed): 503 */
     STORE_IO,
+    STORE_SEALED,  /* no keys yet */
+    STORE_INVALID, /* an argument out of its range: the caller's bug */
 };
 
-/* Opens (or makes) `path`, e.g. "data.mdb", before sealing; no key needed. NULL with errno; EPROTO when the format is unknown.
- * map_bytes is the quota. */
-struct store *store_open(const char *path, uint64_t map_bytes);
-void store_close(struct store *s);
-enum store_result store_resize(struct store *s, uint64_t map_bytes); /* only between transactions; never under what is used */
+enum {
+    STORE_VALUE_MAX = 2 << 20, /* bytes of one value */
+    STORE_MAP_MIN = 1 << 20,   /* the smallest quota, bytes */
+};
 
-/* Gives the keys; `tenant` (its registry number is not enough: 16 random bytes kept in the capsule or the file) goes into every AAD. */
-enum store_result store_unseal(struct store *s, struct keyring *keys);
-void store_seal(struct store *s);
+/*
+ * Opens (or makes) `path`, e.g. "data.mdb", and LMDB's lock file beside it; no key needed, so before the process seals itself. Nothing is
+ * opened, created or truncated afterwards; the calls made later are pread, pwrite, pwritev, fdatasync, mmap and munmap.
+ * map_bytes is the quota: a multiple of 4096, at least STORE_MAP_MIN. A file that already holds more stays readable.
+ * NULL with errno: EPROTO = not a store or of an unknown format, EBADMSG = damaged or cut short, EBUSY = another has it open,
+ * EINVAL = map_bytes, or what the system said.
+ */
+struct store *store_open(const char *path, uint64_t map_bytes);
+void store_close(struct store *s); /* drops what is not committed; NULL is fine */
+
+/* Another quota, at any time while no write is pending (else STORE_INVALID). Under what is used it only stops further growth. */
+enum store_result store_resize(struct store *s, uint64_t map_bytes);
+
+/* Gives the keys (borrowed until store_seal or store_close) and the tenant's 16 random bytes, which go into every AAD.
+ * STORE_BROKEN: the file is another tenant's, another key's, or its state is damaged. An empty file takes any key. */
+enum store_result store_unseal(struct store *s, struct keyring *keys, const uint8_t tenant_id[ID_BYTES]);
+void store_seal(struct store *s); /* drops what is not committed, wipes all plaintext */
 
 /* The value and its version. *value points into memory of the store's own that is valid until the next call on the store. */
-enum store_result store_get(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const uint8_t **value, size_t *size, uint64_t *version);
+enum store_result store_get(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const uint8_t **value, size_t *size,
+                            uint64_t *version);
 
-/* Writes a record. expected: the version it must have now; 0 = must not exist; STORE_ANY = whatever. The new version is *version
- * (one more than the highest the id ever had in this file, or 1). */
+/*
+ * Writes a record of up to STORE_VALUE_MAX bytes. expected: the version it must have now; 0 = must not exist; STORE_ANY = whatever.
+ * *version (may be NULL) is the new version: one more than the old, or for a new id one more than the highest that any deleted record of
+ * the table ever had (so 1 before the first deletion): an id's version never repeats within the file, without a tombstone a deleted id.
+ * STORE_FULL refuses this write alone; what else waits for the commit is not harmed.
+ */
 #define STORE_ANY UINT64_MAX
-enum store_result store_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size, uint64_t expected, uint64_t *version);
+enum store_result store_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
+                            uint64_t expected, uint64_t *version);
+/* Works on a full file too, out of a reserve. With STORE_ANY also a record that is STORE_BROKEN goes (and store_put replaces it). */
 enum store_result store_delete(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], uint64_t expected);
 
 /*
  * The ordered index of a table: sealed B+tree nodes, so that a page of a letter costs a handful of decryptions.
  * An entry is (letter, sort key, id) -> summary; letter is 'A'..'Z' or '#'; sort key <= INDEX_KEY_MAX bytes compared as bytes;
- * summary is what a list shows, <= INDEX_SUMMARY_MAX bytes.
+ * summary is what a list shows, <= INDEX_SUMMARY_MAX bytes. index_put replaces the summary of an entry that is there already.
  */
-enum { INDEX_KEY_MAX = 128, INDEX_SUMMARY_MAX = 1024 };
+enum { INDEX_KEY_MAX = 128, INDEX_SUMMARY_MAX = 1024, INDEX_LETTERS = 27 };
 struct index_key {
     char letter; /* ASCII order: '#' before 'A' */
     uint8_t size;
@@ -63,29 +92,50 @@ struct index_key {
     uint8_t id[ID_BYTES];
 };
 enum store_result index_put(struct store *s, enum store_table table, const struct index_key *key, const void *summary, size_t size);
-enum store_result index_delete(struct store *s, enum store_table table, const struct index_key *key);
+enum store_result index_delete(struct store *s, enum store_table table,
+                               const struct index_key *key); /* STORE_MISSING when it is not there */
 
 /* Calls `each` for up to `limit` entries strictly after `after` (NULL = from the start) in order; letter 0 = all letters, else only that
- * one. backwards: strictly before `after`, descending. each returns false to stop. *more tells whether another entry follows. */
+ * one. backwards: strictly before `after` (NULL = from the end), descending. each returns false to stop; it may call store_get, and
+ * nothing else of the store. *more (may be NULL) tells whether another entry follows. */
 typedef bool index_each(void *argument, const struct index_key *key, const uint8_t *summary, size_t size);
-enum store_result index_list(struct store *s, enum store_table table, char letter, const struct index_key *after, bool backwards, size_t limit, index_each *each, void *argument, bool *more);
+enum store_result index_list(struct store *s, enum store_table table, char letter, const struct index_key *after, bool backwards,
+                             size_t limit, index_each *each, void *argument, bool *more);
 
-/* How many entries each letter has: '#', 'A'..'Z' (27). */
-enum store_result index_letters(struct store *s, enum store_table table, uint64_t count[27]);
+/* How many entries each letter has: '#', 'A'..'Z'. */
+enum store_result index_letters(struct store *s, enum store_table table, uint64_t count[INDEX_LETTERS]);
 uint64_t store_count(struct store *s, enum store_table table); /* records; 0 while sealed */
 
-/* Makes everything since the last commit durable (one fdatasync). On anything but STORE_OK nothing of it happened. */
+/* Makes everything since the last commit durable (LMDB's one fdatasync of the pages, then its synchronous write of the meta page). On
+ * anything but STORE_OK nothing of it happened. Also says so (once) when the transaction was lost by an earlier call's failure. */
 enum store_result store_commit(struct store *s);
-void store_abort(struct store *s);     /* drops what is not committed */
-bool store_dirty(const struct store *s);
+void store_abort(struct store *s);             /* drops what is not committed */
+bool store_dirty(const struct store *s);       /* something waits for store_commit */
+bool store_pressed(const struct store *s);     /* so much waits that the caller should commit before its next write */
 uint64_t store_commits(const struct store *s); /* the commit counter, sealed in the file; rises by one a commit */
-uint64_t store_bytes(const struct store *s);   /* used bytes of the file */
+uint64_t store_bytes(const struct store *s);   /* bytes of the file in use as of the last commit, free pages not counted */
 
-/* One step of the background check: looks at up to `records` more. *done when a pass is over; found: what is missing or does not open. */
-struct store_check { uint64_t cursor[4]; uint64_t seen, found; bool done; uint8_t state[512]; };
+/*
+ * The background check: every record and index node is opened, and the whole held against the sealed counts and hashes. A pass needs no
+ * snapshot and pins no page: writes between two steps that touch what the pass has already seen are entered into its sums as they happen.
+ * One pass at a time: start with a zeroed struct; each step looks at up to `records` values more. done: the pass is over, and `found` of
+ * `seen` is what does not open, is out of place, or is missing.
+ */
+struct store_check {
+    uint64_t pass; /* private */
+    uint64_t seen, found;
+    bool done;
+};
 enum store_result store_check_step(struct store *s, struct store_check *check, size_t records);
 
-/* All records of a table, unordered, for export without an index: call with position zeroed; up to `limit` a call. */
-struct store_cursor { uint8_t key[64]; size_t size; bool done; };
+/* All records of a table, unordered, for export without an index: start with a zeroed cursor; up to `limit` a call. The value lives until
+ * `each` returns; each returns false to stop, and calls nothing of the store. STORE_BROKEN: the record after the last one given does not
+ * open; the cursor has passed it, so the walk can go on. Records written in between may or may not be seen. */
+struct store_cursor {
+    uint8_t key[64]; /* private */
+    size_t size;
+    bool done;
+};
 typedef bool store_each(void *argument, const uint8_t id[ID_BYTES], const uint8_t *value, size_t size, uint64_t version);
-enum store_result store_walk(struct store *s, enum store_table table, struct store_cursor *cursor, size_t limit, store_each *each, void *argument);
+enum store_result store_walk(struct store *s, enum store_table table, struct store_cursor *cursor, size_t limit, store_each *each,
+                             void *argument);

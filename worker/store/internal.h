@@ -1,0 +1,99 @@
+/* What the files of store/ share; nobody else includes it. */
+#pragma once
+
+#include "store.h"
+
+#include "../keys/prf.h"
+#include "room.h"
+#include "seal.h"
+#include "tree.h"
+
+#include <lmdb.h>
+
+enum { STORE_FORMAT = 1 };
+
+/* What the file says of a table, inside the sealed state. */
+struct table_state {
+    uint64_t count;                 /* records */
+    uint64_t floor;                 /* the highest version any deleted record had: a new id starts above it */
+    uint8_t sum[PRF_BYTES];         /* the multiset hash of the records: sum mod 2^256, little endian */
+    struct node_ref root;           /* id 0 = no index yet */
+    uint32_t depth;                 /* levels of the index; 0 = none */
+    uint64_t letter[INDEX_LETTERS]; /* entries of the index */
+};
+
+struct state {
+    uint64_t commits;
+    uint64_t next_node; /* the next unused node id, from 1 */
+    struct table_state table[STORE_TABLES_END];
+};
+
+/* A pass of the check. Everything at or before its position is in the sums. */
+struct scan {
+    uint64_t pass; /* 0 = none under way */
+    bool in_index;
+    uint8_t key[SEALED_KEY]; /* records: the last one seen */
+    uint8_t table;           /* index: the table being seen */
+    struct index_key from;   /* index: the first key not yet seen */
+    uint64_t count[STORE_TABLES_END];
+    uint8_t sum[STORE_TABLES_END][PRF_BYTES];
+    uint64_t letter[STORE_TABLES_END][INDEX_LETTERS];
+    uint64_t seen, found;
+};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi;
+    MDB_txn *reader;  /* reset between calls, so that no page stays pinned */
+    MDB_txn *writer;  /* open from the first write until the commit */
+    unsigned reading; /* read_begin calls under way */
+    int fd;           /* of the data file: its lock, and writing ahead of LMDB (room.c) */
+    struct room room;
+
+    struct keyring *keys; /* borrowed; NULL while sealed */
+    struct prf *blind;
+    struct prf *mac;
+    uint8_t tenant[ID_BYTES];
+    struct buffer value;  /* the last plaintext handed out */
+    struct buffer sealed; /* the next ciphertext to store */
+    struct tree tree;
+
+    struct state state, before; /* now, and as of the last commit */
+    struct scan scan, scan_before;
+    uint64_t passes;
+    uint64_t changes;         /* since the last commit */
+    enum store_result failed; /* the transaction was lost to this; store_commit will say so */
+};
+
+/* What an LMDB or errno code means to a caller. */
+enum store_result store_result_of(int rc);
+
+/* A view for reading: the open write transaction or the renewed reader. Each read_begin that gave STORE_OK is paired with a read_end. */
+enum store_result read_begin(struct store *s, MDB_txn **view);
+void read_end(struct store *s);
+
+/* Opens the write transaction if there is none. */
+enum store_result write_begin(struct store *s);
+/* The transaction cannot go on: drops it at once, so that reading goes on; store_commit reports. Returns `why`. */
+enum store_result write_lost(struct store *s, enum store_result why);
+
+/* mdb_put and mdb_del in the write transaction, outside the arena; anything unexpected loses the transaction. A missing key is fine to del.
+ */
+enum store_result write_value(struct store *s, const struct sealed_key *key, const void *value, size_t size);
+enum store_result write_gone(struct store *s, const struct sealed_key *key);
+/* mdb_put in a nested transaction of its own, so that MDB_MAP_FULL spoils nothing; LMDB's code. */
+int write_trial(struct store *s, MDB_val *key, MDB_val *value);
+
+/* Keeps a pass of the check true while index entries come (+1) and go (-1). */
+void scan_entry(struct store *s, enum store_table table, const struct index_key *key, int change);
+
+/* Opens a stored record into s->value and copies its id out. */
+enum store_result record_open(struct store *s, const struct sealed_key *key, const MDB_val *stored, uint8_t id[ID_BYTES]);
+
+/* The multiset hash: the element of a stored value, and sum += or -= element. */
+bool multiset_element(struct store *s, const struct sealed_key *key, const uint8_t *sealed, uint8_t element[PRF_BYTES]);
+void multiset_add(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
+void multiset_sub(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
+
+/* The position of a letter in a count of letters; -1 = not a letter. */
+int letter_index(char letter);

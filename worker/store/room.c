@@ -1,0 +1,142 @@
+#include "room.h"
+
+#include "internal.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    META_PAGES = 2,
+    RESERVE_LEAST = 64,
+    RESERVE_MOST = 1024,
+    GROW_LEAST = 64,
+    GROW_MOST = 1024,
+    COMMIT_PAGES = 24,       /* the state, LMDB's root and the small lists of free pages */
+    FREE_PAGES_A_PAGE = 200, /* numbers of free pages that one page of LMDB's list surely holds */
+    PRESSED_PAGES = 4096,
+    CRUSHED_PAGES = 16384,
+};
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+uint64_t room_overflow(const struct store *s, size_t size) {
+    /* LMDB keeps a value in the leaf when two of them with their keys fit a page. */
+    if (size + SEALED_KEY + 16 < s->room.page / 2 - 16) return 0;
+    return (size + 16 + s->room.page - 1) / s->room.page;
+}
+
+/* The free pages of the last two transactions, which this one may not use yet. */
+static bool read_pinned(MDB_txn *txn, uint64_t oldest, uint64_t *pinned) {
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    bool fine = mdb_cursor_open(txn, 0, &cursor) == 0;
+    int rc = MDB_NOTFOUND;
+
+    *pinned = 0;
+    if (!fine) return false;
+    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV)) {
+        if (key.mv_size != sizeof(size_t) || value.mv_size < sizeof(size_t)) break;
+        if (*(const size_t *)key.mv_data < oldest) break;
+        *pinned += *(const size_t *)value.mv_data;
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND;
+}
+
+static uint64_t pages_of(const MDB_stat *stat) { return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages; }
+
+bool room_read(struct store *s) {
+    struct room *r = &s->room;
+    MDB_stat tree, list;
+    MDB_envinfo info;
+    MDB_txn *view;
+
+    if (read_begin(s, &view) != STORE_OK) return false;
+    bool fine = mdb_stat(view, s->dbi, &tree) == 0 && mdb_stat(view, 0, &list) == 0 && mdb_env_info(s->env, &info) == 0 &&
+                read_pinned(view, info.me_last_txnid, &r->pinned);
+    read_end(s);
+    if (!fine) return false;
+    r->page = tree.ms_psize;
+    r->branches = tree.ms_branch_pages;
+    r->depth = tree.ms_depth;
+    r->live = META_PAGES + pages_of(&tree) + pages_of(&list);
+    r->tree = pages_of(&tree);
+    r->end = info.me_last_pgno + 1;
+    r->map = info.me_mapsize / r->page;
+    r->file = most(r->file, r->end);
+    r->taken = r->taken_branches = r->taken_puts = 0;
+    return true;
+}
+
+/* A closer bound than the sum of what each write could have needed, in a large transaction: what the tree has grown by, what puts have
+ * copied of it, and what the dirty index nodes will add. */
+static uint64_t taken_at_most(const struct store *s) {
+    const struct room *r = &s->room;
+    MDB_stat now;
+
+    if (!s->writer || mdb_stat(s->writer, s->dbi, &now) != 0) return r->taken;
+    uint64_t pages = pages_of(&now), grown = pages > r->tree ? pages - r->tree : 0;
+    return least(r->taken, grown + least(r->taken_puts, r->tree) + 3ULL * tree_dirty(s));
+}
+
+/* Writes zeros behind the file's end; as many as go is fine. */
+static void grow(struct store *s, uint64_t pages, uint64_t limit) {
+    static const uint8_t zeros[64 << 10];
+    struct room *r = &s->room;
+    off_t at = (off_t)(r->file * r->page), end = (off_t)(least(r->file + pages, limit) * r->page);
+
+    while (at < end) {
+        size_t chunk = (size_t)(end - at) < sizeof zeros ? (size_t)(end - at) : sizeof zeros;
+        ssize_t written = pwrite(s->fd, zeros, chunk, at);
+        if (written <= 0) break; /* a full disk, a limit: what is there is there */
+        at += written;
+    }
+    r->stuck = at < end;
+    r->file = most(r->file, (uint64_t)at / r->page);
+}
+
+static uint64_t reserve(const struct room *r) { return least(most(RESERVE_LEAST, least(r->live / 8, RESERVE_MOST)), r->quota / 4); }
+
+/* An upper bound of what the commit will have taken, with this write in it. */
+static uint64_t bill(const struct room *r, const struct need *need, uint64_t taken) {
+    uint64_t pages = taken + need->pages + need->puts;
+    uint64_t branches = least(r->taken_branches + need->puts * r->depth, r->branches + r->depth + pages / 64);
+    uint64_t free_pages = r->end > r->live ? r->end - r->live : 0;
+    return pages + branches + COMMIT_PAGES + (free_pages + 2 * (pages + branches)) / FREE_PAGES_A_PAGE;
+}
+
+static uint64_t available(const struct room *r, uint64_t limit) {
+    uint64_t used = r->live + r->pinned, have = least(r->file, limit);
+    return have > used ? have - used : 0;
+}
+
+enum room_answer room_for(struct store *s, const struct need *need) {
+    struct room *r = &s->room;
+    uint64_t limit = need->deleting ? r->map : least(r->quota, r->map);
+    uint64_t kept = need->deleting ? 0 : reserve(r);
+    uint64_t taken = r->taken, wanted = bill(r, need, taken) + kept, have = available(r, limit);
+
+    if (have < wanted) {
+        taken = taken_at_most(s);
+        wanted = bill(r, need, taken) + kept;
+    }
+    if (have < wanted && r->file < limit) {
+        grow(s, most(wanted - have, least(most(r->file / 8, GROW_LEAST), GROW_MOST)), limit);
+        have = available(r, limit);
+    }
+    if (have < wanted) return ROOM_NONE;
+    if (need->in_a_row <= 1) return ROOM_FINE;
+    uint64_t tail_used = r->end + bill(r, need, taken);
+    if (tail_used > r->file && r->file < limit) grow(s, tail_used - r->file, limit);
+    return tail_used <= least(r->file, limit) ? ROOM_FINE : ROOM_TRY;
+}
+
+void room_take(struct store *s, const struct need *need) {
+    s->room.taken += need->pages + need->puts;
+    s->room.taken_puts += 2 * need->puts + need->freed;
+    s->room.taken_branches += need->puts * s->room.depth;
+}
+
+bool room_pressed(const struct store *s) { return s->room.taken > PRESSED_PAGES; }
+bool room_crushed(const struct store *s) { return s->room.taken > CRUSHED_PAGES; }

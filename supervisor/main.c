@@ -1,5 +1,5 @@
 /*
- * cloisond: the supervisor, root with four capabilities. Open, start router and steward, drop, close the wall, then work: this file is that
+ * cloisond: the supervisor, root with four capabilities. Open, drop, close the wall, start router and steward, then work: this file is that
  * list (lessons 2). It parses no byte from a network, opens no tenant's store and holds no tenant's key.
  *
  *   ps:  cloisond                       root     registry, ledger, listeners; starts and ends the others
@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,9 +149,8 @@ static void open_loop(void) {
 /* ---- seal ---- */
 
 static void drop(void) {
-    const uint64_t keep = 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_CHOWN | 1ULL << CAP_KILL;
     if (wall_make(WALL_SUPERVISOR, &wall) < 0) die("list of system calls");
-    if (jail_keep_capabilities(keep) < 0) die("capabilities");
+    if (jail_keep_capabilities(POSTURE_KEPT) < 0) die("capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) die("no_new_privs");
     if (wall_close(&wall) < 0) die("wall");
     posture_observe(house.layer);
@@ -206,9 +204,9 @@ int main(int argc, char **argv) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) die("subreaper");
     open_loop();
     ledger_event(house.ledger, house.started_ms, "begun", (struct ledger_tenant){.name = ""}, "done");
-    service_start(&house.router);
-    service_start(&house.steward);
     drop();
+    service_start(&house.router); /* as at every later time: with what is left */
+    service_start(&house.steward);
 
     if (event_base_dispatch(house.base) < 0) die("event loop");
     ledger_event(house.ledger, clock_unix_ms(), "left", (struct ledger_tenant){.name = ""}, "done");

@@ -4,11 +4,8 @@
 #include "proof.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CAP(NAME) (1ULL << CAP_##NAME)
 
 uint8_t posture_yama(const char *text) {
     if (!text) return LAYER_UNAVAILABLE;
@@ -59,7 +56,6 @@ void posture_observe(uint8_t layer[64]) {
     }
     struct proof own;
     bool read_own = proof_read(getpid(), &own);
-    uint64_t kept = CAP(SETUID) | CAP(SETGID) | CAP(CHOWN) | CAP(KILL);
-    layer[LAYER_supervisor_caps] = read_own && !(own.capabilities & ~kept) ? LAYER_ON : LAYER_OFF;
+    layer[LAYER_supervisor_caps] = read_own && !((own.capabilities | own.bounding) & ~POSTURE_KEPT) ? LAYER_ON : LAYER_OFF;
     layer[LAYER_supervisor_seccomp] = read_own && own.seccomp == 2 ? LAYER_ON : LAYER_OFF;
 }

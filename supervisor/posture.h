@@ -2,7 +2,11 @@
  * on. */
 #pragma once
 
+#include <linux/capability.h>
 #include <stdint.h>
+
+/* What the supervisor keeps after its start: to become a tenant, to give away directories and sockets, to end children. */
+#define POSTURE_KEPT (1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_CHOWN | 1ULL << CAP_KILL)
 
 /* Fills the rows of the machine and of this process; leaves those of a worker LAYER_UNKNOWN. */
 void posture_observe(uint8_t layer[64]);

@@ -18,17 +18,18 @@ static void forget(pid_t *pid, int *fd) {
     *fd = -1;
 }
 
-void process_begin(struct process *p, const struct spawned *spawned, uid_t uid) {
-    *p = (struct process){.uid = uid, .launcher = spawned->pid, .launcher_fd = spawned->pidfd, .fd = -1};
-}
-
-bool process_exists(const struct process *p) { return p->launcher || p->pid; }
-
-/* The number of filters we run under ourselves: a child inherits them, so it must show more. */
+/* The number of filters we run under ourselves: a child inherits them. */
 static uint32_t own_filters(void) {
     struct proof own;
     return proof_read(getpid(), &own) ? own.filters : 0;
 }
+
+void process_begin(struct process *p, const struct spawned *spawned, uid_t uid, uint64_t bounding) {
+    *p = (struct process){
+        .uid = uid, .bounding = bounding, .launcher = spawned->pid, .launcher_fd = spawned->pidfd, .fd = -1, .filters = own_filters()};
+}
+
+bool process_exists(const struct process *p) { return p->launcher || p->pid; }
 
 const char *process_adopt(struct process *p, pid_t pid) {
     struct proof proof;
@@ -50,7 +51,7 @@ const char *process_adopt(struct process *p, pid_t pid) {
         p->fd = fd;
     }
     if (!proof_read(pid, &proof)) return "is not to be seen in /proc (is it mounted with hidepid?)";
-    return proof_lacks(&proof, getpid(), p->uid, own_filters());
+    return proof_lacks(&proof, &(struct proof_demand){.parent = getpid(), .uid = p->uid, .filters = p->filters, .bounding = p->bounding});
 }
 
 /* Before it said ready the sibling's pid is not known: it is a child of ours and alone has this uid. */

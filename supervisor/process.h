@@ -5,6 +5,7 @@
 #include "spawn.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct process {
@@ -13,6 +14,8 @@ struct process {
     int launcher_fd;
     pid_t pid; /* the real one; 0 = not known yet, or gone */
     int fd;
+    uint32_t filters;  /* seccomp filters it was born under */
+    uint64_t bounding; /* capabilities that may be left in its bounding set */
 };
 
 enum process_end {
@@ -21,8 +24,9 @@ enum process_end {
     PROCESS_GONE,
 };
 
-/* Takes the pid and the pidfd of `spawned`; the channel stays the caller's. */
-void process_begin(struct process *process, const struct spawned *spawned, uid_t uid);
+/* Takes the pid and the pidfd of `spawned`; the channel stays the caller's. bounding: what may be left in its bounding set: 0 for what has
+ * a user namespace of its own, else ours, which no_new_privs makes worthless. */
+void process_begin(struct process *process, const struct spawned *spawned, uid_t uid, uint64_t bounding);
 
 /* This pid said ready: NULL when it is a child of ours with that uid and its walls hold, else what it lacks, in words. */
 const char *process_adopt(struct process *process, pid_t pid);

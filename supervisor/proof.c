@@ -22,16 +22,19 @@ static bool number(const char *text, const char *name, uint32_t *out) {
     return value && sscanf(value, "%" SCNu32, out) == 1;
 }
 
-static bool capabilities(const char *text, uint64_t *out) {
-    static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
-    *out = 0;
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const char *value = value_of(text, sets[i]);
+static bool capability_set(const char *text, const char *name, uint64_t *set) {
+    const char *value = value_of(text, name);
+    return value && sscanf(value, "%" SCNx64, set) == 1;
+}
+
+static bool capabilities(const char *text, struct proof *p) {
+    static const char *const held[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
         uint64_t set;
-        if (!value || sscanf(value, "%" SCNx64, &set) != 1) return false;
-        *out |= set;
+        if (!capability_set(text, held[i], &set)) return false;
+        p->capabilities |= set;
     }
-    return true;
+    return capability_set(text, "CapBnd", &p->bounding);
 }
 
 bool proof_parse(const char *text, struct proof *p) {
@@ -45,7 +48,7 @@ bool proof_parse(const char *text, struct proof *p) {
     p->parent = (pid_t)parent;
     p->uid = uid[0];
     p->one_uid = uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
-    return capabilities(text, &p->capabilities);
+    return capabilities(text, p);
 }
 
 bool proof_read(pid_t pid, struct proof *p) {
@@ -64,12 +67,12 @@ bool proof_read(pid_t pid, struct proof *p) {
     return false;
 }
 
-const char *proof_lacks(const struct proof *p, pid_t parent, uid_t uid, uint32_t filters) {
-    if (p->parent != parent) return "is not our child";
-    if (!p->one_uid || p->uid != uid) return "runs under another uid";
-    if (p->seccomp != 2 || (p->filters && p->filters <= filters)) return "has no filter of its own";
+const char *proof_lacks(const struct proof *p, const struct proof_demand *d) {
+    if (p->parent != d->parent) return "is not our child";
+    if (!p->one_uid || p->uid != d->uid) return "runs under another uid";
+    if (p->seccomp != 2 || (p->filters && p->filters <= d->filters)) return "has no filter of its own";
     if (p->no_new_privs != 1) return "could gain privileges";
-    if (p->capabilities) return "holds capabilities";
+    if (p->capabilities || p->bounding & ~d->bounding) return "holds capabilities";
     return NULL;
 }
 

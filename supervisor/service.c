@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "lifecycle.h"
 #include "log.h"
-#include "proof.h"
+#include "posture.h"
 #include "supervisor.h"
 
 #include <inttypes.h>
@@ -44,7 +44,7 @@ void service_start(struct service *s) {
         died(s);
         return;
     }
-    process_begin(&s->process, &spawned, s->uid);
+    process_begin(&s->process, &spawned, s->uid, POSTURE_KEPT);
     s->link = link_open(s->house->base, spawned.channel, s->kind->handler, s);
     if (s->link)
         s->kind->tell_all(s->house);
@@ -54,8 +54,7 @@ void service_start(struct service *s) {
 
 void service_ready(struct service *s, pid_t pid, const uint8_t layer[64]) {
     const char *lacks = process_adopt(&s->process, pid);
-    if (!lacks && (layer[LAYER_seccomp] != LAYER_ON || layer[LAYER_no_capabilities] != LAYER_ON))
-        lacks = "reports a wall that is not there";
+    if (!lacks && layer[LAYER_seccomp] != LAYER_ON) lacks = "reports that its wall is not closed";
     if (lacks) {
         service_fail(s, lacks);
         return;
@@ -108,6 +107,6 @@ bool service_child(struct service *s, pid_t pid, uid_t uid, int status) {
 
 void service_tick(struct service *s, uint64_t now) {
     if (s->retry_at && now >= s->retry_at) service_start(s);
-    if (s->state == SERVICE_STARTING && now - s->started_at > START_MS) service_fail(s, "not ready in time");
+    if (s->state == SERVICE_STARTING && now > s->started_at + START_MS) service_fail(s, "not ready in time");
     if (s->state & RUNNING && s->lost_at && now > s->lost_at + LOST_MS) service_fail(s, "closed its channel");
 }

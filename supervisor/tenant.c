@@ -115,7 +115,7 @@ static const char *give_birth(struct tenant *t) {
     if (failed) return failed;
     struct spawned spawned;
     if (spawn_worker(binary, title, t->entry->uid, directory, t->cgroup, t->counters, &spawned) < 0) return "fork";
-    process_begin(&t->process, &spawned, t->entry->uid);
+    process_begin(&t->process, &spawned, t->entry->uid, 0);
     t->link = link_open(t->house->base, spawned.channel, &monitor_worker, t);
     if (!t->link) return "its channel";
     say_profile(t, MESSAGE_WORKER_START);

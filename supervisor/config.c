@@ -75,7 +75,7 @@ static void set_defaults(struct config *c) {
         .router_gid = {.id = CONFIG_NOBODY},
         .steward_uid = {.name = "cloison-steward", .id = CONFIG_NOBODY},
         .steward_gid = {.id = CONFIG_NOBODY},
-        .proxy_group = {.id = CONFIG_NOBODY},
+        .proxy_group = {.name = "cloison-proxy", .id = CONFIG_NOBODY},
         .max_workers = 200,
         .idle_ms = 300000,
         .sample_ms = 10000,
@@ -218,7 +218,7 @@ static int take_value(cfg_t *cfg, const struct option *o, const char *value, voi
     else if (o->kind == SECRET_MEMORY)
         *(enum secret_memory *)field = value[0] == 'r' ? SECRET_MEMORY_REQUIRED : SECRET_MEMORY_BEST_EFFORT;
     else
-        strcpy(field, value); /* every kind of text was measured above */
+        memcpy(field, value, strlen(value) + 1); /* every kind of text was measured above */
     return 0;
 }
 
@@ -322,7 +322,10 @@ static int finish_listener(cfg_t *cfg, cfg_opt_t *opt) {
     const char *title = cfg_title(section), *kind = cfg_getstr(section, "kind"), *acme = cfg_getstr(section, "acme");
     const char *proxy = cfg_getstr(section, "proxy");
     struct config *c = &now->config;
-    struct config_listener l = {.proxy = proxy && strcmp(proxy, "true") == 0, .source_count = cfg_size(section, "from")};
+    struct config_listener l;
+    memset(&l, 0, sizeof l); /* its padding too: listeners are compared as bytes */
+    l.proxy = proxy && strcmp(proxy, "true") == 0;
+    l.source_count = cfg_size(section, "from");
     if (!read_endpoint(title, &l)) return refuse(cfg, "listener: expected \"ADDRESS:PORT\" or \"[IPV6]:PORT\", not \"%.64s\"", title);
     if (c->listener_count == LISTENERS_MAX) return refuse(cfg, "listener: at most %d", LISTENERS_MAX);
     for (uint32_t i = 0; i < c->listener_count; i++)

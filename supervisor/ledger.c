@@ -1,6 +1,7 @@
 #include "ledger.h"
 
 #include "../policy/ledger_line.h"
+#include "../policy/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@ struct refusal {
     uint64_t pending;  /* refusals not yet in the ledger */
     uint32_t uid;
     enum verb verb;
-    uint32_t tenant; /* 0: none, or more than one */
+    uint32_t tenant; /* 0 and "": none, or more than one */
     char name[TENANT_NAME_MAX + 1];
 };
 
@@ -86,9 +87,10 @@ static int put(struct ledger *l, struct ledger_line *line) {
 }
 
 static struct ledger_line line_of(uint64_t now_ms, const char *verb, uint32_t tenant, const char *name, const char *result) {
-    struct ledger_line line = {.time_ms = now_ms, .tenant = tenant, .times = 1};
+    bool named = name && name_is_tenant(name);
+    struct ledger_line line = {.time_ms = now_ms, .tenant = named ? tenant : 0, .times = 1};
     snprintf(line.verb, sizeof line.verb, "%s", verb);
-    snprintf(line.name, sizeof line.name, "%s", tenant ? name : "");
+    snprintf(line.name, sizeof line.name, "%s", named ? name : "");
     snprintf(line.result, sizeof line.result, "%s", result);
     return line;
 }
@@ -151,17 +153,22 @@ static void close_minutes(struct ledger *l, uint64_t now_ms, bool all) {
     }
 }
 
+static void name_tenant(struct refusal *r, struct ledger_tenant tenant) {
+    r->tenant = tenant.number;
+    snprintf(r->name, sizeof r->name, "%s", tenant.name);
+}
+
 void ledger_refused(struct ledger *l, uint64_t now_ms, uint32_t uid, enum verb verb, struct ledger_tenant tenant) {
     struct refusal *row = NULL;
+    if (!tenant.name) tenant.name = "";
     close_minutes(l, now_ms, false);
     for (size_t i = 0; i < REFUSALS_MAX; i++) {
         struct refusal *r = &l->refusal[i];
         if (r->until_ms && r->uid == uid && r->verb == verb) {
             if (r->pending++ == 0) {
-                r->tenant = tenant.number;
-                snprintf(r->name, sizeof r->name, "%s", tenant.number ? tenant.name : "");
-            } else if (r->tenant != tenant.number) {
-                r->tenant = 0;
+                name_tenant(r, tenant);
+            } else if (r->tenant != tenant.number || strcmp(r->name, tenant.name) != 0) {
+                name_tenant(r, (struct ledger_tenant){.name = ""});
             }
             return;
         }
@@ -171,8 +178,8 @@ void ledger_refused(struct ledger *l, uint64_t now_ms, uint32_t uid, enum verb v
         lose(l, 1);
         return;
     }
-    *row = (struct refusal){.uid = uid, .verb = verb, .tenant = tenant.number};
-    snprintf(row->name, sizeof row->name, "%s", tenant.number ? tenant.name : "");
+    *row = (struct refusal){.uid = uid, .verb = verb};
+    name_tenant(row, tenant);
     put_refusal(l, now_ms, row, 1);
 }
 

@@ -20,7 +20,7 @@ enum {
 
 struct ledger;
 
-/* Whom a line is about. number 0, name "" = nobody. */
+/* Whom a line is about. number 0: one that is not in the registry; name "" or NULL: nobody. */
 struct ledger_tenant {
     uint32_t number;
     const char *name;

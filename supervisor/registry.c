@@ -124,7 +124,7 @@ static bool write_line(FILE *file, SHA256_CTX *before, char line[LINE_MAX_BYTES]
     SHA256_Update(before, (const uint8_t *)line, size);
     SHA256_CTX here = *before;
     SHA256_Final(hash, &here);
-    memcpy(line + size, "check=", 6);
+    snprintf(line + size, 7, "check=");
     hex_write(hash, sizeof hash, line + size + 6);
     line[size + CHECK_SIZE] = '\n';
     SHA256_Update(before, (const uint8_t *)line + size, CHECK_SIZE + 1);
@@ -223,14 +223,15 @@ enum registry_result registry_remove(struct registry *r, uint32_t number) {
     size_t at = 0;
     while (r->tenant[at] != t)
         at++;
-    size_t behind = (r->count - at - 1) * sizeof *r->tenant;
-    memmove(&r->tenant[at], &r->tenant[at + 1], behind);
     r->count--;
+    for (size_t i = at; i < r->count; i++)
+        r->tenant[i] = r->tenant[i + 1];
     if (write_registry(r) == 0) {
         free(t);
         return REGISTRY_DONE;
     }
-    memmove(&r->tenant[at + 1], &r->tenant[at], behind);
+    for (size_t i = r->count; i > at; i--)
+        r->tenant[i] = r->tenant[i - 1];
     r->tenant[at] = t;
     r->count++;
     return REGISTRY_NOT_WRITTEN;
@@ -281,7 +282,7 @@ static bool take_hosts(char **p, struct registry_tenant *t) {
     char *hosts = take_field(p, "hosts");
     for (char *host; hosts && (host = strsep(&hosts, ","));) {
         if (t->host_count == TENANT_HOSTS_MAX || strlen(host) > HOST_MAX) return false;
-        strcpy(t->host[t->host_count++], host);
+        memcpy(t->host[t->host_count++], host, strlen(host) + 1);
     }
     return t->host_count > 0;
 }

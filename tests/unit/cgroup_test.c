@@ -65,7 +65,8 @@ static void expect(const char *file, const char *text) {
     assert_string_equal(got, text);
 }
 
-static const char *const files[] = {"memory.max", "memory.swap.max", "pids.max", "cpu.weight", "io.weight", "memory.current", "memory.events"};
+static const char *const files[] = {"memory.max", "memory.swap.max", "pids.max",     "cpu.weight",
+                                    "io.weight",  "memory.current",  "memory.events"};
 enum { FILES = sizeof files / sizeof *files };
 
 static int make(void **state) {

@@ -36,6 +36,7 @@ static void an_empty_file_gives_the_defaults(void **state) {
     assert_string_equal(config.cgroup, "auto");
     assert_string_equal(config.duty[DUTY_viewer].name, "cloison-status");
     assert_int_equal(config.duty[DUTY_viewer].line, 0);
+    assert_string_equal(config.proxy_group.name, "cloison-proxy");
     assert_int_equal(config.listener_count, 0);
 }
 
@@ -48,7 +49,7 @@ static void every_option_is_taken(void **state) {
               "proxy_group = www-data\nmax_workers = 7\nidle_seconds = 1\nsample_seconds = 2\nsecret_memory = best-effort\n"
               "arena_bytes = 16M\ndefault_quota = 2G\nregion = fr-par\nhttps_port = 8443\ncgroup = off\nmemory_max = 256M\n"
               "pids_max = 9\ncpu_weight = 10000\nio_weight = 1\nper_source = 3\nper_tenant = 4\nper_source_rate = 5\nconnections = 6\n"
-              "duty \"viewer\" { group = ops }\n"));
+              "duty \"viewer\" { group = ops }\nallow_missing = { landlock, \"mdwe\" }\n"));
     assert_string_equal(config.run_dir, "/tmp/r");
     assert_string_equal(config.binaries, "/usr/libexec/cloison");
     assert_int_equal(config.uid_base, 3000000000);
@@ -70,6 +71,7 @@ static void every_option_is_taken(void **state) {
     assert_string_equal(config.duty[DUTY_viewer].name, "ops");
     assert_int_equal(config.duty[DUTY_viewer].line, 29);
     assert_string_equal(config.duty[DUTY_auditor].name, "cloison-auditor");
+    assert_int_equal(config.allow_missing, (uint64_t)1 << LAYER_landlock | (uint64_t)1 << LAYER_mdwe);
 }
 
 static void listeners_are_taken(void **state) {
@@ -148,6 +150,7 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"listener \"127.0.0.1\" { kind = tls }", "c:1: listener: expected"},
         {"listener \"[::1]:1\" { kind = tls }\nlistener \"[0::1]:1\" { kind = tls }", "c:2: listener \"[::1]:1\": given twice"},
         {"listener \"127.0.0.1:1\" { kind = tls port = 3 }", "c:1: no such option 'port'"},
+        {"allow_missing = { landlock,\n yama }", "c:2: allow_missing: expected layers like"},
         {"duty \"god\" { group = root }", "c:1: duty: there is no duty \"god\""},
         {"duty \"viewer\" { }", "c:1: duty \"viewer\": expected group = NAME"},
         {"duty \"viewer\" { group = a }\nduty \"viewer\" { group = b }", "c:2: duty \"viewer\": given twice"},

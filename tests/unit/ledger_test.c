@@ -84,7 +84,11 @@ static void lines_are_written_and_chained(void **state) {
     ledger_event(ledger, 1001, "started", acme, "done");
     assert_int_equal(ledger_act(ledger, 1002, 502, VERB_lock, acme, "begun"), 0);
     ledger_event(ledger, 1003, "reloaded", nobody, "done");
-    assert_int_equal(count_lines(), 4);
+    assert_int_equal(ledger_act(ledger, 1003, 501, VERB_create, (struct ledger_tenant){0, "new"}, "refused"), 0);
+    assert_int_equal(ledger_act(ledger, 1003, 501, VERB_create, (struct ledger_tenant){0, "No Tenant\n"}, "refused"), 0);
+    assert_int_equal(count_lines(), 6);
+    assert_string_equal(lines[4].name, "new");
+    assert_string_equal(lines[5].name, "");
     assert_string_equal(lines[0].verb, "create");
     assert_true(lines[0].has_uid);
     assert_int_equal(lines[0].uid, 501);
@@ -96,14 +100,14 @@ static void lines_are_written_and_chained(void **state) {
     assert_string_equal(lines[3].name, "");
     assert_int_equal(lines[3].tenant, 0);
     ledger_head(ledger, &count, hash);
-    assert_int_equal(count, 4);
-    assert_memory_equal(hash, lines[3].hash, sizeof hash);
+    assert_int_equal(count, 6);
+    assert_memory_equal(hash, lines[5].hash, sizeof hash);
     reopen();
     ledger_head(ledger, &count, hash);
-    assert_int_equal(count, 4);
-    assert_memory_equal(hash, lines[3].hash, sizeof hash);
+    assert_int_equal(count, 6);
+    assert_memory_equal(hash, lines[5].hash, sizeof hash);
     assert_int_equal(ledger_act(ledger, 1004, 501, VERB_stop, acme, "done"), 0);
-    assert_int_equal(count_lines(), 5);
+    assert_int_equal(count_lines(), 7);
     char byte;
     assert_int_equal(pread(ledger_reader(ledger), &byte, 1, 0), 1);
     assert_int_equal(write(ledger_reader(ledger), &byte, 1), -1);
@@ -282,7 +286,8 @@ static int mount_small(void **state) {
     snprintf(directory, sizeof directory, "/tmp/ledger_test.XXXXXX");
     if (!mkdtemp(directory)) return -1;
     snprintf(path, sizeof path, "%s/ledger", directory);
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("t", directory, "tmpfs", 0, "size=512k") < 0)
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("t", directory, "tmpfs", 0, "size=512k") < 0)
         directory[0] = '\0';
     return 0;
 }
@@ -344,7 +349,13 @@ static void a_full_disk_refuses_acts_but_not_lock_stop_suspend(void **state) {
 
 static void a_line_has_one_spelling(void **state) {
     (void)state;
-    struct ledger_line line = {.count = 1, .time_ms = UINT64_MAX, .has_uid = true, .uid = UINT32_MAX, .tenant = UINT32_MAX, .times = UINT64_MAX}, again;
+    struct ledger_line line = {.count = 1,
+                               .time_ms = UINT64_MAX,
+                               .has_uid = true,
+                               .uid = UINT32_MAX,
+                               .tenant = UINT32_MAX,
+                               .times = UINT64_MAX},
+                       again;
     char out[LEDGER_LINE_MAX];
     line.count = UINT64_MAX;
     memset(line.verb, 'v', LEDGER_WORD_MAX);
@@ -368,8 +379,13 @@ static void a_line_has_one_spelling(void **state) {
     strcpy(bad.result, "a b");
     assert_int_equal(ledger_line_format(&bad, out), 0);
     bad = line;
-    bad.tenant = 0;
+    bad.name[0] = '\0';
     assert_int_equal(ledger_line_format(&bad, out), 0);
+    bad = line;
+    bad.tenant = 0;
+    n = ledger_line_format(&bad, out);
+    assert_true(n && ledger_line_parse(out, n - 1, &again));
+    assert_string_equal(again.name, bad.name);
     bad = line;
     bad.times = 0;
     assert_int_equal(ledger_line_format(&bad, out), 0);
@@ -377,7 +393,15 @@ static void a_line_has_one_spelling(void **state) {
 
 static void the_hash_is_what_the_header_says(void **state) {
     (void)state;
-    struct ledger_line line = {.count = 1, .time_ms = 1000, .has_uid = true, .uid = 501, .verb = "create", .tenant = 1, .name = "acme", .result = "done", .times = 1};
+    struct ledger_line line = {.count = 1,
+                               .time_ms = 1000,
+                               .has_uid = true,
+                               .uid = 501,
+                               .verb = "create",
+                               .tenant = 1,
+                               .name = "acme",
+                               .result = "done",
+                               .times = 1};
     char out[LEDGER_LINE_MAX + 1] = {0};
     assert_true(ledger_line_format(&line, out) > 0);
     /* printf '1\t1000\t501\tcreate\t1\tacme\tdone\t1\t%064d' 0 | sha256sum */

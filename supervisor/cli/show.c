@@ -34,6 +34,8 @@ void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *lin
     json_t *t;
     json_array_foreach(tenants, i, t) {
         char text[32], small[16];
+        int64_t expires = show_number(t, "cert_expires");
+        bool known = json_is_integer(json_object_get(t, "store_bytes")); /* a worker ran since the steward's start */
         table_cell(table, "%s", show_text(t, "name"));
         table_cell(table, "%s", show_text(t, "state"));
         table_cell(table, "%s", table_span(now - show_number(t, "since"), small));
@@ -46,11 +48,11 @@ void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *lin
         table_cell(table, "%s", table_count((uint64_t)show_number(json_object_get(t, "requests"), "5xx"), small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_in"), small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_out"), small));
-        table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "store_bytes"), small));
+        table_cell(table, "%s", known ? table_bytes((uint64_t)show_number(t, "store_bytes"), small) : "-");
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "quota_bytes"), small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "memory_bytes"), small));
         table_cell(table, "%lld", (long long)show_number(t, "crashes"));
-        table_cell(table, "%s", show_number(t, "cert_expires") ? table_time(show_number(t, "cert_expires"), text) : "self-signed");
+        table_cell(table, "%s", !known ? "-" : expires ? table_time(expires, text) : "self-signed");
     }
     table_print(table, out, line_end);
     table_free(table);
@@ -134,7 +136,7 @@ static void print_member(const char *key, const json_t *value) {
     else if (is_time)
         printf("%s UTC\n", table_time(json_integer_value(value), text));
     else {
-        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
         putchar('\n');
     }
 }

@@ -46,7 +46,10 @@ static void draw(const struct line *line, size_t count, const char *line_end) {
         char text[16];
         table_cell(table, "%s", show_text(t, "name"));
         table_cell(table, "%s", show_text(t, "state"));
-        table_cell(table, "%lld", (long long)show_number(t, "pid"));
+        if (show_number(t, "pid"))
+            table_cell(table, "%lld", (long long)show_number(t, "pid"));
+        else
+            table_cell(table, "-");
         table_cell(table, "%s", table_count((uint64_t)show_number(t, "connections"), text));
         table_cell(table, "%s", table_count((uint64_t)show_number(t, "inflight"), text));
         if (line[i].before)

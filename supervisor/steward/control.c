@@ -180,12 +180,12 @@ static void answer_refused(struct staff_request *r) {
         if (*p == '_') *p = '-';
     if (!row->duties) {
         snprintf(detail, sizeof detail, "%s: nobody at the provider may do this, at any duty (C6); the request is recorded", verb);
-        staff_problem(r, 403, "verb-refused", "verb", detail);
+        staff_problem(r, 403, "verb-refused", NULL, detail);
         return;
     }
     const char *duty = duty_table[__builtin_ctz(row->duties)].name;
     snprintf(detail, sizeof detail, "%s: takes the %s duty, which you do not hold; the request is recorded", verb, duty);
-    staff_problem(r, 403, "duty-missing", "verb", detail);
+    staff_problem(r, 403, "duty-missing", NULL, detail);
 }
 
 /* The worker's bytes are looked at once, here, and thrown away: what leaves is the steward's own encoding. 0 = refused. */

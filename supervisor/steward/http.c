@@ -378,7 +378,7 @@ struct staff_server *staff_listen(struct event_base *base, int fd, const struct 
     if (!server) return NULL;
     *server = (struct staff_server){.base = base, .duties = duties, .handle = handler, .context = context};
     if (evutil_make_socket_nonblocking(fd) == 0)
-        server->listener = evconnlistener_new(base, on_connection, server, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+        server->listener = evconnlistener_new(base, on_connection, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     if (server->listener) return server;
     free(server);
     if (!errno) errno = ENOMEM;

@@ -21,6 +21,10 @@ struct steward {
     struct staff_server *status, *control; /* NULL until their sockets came */
 };
 
+/* Makes the event loop and what belongs in it around steward->channel. Whatever opens, seeds or reads a file does so here, before the
+ * wall. false: no memory. */
+bool steward_open(struct steward *steward);
+
 /* Unix time, ms. */
 uint64_t steward_now_ms(void);
 

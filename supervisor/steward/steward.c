@@ -1,0 +1,68 @@
+#include "steward.h"
+
+#include "uplink.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t steward_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void steward_log(const char *format, ...) {
+    char line[256];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(line, sizeof line - 1, format, arguments);
+    va_end(arguments);
+    if (size > (int)sizeof line - 2) size = (int)sizeof line - 2;
+    char text[sizeof line + 32];
+    size = snprintf(text, sizeof text, "cloison-steward: %.*s\n", size, line);
+    if (write(STDERR_FILENO, text, (size_t)size) < 0) return; /* nowhere left to say so */
+}
+
+static void on_channel(int fd, short what, void *argument) {
+    (void)fd;
+    (void)what;
+    struct steward *steward = argument;
+    if (!uplink_receive(steward)) event_base_loopbreak(steward->base);
+}
+
+static void on_sample(int fd, short what, void *argument) {
+    (void)fd;
+    (void)what;
+    tenants_sample(((struct steward *)argument)->tenants);
+}
+
+static void on_beat(int fd, short what, void *argument) {
+    (void)fd;
+    (void)what;
+    events_beat(((struct steward *)argument)->status);
+}
+
+static bool every(struct steward *steward, int ms, event_callback_fn callback) {
+    struct timeval period = {.tv_sec = ms / 1000};
+    struct event *timer = event_new(steward->base, -1, EV_PERSIST, callback, steward);
+    return timer && event_add(timer, &period) == 0;
+}
+
+bool steward_open(struct steward *steward) {
+    time_t now = time(NULL);
+    struct tm warm;
+    gmtime_r(&now, &warm); /* reads the time zone's file once */
+    json_object_seed(0);   /* reads random bytes once */
+    signal(SIGPIPE, SIG_IGN);
+    steward->base = event_base_new();
+    steward->tenants = tenants_new();
+    steward->events = events_new();
+    if (!steward->base || !steward->tenants || !steward->events) return false;
+    struct event *channel = event_new(steward->base, steward->channel, EV_READ | EV_PERSIST, on_channel, steward);
+    return channel && event_add(channel, NULL) == 0 && every(steward, TENANTS_SAMPLE_MS, on_sample) &&
+           every(steward, EVENTS_BEAT_MS, on_beat);
+}

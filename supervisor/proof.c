@@ -40,11 +40,13 @@ static bool capabilities(const char *text, struct proof *p) {
 bool proof_parse(const char *text, struct proof *p) {
     *p = (struct proof){0};
     uint32_t parent, uid[4];
-    const char *uids = value_of(text, "Uid");
+    const char *uids = value_of(text, "Uid"), *state = value_of(text, "State");
+    if (!state) return false;
     if (!uids || sscanf(uids, "%" SCNu32 "%" SCNu32 "%" SCNu32 "%" SCNu32, &uid[0], &uid[1], &uid[2], &uid[3]) != 4) return false;
     if (!number(text, "PPid", &parent) || !number(text, "Seccomp", &p->seccomp) || !number(text, "NoNewPrivs", &p->no_new_privs))
         return false;
     if (!number(text, "Seccomp_filters", &p->filters)) p->filters = 0;
+    p->dead = strncmp(state, "\tZ", 2) == 0 || strncmp(state, "\tX", 2) == 0;
     p->parent = (pid_t)parent;
     p->uid = uid[0];
     p->one_uid = uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
@@ -68,6 +70,7 @@ bool proof_read(pid_t pid, struct proof *p) {
 }
 
 const char *proof_lacks(const struct proof *p, const struct proof_demand *d) {
+    if (p->dead) return "died as it said ready";
     if (p->parent != d->parent) return "is not our child";
     if (!p->one_uid || p->uid != d->uid) return "runs under another uid";
     if (p->seccomp != 2 || (p->filters && p->filters <= d->filters)) return "has no filter of its own";

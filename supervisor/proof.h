@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct proof { /* the lines of /proc/PID/status that matter */
+    bool dead; /* a zombie: its walls are down already */
     pid_t parent;
     bool one_uid; /* real, effective, saved and file system uid are the same */
     uid_t uid;

@@ -8,7 +8,12 @@
 
 enum { KEY_BYTES = 32, ID_BYTES = 16 };
 
-/* Fills with random bytes; ends the process when the generator fails. */
+/* Fetches every algorithm of keys/ for the calling thread, so that nothing below can fail or open a file later. Each thread that calls
+ * anything of keys/ calls this first, before the wall; password_stretch() alone needs it not. false: out of memory. */
+bool keys_prepare(void);
+
+/* Fills with random bytes from the kernel (a generator in user space would repeat nonces in a machine restored from a snapshot); ends the
+ * process when there are none. */
 void random_bytes(void *out, size_t size);
 
 /* HKDF-SHA256 (RFC 5869) of one key with a label; out_size <= 8160. salt may be NULL. */

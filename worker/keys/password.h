@@ -3,7 +3,14 @@
 
 #include "keys.h"
 
-enum { PASSWORD_MIN = 12, PASSWORD_MAX = 1024 }; /* bytes of UTF-8 after NFC */
+enum {
+    PASSWORD_MIN = 12, /* bytes of UTF-8 after NFC */
+    PASSWORD_MAX = 1024,
+    PASSWORD_ARGON2ID = 1,       /* the KDF's number in a slot's header, */
+    PASSWORD_MEMORY_KIB = 19456, /* and its parameters there. Compiled in: a slot that names others is not opened, so there is no */
+    PASSWORD_PASSES = 2,         /* downgrade and no oracle */
+    PASSWORD_LANES = 1,
+};
 
 /* 0 or ENOMEM. About 20 ms: run it on the password thread. */
 int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[KEY_BYTES]);

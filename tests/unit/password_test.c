@@ -1,0 +1,74 @@
+/* The password KDF: its parameters are OWASP's, its result is Argon2id's, its memory is not the arena's and is gone afterwards. */
+#include "../../worker/keys/password.h"
+#include "../../worker/memory/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <argon2.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+static const uint8_t salt[32] = "0123456789abcdef0123456789abcde";
+
+/* Made by the argon2 command of the reference implementation: argon2 SALT -id -v 13 -t 2 -k 19456 -p 1 -l 32. */
+static void known_answer(void **state) {
+    (void)state;
+    static const char expected[] = "02b4a3706c536d4779bd00407a7765873d2adb4244a204469e3dc9835a6f3bcb";
+    uint8_t key[KEY_BYTES];
+    char hex[2 * KEY_BYTES + 1];
+    assert_int_equal(password_stretch("correct horse battery", (const uint8_t *)"0123456789abcdef0123456789abcdef", key), 0);
+    for (int i = 0; i < KEY_BYTES; i++)
+        snprintf(hex + 2 * i, 3, "%02x", key[i]);
+    assert_string_equal(hex, expected);
+}
+
+static void everything_counts(void **state) {
+    (void)state;
+    uint8_t a[KEY_BYTES], b[KEY_BYTES], c[KEY_BYTES], other[32];
+    memcpy(other, salt, sizeof other);
+    other[31] ^= 1;
+    assert_int_equal(password_stretch("a password", salt, a), 0);
+    assert_int_equal(password_stretch("a passwore", salt, b), 0);
+    assert_int_equal(password_stretch("a password", other, c), 0);
+    assert_memory_not_equal(a, b, KEY_BYTES);
+    assert_memory_not_equal(a, c, KEY_BYTES);
+}
+
+static void floor_is_owasps(void **state) {
+    (void)state;
+    uint8_t ours[KEY_BYTES], theirs[KEY_BYTES];
+    assert_int_equal(password_stretch("twelve bytes", salt, ours), 0);
+    assert_int_equal(argon2id_hash_raw(2, 19456, 1, "twelve bytes", 12, salt, sizeof salt, theirs, sizeof theirs), ARGON2_OK);
+    assert_memory_equal(ours, theirs, KEY_BYTES);
+}
+
+static long resident_kib(void) {
+    long kib = -1;
+    char line[256];
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmRSS: %ld", &kib) == 1) break;
+    if (f) fclose(f);
+    return kib;
+}
+
+static void memory_is_given_back(void **state) {
+    (void)state;
+    uint8_t key[KEY_BYTES];
+    long before = resident_kib();
+    assert_int_equal(password_stretch("a password", salt, key), 0);
+    assert_true(resident_kib() < before + 4096);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_answer),
+        cmocka_unit_test(everything_counts),
+        cmocka_unit_test(floor_is_owasps),
+        cmocka_unit_test(memory_is_given_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

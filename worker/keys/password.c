@@ -1,0 +1,35 @@
+#include "password.h"
+
+#include "../memory/arena.h"
+
+#include <argon2.h>
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(PASSWORD_MEMORY_KIB >= 19456 && PASSWORD_PASSES >= 2 && PASSWORD_LANES >= 1, "below OWASP's floor");
+
+static int scratch(uint8_t **memory, size_t bytes) {
+    *memory = arena_scratch(bytes);
+    return *memory ? ARGON2_OK : ARGON2_MEMORY_ALLOCATION_ERROR;
+}
+static void scratch_free(uint8_t *memory, size_t bytes) { arena_scratch_free(memory, bytes); }
+
+int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[KEY_BYTES]) {
+    argon2_context context = {
+        .out = out,
+        .outlen = KEY_BYTES,
+        .pwd = (uint8_t *)(uintptr_t)password, /* read only: no ARGON2_FLAG_CLEAR_PASSWORD */
+        .pwdlen = (uint32_t)strlen(password),
+        .salt = (uint8_t *)(uintptr_t)salt,
+        .saltlen = 32,
+        .t_cost = PASSWORD_PASSES,
+        .m_cost = PASSWORD_MEMORY_KIB,
+        .lanes = PASSWORD_LANES,
+        .threads = 1, /* so that the library makes none */
+        .version = ARGON2_VERSION_13,
+        .allocate_cbk = scratch,
+        .free_cbk = scratch_free,
+        .flags = ARGON2_DEFAULT_FLAGS,
+    };
+    return argon2id_ctx(&context) == ARGON2_OK ? 0 : ENOMEM;
+}

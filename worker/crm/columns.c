@@ -294,7 +294,7 @@ static void write_list(struct text *out, const json_t *list, bool *first) {
 }
 
 static void write_custom(struct text *out, const json_t *custom, bool *first) {
-    char *dump = custom ? json_dumps(custom, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *dump = custom ? json_dumps(custom, record_dump_flags(custom)) : NULL;
     write_cell(out, dump ? dump : "", dump ? strlen(dump) : 0, first);
     out->failed |= custom && !dump;
     free(dump);

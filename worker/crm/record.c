@@ -3,6 +3,7 @@
 #include "../../policy/names.h"
 #include "collate.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -138,12 +139,28 @@ json_t *record_merge(const json_t *target, const json_t *patch) {
     return out;
 }
 
+size_t record_dump_flags(const json_t *custom) {
+    const char *name;
+    json_t *value;
+    int digits = 15;
+    char text[64];
+    json_object_foreach((json_t *)(uintptr_t)custom, name, value) {
+        while (json_is_real(value) && digits < 17) {
+            snprintf(text, sizeof text, "%.*g", digits, json_real_value(value));
+            if (strtod(text, NULL) == json_real_value(value)) break;
+            digits++;
+        }
+    }
+    return JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits);
+}
+
 bool record_render(const struct record *r, struct text *out) {
     char id[ULID_TEXT + 1];
     ulid_text(r->id, id);
     json_t *all = json_pack("{s:s,s:s,s:I,s:s,s:s}", "id", id, "kind", kind_table[r->kind].name, "version", (json_int_t)r->version,
                             "created", r->created, "modified", r->modified);
-    char *dump = all && json_object_update(all, r->fields) == 0 ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *dump =
+        all && json_object_update(all, r->fields) == 0 ? json_dumps(all, record_dump_flags(json_object_get(r->fields, "custom"))) : NULL;
     json_decref(all);
     if (!dump) return false;
     text_string(out, dump);

@@ -45,6 +45,9 @@ json_t *record_merge(const json_t *target, const json_t *patch);
 /* The time now, in the form of created and modified. */
 void record_time(char out[RECORD_TIME + 1]);
 
+/* How to write JSON with these custom values: compact, numbers as short as gives them back exactly. */
+size_t record_dump_flags(const json_t *custom);
+
 /* The bytes to store: compact JSON, id, kind, version, created, modified, then the fields. false: out of memory. */
 bool record_render(const struct record *r, struct text *out);
 /* The reverse, of bytes that record_render() made. false: they are not, or out of memory. */

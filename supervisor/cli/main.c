@@ -1,10 +1,8 @@
 #include "cli.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RUN_DIR "/run/cloison"
 
@@ -38,21 +36,6 @@ static const struct {
     {"ledger", "verify", cli_ledger_verify, ""},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
-
-int cli_usage(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("cloison: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputs("\nTry `cloison --help` or cloison(1).\n", stderr);
-    va_end(arguments);
-    return CLI_USAGE;
-}
-
-void cli_print_json(const json_t *value) {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    putchar('\n');
-}
 
 static int help(void) {
     puts("cloison [-S DIR] [--json] VERB ...   talks to the sockets in DIR, " RUN_DIR " by default; see cloison(1)\n");

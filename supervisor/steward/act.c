@@ -7,7 +7,8 @@
 #include <string.h>
 
 static bool wrong(struct act_problem *problem, const char *field, const char *detail) {
-    *problem = (struct act_problem){field, detail};
+    *problem = (struct act_problem){.detail = detail};
+    if (field) snprintf(problem->field, sizeof problem->field, "%s", field);
     return false;
 }
 
@@ -81,7 +82,7 @@ static bool take(const char *key, json_t *value, bool creating, struct message_a
         act->set |= ACT_QUOTA;
         return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes above 0");
     }
-    return wrong(problem, NULL, "a member that is none of name, hosts, title, modules, region, quota");
+    return wrong(problem, key, "none of name, hosts, title, modules, region, quota");
 }
 
 bool act_read(const char *body, size_t size, bool creating, struct message_act *act, struct act_problem *problem) {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct act_problem {
-    const char *field;  /* the member that is wrong; NULL = the body as a whole */
+    char field[40];     /* the member that is wrong, cut; "" = the body as a whole */
     const char *detail; /* static text */
 };
 

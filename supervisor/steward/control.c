@@ -108,7 +108,7 @@ static void act_entry(struct steward *steward, struct staff_request *r) {
     if (act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem))
         send_up(steward, r, &act, -1);
     else
-        staff_problem(r, 422, problem.field ? "invalid-field" : "invalid-body", problem.field, problem.detail);
+        staff_problem(r, 422, *problem.field ? "invalid-field" : "invalid-body", *problem.field ? problem.field : NULL, problem.detail);
 }
 
 static void act(struct steward *steward, struct staff_request *r, size_t route) {

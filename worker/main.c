@@ -55,7 +55,7 @@ static void open_files(void) {
 static void start_parts(void) {
     self.base = event_base_new();
     if (!self.base) die("event loop");
-    if (crm_start() < 0) die("crm");
+    if (!crm_start()) die("crm");
     if (account_start() < 0) die("account");
     if (web_start() < 0) die("web");
     uplink_start();

@@ -56,6 +56,7 @@ struct route {
 extern const struct route web_routes[];     /* health, pages, openapi: web/ */
 extern const struct route account_routes[]; /* enrol, session, tokens, settings: web/account.c */
 extern const struct route crm_routes[];     /* companies, contacts, import, export: crm/ */
+extern const struct route witness_routes[]; /* the provider's ledger as seen from here: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

@@ -1,0 +1,59 @@
+#include "tenant.h"
+
+#include "uplink.h"
+#include "web/account.h"
+#include "witness.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHECK_RECORDS = 64, CHECK_FIRST_MS = 1000, CHECK_STEP_MS = 20, CHECK_AGAIN_MS = 6 * 3600 * 1000 };
+
+/* The background check of the store: some records a step, a pass after each unsealing and every six hours. */
+static struct store_check *check;
+static struct event *check_event;
+
+static void check_after(unsigned ms) {
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    event_add(check_event, &wait);
+}
+
+static void check_step(evutil_socket_t none, short what, void *unused) {
+    (void)none, (void)what, (void)unused;
+    if (!self.keys) return;
+    enum store_result result = store_check_step(self.store, check, CHECK_RECORDS);
+    if (result == STORE_OK && !check->done) {
+        check_after(CHECK_STEP_MS);
+        return;
+    }
+    if (result == STORE_OK || result == STORE_BROKEN) gauge(COUNTER_check_state, result == STORE_OK && check->found == 0 ? 1 : 2);
+    memset(check, 0, sizeof *check);
+    check_after(CHECK_AGAIN_MS);
+}
+
+static void check_begin(void) {
+    if (!check) check = calloc(1, sizeof *check);
+    if (!check_event) check_event = evtimer_new(self.base, check_step, NULL);
+    if (check && check_event) check_after(CHECK_FIRST_MS);
+}
+
+bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
+    if (self.keys) return true;
+    uint8_t id[ID_BYTES];
+    capsule_tenant_id(self.capsule, id);
+    struct keyring *keys = keyring_new(tmk);
+    if (!keys) return false;
+    if (store_unseal(self.store, keys, id) != STORE_OK) {
+        keyring_free(keys);
+        return false;
+    }
+    self.keys = keys;
+    memcpy(self.tmk, tmk, KEY_BYTES);
+    /* A full store cannot keep the head; that does not close the tenant. */
+    if (!witness_keep()) count(COUNTER_store_refusals, 1);
+    check_begin();
+    uplink_state();
+    account_unsealed();
+    return true;
+}

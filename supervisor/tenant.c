@@ -247,7 +247,7 @@ static void changed(struct tenant *t, enum life_state before, bool died) {
     enum life_state now = t->life.state;
     const char *word = word_of(t, before, died);
     t->since_ms = clock_unix_ms();
-    say_change(t);
+    if (now != LIFE_WAITING) say_change(t);
     if (word) ledger_event(t->house->ledger, t->since_ms, word, supervisor_about(t->entry), "done");
     if (!life_ready(&t->life) && life_reason(&t->life) != t->told) tell_no_worker(t);
     tell_tenant(t);
@@ -327,6 +327,7 @@ static void keep_wishes(struct tenant *t) {
 }
 
 void tenant_keep_plain(struct tenant *t, bool wanted) {
+    if (t->entry->plain == wanted && t->save_plain < 0) return;
     ledger_event(t->house->ledger, clock_unix_ms(), wanted ? "plain_on" : "plain_off", supervisor_about(t->entry), "done");
     t->save_plain = wanted;
     keep_wishes(t);

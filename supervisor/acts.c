@@ -268,7 +268,7 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
 static void act_do(struct act *a) {
     uint32_t detail = 0;
     if (!duty_may(a->said->duties, a->verb)) {
-        ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
+        if (a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
         answer(a, ACT_REFUSED, 0);
         return;
     }

@@ -1,0 +1,495 @@
+/* The supervisor with real processes: this program is its own worker, honest or lying by its tenant's name, under the real jail. Acts come
+ * as the steward would send them. Needs root. */
+#include "../../policy/channel.h"
+#include "../../policy/counters.h"
+#include "../../policy/jail.h"
+#include "../../policy/wall.h"
+#include "../../supervisor/acts.h"
+#include "../../supervisor/clock.h"
+#include "../../supervisor/monitor.h"
+#include "../../supervisor/permits.h"
+#include "../../supervisor/supervisor.h"
+#include "../../supervisor/tenant.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the worker ---- */
+
+static struct message_start profile;
+static int loop, csr;
+
+static void say_as(uint32_t type, uint64_t value, int fd, uint32_t tenant, uint64_t generation) {
+    union message m = {.plain = {.head = {.type = type, .tenant = tenant, .generation = generation}, .value = value}};
+    if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, fd) != CHANNEL_OK) _exit(1);
+}
+static void say(uint32_t type, uint64_t value, int fd) { say_as(type, value, fd, profile.head.tenant, profile.head.generation); }
+
+static union message hear(int *fd) {
+    for (;;) {
+        struct epoll_event e;
+        union message m;
+        epoll_wait(loop, &e, 1, -1);
+        enum channel_result r = channel_receive(JAIL_CHANNEL, CHANNEL_SUPERVISOR, CHANNEL_WORKER, &m, fd, NULL);
+        if (r == CHANNEL_OK) return m;
+        if (r != CHANNEL_AGAIN) _exit(0);
+    }
+}
+
+static bool is(const char *name) { return strcmp(profile.name, name) == 0; }
+
+static void ready(const uint8_t layer[64]) {
+    union message m = {
+        .ready = {.head = {.type = MESSAGE_WORKER_READY, .tenant = profile.head.tenant, .generation = profile.head.generation}}};
+    memcpy(m.ready.layer, layer, 64);
+    channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1);
+}
+
+/* What each liar does once it is ready. */
+static void misbehave(const uint8_t layer[64]) {
+    if (is("lie-type")) (void)!write(JAIL_CHANNEL, "\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    if (is("lie-size")) (void)!write(JAIL_CHANNEL, "x", 1);
+    if (is("lie-twice")) ready(layer);
+    if (is("lie-tenant")) say_as(MESSAGE_WORKER_STATE, WORKER_SERVING, -1, profile.head.tenant + 1, profile.head.generation);
+    if (is("lie-future")) say_as(MESSAGE_WORKER_STATE, WORKER_SERVING, -1, profile.head.tenant, profile.head.generation + 1);
+    if (is("late")) say_as(MESSAGE_WORKER_STATE, WORKER_SERVING, -1, profile.head.tenant, profile.head.generation - 1);
+    if (is("lie-csr")) say(MESSAGE_WORKER_CSR_MADE, 3, csr);
+    if (is("lie-chain")) say(MESSAGE_WORKER_CHAIN_DONE, CHAIN_INSTALLED, -1);
+    if (is("lie-permit")) say(MESSAGE_WORKER_PERMIT_DONE, 0, -1);
+    if (is("lie-greedy"))
+        for (int i = 0; i <= PERMITS_PER_TENANT + 64; i++)
+            say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
+    for (int i = 0; is("lie-flood") && i < 200; i++)
+        say(MESSAGE_WORKER_STATE, WORKER_SERVING, -1);
+    if (is("lie-mute")) close(JAIL_CHANNEL);
+}
+
+static void obey(const union message *m, int fd) {
+    switch (m->head.type) {
+    case MESSAGE_WORKER_DRAIN:
+    case MESSAGE_WORKER_LOCK:
+        _exit(0);
+    case MESSAGE_WORKER_CSR:
+        say(MESSAGE_WORKER_CSR_MADE, CSR_MAX, csr);
+        break;
+    case MESSAGE_WORKER_CHAIN:
+        say(MESSAGE_WORKER_CHAIN_DONE, CHAIN_WRONG_KEY, -1);
+        break;
+    case MESSAGE_WORKER_PROFILE:
+        if (strcmp(m->start.title, "enrol") == 0) say(MESSAGE_WORKER_ENROLLED, 0, -1);
+        if (strncmp(m->start.title, "plain", 5) == 0) say(MESSAGE_WORKER_PLAIN, strcmp(m->start.title, "plain on") == 0, -1);
+        break;
+    default:
+        break;
+    }
+    if (fd >= 0 && m->head.type != MESSAGE_WORKER_HANDOVER) close(fd);
+}
+
+static int worker(void) {
+    static struct wall_program wall;
+    uint8_t layer[64];
+    uint32_t abi;
+    int fd;
+    struct epoll_event in = {.events = EPOLLIN};
+    loop = epoll_create1(0);
+    epoll_ctl(loop, EPOLL_CTL_ADD, JAIL_CHANNEL, &in);
+    profile = hear(&fd).start;
+    csr = memfd_create("csr", 0);
+    if (ftruncate(csr, CSR_MAX) < 0 || wall_make(WALL_WORKER, &wall) < 0 || is("fail")) return 42;
+    if (jail_unshare_as_init() < 0 || jail_enter_directory() < 0) return 11;
+    if (is("fail-late")) return 43;
+    if (!is("weak-rights") && jail_drop_rights() < 0) return 12;
+    jail_observe(layer, &abi);
+    if (!is("weak-wall") && wall_close(&wall) < 0) return 13;
+    for (int i = 0; i <= LAYER_secret_memory; i++)
+        layer[i] = LAYER_ON; /* whatever it says: the kernel is asked, too */
+    if (is("weak-layer")) layer[LAYER_net_namespace] = LAYER_OFF;
+    ready(layer);
+    misbehave(layer);
+    for (;;) {
+        union message m = hear(&fd);
+        obey(&m, fd);
+    }
+}
+
+/* ---- the house ---- */
+
+enum { UID_BASE = 2000100000, STAFF = 70100, ALL = (1 << DUTY_COUNT) - 1 };
+static struct supervisor house;
+static char root[] = "/tmp/cloison-supervisor-XXXXXX";
+static int steward_end;
+static uint64_t last_request;
+static union message answer;
+static int answer_fd = -1;
+
+static void steward_said(void *context, const union message *m, int fd, pid_t pid) { (void)context, (void)m, (void)fd, (void)pid; }
+static void steward_ended(void *context, enum link_end why) { (void)context, (void)why; }
+static const struct link_handler steward_handler = {CHANNEL_STEWARD, 1 << 20, steward_said, steward_ended};
+static const struct service_kind no_kind = {.name = "none"};
+
+static void on_child(evutil_socket_t none, short what, void *unused) {
+    (void)none, (void)what, (void)unused;
+    supervisor_children(&house);
+}
+
+static void turn(void) {
+    union message m;
+    int fd;
+    event_base_loop(house.base, EVLOOP_NONBLOCK);
+    supervisor_tick(&house);
+    while (channel_receive(steward_end, CHANNEL_SUPERVISOR, CHANNEL_STEWARD, &m, &fd, NULL) == CHANNEL_OK) {
+        if (m.head.type == MESSAGE_STEWARD_ANSWER) {
+            answer = m;
+            answer_fd = fd;
+        } else if (fd >= 0)
+            close(fd);
+    }
+    usleep(1000);
+}
+
+#define UNTIL(CONDITION)                                                                                                                   \
+    do {                                                                                                                                   \
+        uint64_t limit = clock_ms() + 15000;                                                                                               \
+        while (!(CONDITION) && clock_ms() < limit)                                                                                         \
+            turn();                                                                                                                        \
+        assert_true(CONDITION);                                                                                                            \
+    } while (0)
+
+/* One act; its result. */
+static uint32_t act_with(struct message_act act, enum verb verb, uint32_t duties, int fd) {
+    act.request = ++last_request;
+    act.verb = verb;
+    act.uid = STAFF;
+    act.duties = duties;
+    memset(&answer, 0, sizeof answer);
+    if (answer_fd >= 0) close(answer_fd);
+    answer_fd = -1;
+    acts_do(&house, &act, fd);
+    UNTIL(answer.answer.request == last_request);
+    return answer.answer.result;
+}
+
+static struct message_act named(const char *name) {
+    struct message_act act = {0};
+    snprintf(act.name, sizeof act.name, "%s", name);
+    return act;
+}
+
+static uint32_t act(const char *name, enum verb verb) { return act_with(named(name), verb, ALL, -1); }
+
+static uint32_t create(const char *name) {
+    struct message_act a = named(name);
+    a.set = ACT_HOSTS;
+    a.host_count = 1;
+    snprintf(a.host[0], sizeof a.host[0], "%s.example.org", name);
+    return act_with(a, VERB_create, ALL, -1);
+}
+
+static uint32_t set_title(const char *name, const char *title) {
+    struct message_act a = named(name);
+    a.set = ACT_TITLE;
+    snprintf(a.title, sizeof a.title, "%s", title);
+    return act_with(a, VERB_set, ALL, -1);
+}
+
+static struct tenant *tenant(const char *name) {
+    const struct registry_tenant *entry = registry_by_name(house.registry, name);
+    assert_non_null(entry);
+    return supervisor_tenant(&house, entry->number);
+}
+
+static int open_house(void **state) {
+    (void)state;
+    char error[512], command[256];
+    int end[2];
+    assert_non_null(mkdtemp(root));
+    chmod(root, 0711);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir -m 711 tenants run run/web && cp /proc/%d/exe cloison-worker && chmod 755 cloison-worker", root, getpid());
+    assert_int_equal(system(command), 0);
+    struct config *c = &house.config;
+    *c = (struct config){.uid_base = UID_BASE,
+                         .uid_count = 100,
+                         .max_workers = 50,
+                         .sample_ms = 1000,
+                         .default_quota = 1 << 20,
+                         .region = "local",
+                         .arena_bytes = 4 << 20,
+                         .secret_memory = SECRET_MEMORY_REQUIRED,
+                         .connections = 10,
+                         .https_port = 443,
+                         .proxy_group = {.id = CONFIG_NOBODY}};
+    snprintf(c->state_dir, sizeof c->state_dir, "%s", root);
+    snprintf(c->binaries, sizeof c->binaries, "%s", root);
+    snprintf(c->run_dir, sizeof c->run_dir, "%s/run", root);
+    TAILQ_INIT(&house.queue);
+    house.cgroup.directory = -1;
+    house.base = event_base_new();
+    house.permits = permits_new(2);
+    house.ledger = ledger_open(root, clock_unix_ms(), error);
+    house.registry = registry_open(root, UID_BASE, 100, error);
+    assert_non_null(house.ledger);
+    assert_non_null(house.registry);
+    event_add(event_new(house.base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, NULL), NULL);
+    assert_int_equal(channel_pair(end), 0);
+    steward_end = end[1];
+    service_begin(&house.router, &no_kind, &house, 1, 1);
+    service_begin(&house.steward, &no_kind, &house, 2, 2);
+    house.steward.link = link_open(house.base, end[0], &steward_handler, NULL);
+    house.steward.starts = 1;
+    return create("well") == ACT_DONE && act("well", VERB_start) == ACT_DONE ? 0 : -1;
+}
+
+static int close_house(void **state) {
+    (void)state;
+    char command[128];
+    bool alive = true;
+    for (size_t i = 0; i < house.tenant_count; i++)
+        tenant_event(house.tenant[i], LIFE_STOP);
+    while (alive) {
+        turn();
+        alive = false;
+        for (size_t i = 0; i < house.tenant_count; i++)
+            alive = alive || life_alive(&house.tenant[i]->life);
+    }
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    return system(command);
+}
+
+/* ---- tests ---- */
+
+static void a_new_tenant_has_a_code_and_a_closed_directory(void **state) {
+    (void)state;
+    char path[128];
+    struct stat st;
+    assert_int_equal(create("acme"), ACT_DONE);
+    assert_int_equal(strlen(answer.answer.code), ENROL_CODE_TEXT - 1);
+    snprintf(path, sizeof path, "%s/tenants/acme", root);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, tenant("acme")->entry->uid);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    assert_int_equal(create("acme"), ACT_EXISTS);
+    assert_int_equal(act("acme", VERB_enrol_code), ACT_DONE);
+    assert_int_equal(strlen(answer.answer.code), ENROL_CODE_TEXT - 1);
+    assert_int_equal(act("nobody", VERB_start), ACT_NO_TENANT);
+}
+
+static void a_crash_backs_off_and_is_felt_by_nobody_else(void **state) {
+    (void)state;
+    pid_t well = tenant("well")->process.pid;
+    assert_int_equal(create("crash"), ACT_DONE);
+    assert_int_equal(act("crash", VERB_start), ACT_DONE);
+    struct tenant *t = tenant("crash");
+    assert_int_equal(t->life.generation, 1);
+    kill(t->process.pid, SIGKILL);
+    UNTIL(t->life.state == LIFE_THROTTLED);
+    assert_int_equal(t->last_exit, -SIGKILL);
+    assert_int_equal(act("crash", VERB_start), ACT_DONE); /* staff does not wait */
+    assert_int_equal(t->life.generation, 2);
+    assert_int_equal(act("crash", VERB_stop), ACT_DONE);
+    assert_int_equal(t->life.state, LIFE_STOPPED);
+    assert_int_equal(tenant("well")->process.pid, well);
+    assert_true(life_ready(&tenant("well")->life));
+}
+
+static void a_failed_start_says_its_status(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        int32_t status;
+    } rows[] = {{"fail", 42}, {"fail-late", 43}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(create(rows[i].name), ACT_DONE);
+        assert_int_equal(act(rows[i].name, VERB_start), ACT_FAILED);
+        assert_int_equal(tenant(rows[i].name)->life.state, LIFE_THROTTLED);
+        assert_int_equal(tenant(rows[i].name)->last_exit, rows[i].status);
+    }
+}
+
+static void a_worker_without_its_walls_does_not_serve(void **state) {
+    (void)state;
+    static const char *const names[] = {"weak-wall", "weak-rights", "weak-layer"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(create(names[i]), ACT_DONE);
+        assert_int_equal(act(names[i], VERB_start), ACT_FAILED);
+        assert_int_equal(tenant(names[i])->life.ready_at, 0);
+        assert_int_equal(tenant(names[i])->life.crashes, 1);
+    }
+    house.config.allow_missing = 1ULL << LAYER_net_namespace;
+    assert_int_equal(act("weak-layer", VERB_start), ACT_DONE);
+    house.config.allow_missing = 0;
+    assert_int_equal(act("weak-layer", VERB_stop), ACT_DONE);
+}
+
+static void a_lying_worker_ends_and_nobody_else(void **state) {
+    (void)state;
+    static const char *const names[] = {"lie-type",  "lie-size",   "lie-twice",  "lie-tenant", "lie-future", "lie-csr",
+                                        "lie-chain", "lie-permit", "lie-greedy", "lie-flood",  "lie-mute"};
+    pid_t well = tenant("well")->process.pid;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(create(names[i]), ACT_DONE);
+        act(names[i], VERB_start); /* done or failed: the lie may come first */
+        struct tenant *t = tenant(names[i]);
+        UNTIL(t->life.state == LIFE_THROTTLED);
+        assert_int_equal(t->life.crashes, 1);
+        assert_int_equal(act(names[i], VERB_suspend), ACT_DONE);
+    }
+    assert_int_equal(tenant("well")->process.pid, well);
+    assert_true(life_ready(&tenant("well")->life));
+    assert_int_equal(permits_next(house.permits), 0); /* what they held is free, what they wanted forgotten */
+}
+
+static void a_late_message_is_ignored(void **state) {
+    (void)state;
+    assert_int_equal(create("late"), ACT_DONE);
+    assert_int_equal(act("late", VERB_start), ACT_DONE);
+    for (int i = 0; i < 50; i++)
+        turn();
+    assert_int_equal(tenant("late")->life.state, LIFE_SEALED); /* not serving, not dead */
+    assert_int_equal(act("late", VERB_stop), ACT_DONE);
+}
+
+static void staff_verbs_move_a_worker(void **state) {
+    (void)state;
+    struct tenant *t = tenant("acme");
+    assert_int_equal(act("acme", VERB_csr), ACT_DONE); /* starts it */
+    assert_int_equal(answer.answer.value, CSR_MAX);
+    assert_true(answer_fd >= 0);
+    int chain = memfd_create("chain", MFD_CLOEXEC);
+    assert_int_equal(act_with(named("acme"), VERB_cert, ALL, fcntl(chain, F_DUPFD_CLOEXEC, 0)), ACT_BAD_FIELD); /* empty */
+    assert_int_equal(write(chain, "PEM", 3), 3);
+    assert_int_equal(act_with(named("acme"), VERB_cert, ALL, chain), ACT_FAILED);
+    assert_int_equal(answer.answer.detail, CHAIN_WRONG_KEY);
+    assert_int_equal(act("acme", VERB_cert), ACT_BAD_FIELD); /* without a chain */
+    assert_int_equal(act("acme", VERB_resume), ACT_WRONG_STATE);
+    assert_int_equal(act("acme", VERB_suspend), ACT_DONE);
+    assert_int_equal(t->life.state, LIFE_SUSPENDED);
+    assert_true(t->entry->suspended);
+    static const enum verb refused[] = {VERB_start, VERB_suspend, VERB_csr, VERB_lock};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_int_equal(act("acme", refused[i]), ACT_WRONG_STATE);
+    tenant_event(t, LIFE_WANT);
+    assert_int_equal(t->life.state, LIFE_SUSPENDED);
+    assert_int_equal(act("acme", VERB_resume), ACT_DONE);
+    assert_int_equal(act("acme", VERB_lock), ACT_DONE);
+    assert_int_equal(t->life.state, LIFE_STOPPED);
+    assert_int_equal(t->last_exit, 0);
+}
+
+static void what_its_administrator_did_is_kept(void **state) {
+    (void)state;
+    struct tenant *t = tenant("well");
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/run/web/well.sock", root);
+    assert_int_equal(set_title("well", "plain on"), ACT_DONE);
+    UNTIL(t->entry->plain);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600); /* no proxy's group: root's alone */
+    assert_int_equal(set_title("well", "plain off"), ACT_DONE);
+    UNTIL(!t->entry->plain);
+    assert_int_equal(stat(path, &st), -1);
+    assert_int_equal(set_title("well", "enrol"), ACT_DONE);
+    UNTIL(t->entry->enrolled);
+    assert_false(t->entry->has_code);
+    assert_int_equal(act("well", VERB_enrol_code), ACT_WRONG_STATE);
+}
+
+/* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
+static void duties_are_disjoint(void **state) {
+    (void)state;
+    uint64_t before, after;
+    uint8_t hash[LEDGER_HASH];
+    for (int v = 0; v <= VERB_COUNT; v++)
+        for (int d = 0; d < DUTY_COUNT; d++) {
+            bool may = duty_may(1U << d, (enum verb)v);
+            if (may) continue;
+            ledger_head(house.ledger, &before, hash);
+            enum life_state was = tenant("well")->life.state;
+            assert_int_equal(act_with(named("well"), (enum verb)v, 1U << d, -1), ACT_REFUSED);
+            assert_int_equal(tenant("well")->life.state, was);
+        }
+    for (int v = VERB_read; v <= VERB_delete; v++)
+        assert_int_equal(act("well", (enum verb)v), ACT_REFUSED);
+    ledger_flush(house.ledger, clock_unix_ms());
+    ledger_head(house.ledger, &after, hash);
+    assert_true(after > before);
+}
+
+static void bad_fields_are_named(void **state) {
+    (void)state;
+    struct message_act a = named("bad");
+    assert_int_equal(act_with(a, VERB_create, ALL, -1), ACT_BAD_FIELD);
+    assert_int_equal(answer.answer.detail, ACT_HOSTS);
+    a.set = ACT_HOSTS;
+    a.host_count = 2;
+    strcpy(a.host[0], "a.example.org");
+    strcpy(a.host[1], "a.example.org");
+    assert_int_equal(act_with(a, VERB_create, ALL, -1), ACT_BAD_FIELD);
+    a.host_count = 1;
+    memset(a.host[1], 0, sizeof a.host[1]);
+    strcpy(a.name, "../etc");
+    assert_int_equal(act_with(a, VERB_create, ALL, -1), ACT_BAD_FIELD);
+    strcpy(a.name, "bad");
+    a.set |= ACT_QUOTA;
+    a.quota_bytes = 4097;
+    assert_int_equal(act_with(a, VERB_create, ALL, -1), ACT_BAD_FIELD);
+    assert_int_equal(answer.answer.detail, ACT_QUOTA);
+    a.set = ACT_HOSTS;
+    strcpy(a.host[0], "well.example.org");
+    assert_int_equal(act_with(a, VERB_create, ALL, -1), ACT_EXISTS);
+    struct message_act extra = named("well");
+    extra.set = ACT_TITLE;
+    assert_int_equal(act_with(extra, VERB_stop, ALL, -1), ACT_BAD_FIELD);
+    assert_null(registry_by_name(house.registry, "bad"));
+}
+
+static void an_idle_worker_makes_room(void **state) {
+    (void)state;
+    assert_int_equal(create("room"), ACT_DONE);
+    uint32_t alive = 0;
+    for (size_t i = 0; i < house.tenant_count; i++)
+        alive += life_alive(&house.tenant[i]->life);
+    assert_int_equal(alive, 1); /* well */
+    house.config.max_workers = 1;
+    assert_int_equal(act("room", VERB_start), ACT_DONE); /* once well has been idle for long enough */
+    assert_int_equal(house.evictions, 1);
+    assert_int_equal(tenant("well")->life.state, LIFE_STOPPED);
+    house.config.max_workers = 50;
+    house.config.idle_ms = 100;
+    UNTIL(tenant("room")->life.state == LIFE_STOPPED);
+    house.config.idle_ms = 0;
+    assert_int_equal(act("well", VERB_start), ACT_DONE);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 0 && strncmp(argv[0], "cloison-worker", 14) == 0) return worker();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_tenant_has_a_code_and_a_closed_directory),
+        cmocka_unit_test(a_crash_backs_off_and_is_felt_by_nobody_else),
+        cmocka_unit_test(a_failed_start_says_its_status),
+        cmocka_unit_test(a_worker_without_its_walls_does_not_serve),
+        cmocka_unit_test(a_lying_worker_ends_and_nobody_else),
+        cmocka_unit_test(a_late_message_is_ignored),
+        cmocka_unit_test(staff_verbs_move_a_worker),
+        cmocka_unit_test(what_its_administrator_did_is_kept),
+        cmocka_unit_test(duties_are_disjoint),
+        cmocka_unit_test(bad_fields_are_named),
+        cmocka_unit_test(an_idle_worker_makes_room),
+    };
+    return cmocka_run_group_tests(tests, open_house, close_house);
+}

@@ -26,6 +26,9 @@ void problem_store(struct problem *p, enum store_result result) {
     case STORE_BROKEN:
         problem_set(p, 500, "store-damaged", "What is stored does not open; it was damaged or altered.");
         return;
+    case STORE_SEALED:
+        problem_set(p, 503, "sealed", "The tenant is sealed; log in.");
+        return;
     case STORE_MEMORY:
         problem_memory(p);
         return;

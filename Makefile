@@ -37,7 +37,7 @@ CFLAGS  = -std=c17 -D_GNU_SOURCE $(OPT) -g -fPIE $(WARN) $(HARDEN) $(EXTRA_CFLAG
 LDFLAGS = $(LINK) $(EXTRA_LDFLAGS)
 
 WORKER_LIBS := -levent_openssl -levent_core -lssl -lcrypto -llmdb -ljansson -lcsv -lseccomp -largon2 \
-               -lmd -licui18n -licuuc -licudata -lstdc++ -lm $(ALLOCATOR) -ldl -lpthread
+               -lmd -licui18n -licuuc -licudata -lstdc++ $(ALLOCATOR) -lm -ldl -lpthread
 
 # Each component is an archive of all its objects but main.o, so that tests link the very code that ships.
 policy     := $(wildcard policy/*.c)

@@ -4,58 +4,88 @@
  * A slot is AEAD(outer, AEAD(credential, TMK)); outer comes by HKDF from the shred secret and the slot's class's epoch secret, so that
  * a removed slot, also out of an old disk image of the LMDB file, opens nothing with today's capsule. Slots are bound by their whole
  * header (kind, class, id, owner, KDF and parameters, salt, created, expires, rights) as AAD and are key-committing: no slot opens under
- * two credentials. The compiled-in floor of the KDF parameters is checked before any KDF runs.
+ * two credentials. The compiled-in KDF parameters are compared before a slot is tried.
+ *
+ * The MAC's key comes from the TMK, so slots are added and single ones removed only after one was opened. A whole class can be emptied
+ * without any key (`lock`): the MAC then still covers the other classes. A capsule that does not agree with its MAC opens for nobody.
+ * Adding overwrites one copy; removing overwrites both before it returns, so that nothing of a removed slot or its epoch secret is left.
+ *
+ * Sizes a provider sees: how many slots of each kind, their owners' random ids, when made, when they expire.
  */
 #pragma once
 
 #include "keys.h"
 
 enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOVERY = 4 };
-enum { SLOTS_MAX = 512 };
+enum {
+    SLOTS_MAX = 512,
+    SLOTS_OF_TOKENS = 256,  /* so that log-ins always find room, */
+    SLOTS_OF_SESSIONS = 64, /* and those of one user stay at this: the oldest goes */
+};
 
 /* What a slot says of itself, in clear in the capsule; nothing here names a person. */
 struct slot {
     uint8_t id[ID_BYTES];      /* random */
     uint8_t owner[ID_BYTES];   /* the user's id */
     uint8_t locator[ID_BYTES]; /* how a log-in finds its slot: a keyed hash of the folded login, or of the credential */
+    uint8_t origin[ID_BYTES];  /* the slot under which it was made; zero = none, at enrolment or a log-in */
     uint32_t kind;             /* enum slot_kind */
     uint32_t rights;           /* bit set, enum right: what the credential may */
-    uint64_t created;          /* Unix seconds */
+    uint32_t rights_epoch;     /* of the user's rights when it was made */
+    uint64_t created;          /* Unix seconds; filled by capsule_add_ when 0 */
     uint64_t expires;          /* Unix seconds, 0 = never */
 };
 
 struct capsule;
 
 /* Opens or makes the capsule in the open file fd (owned from now on). NULL with errno: EBADMSG when both copies are damaged or of an
- * unknown format, ENOMEM, or what the file said. An empty file is a capsule without slots. */
+ * unknown format, EPROTO when the file is too long, ENOMEM, or what the file said. An empty file becomes a capsule without slots. */
 struct capsule *capsule_open(int fd);
-void capsule_close(struct capsule *c);
+void capsule_close(struct capsule *c); /* NULL is fine */
 
-bool capsule_enrolled(const struct capsule *c);                     /* has it ever had a slot */
-size_t capsule_slots(const struct capsule *c, enum slot_kind kind); /* unexpired ones of that kind; 0 = all kinds */
+bool capsule_enrolled(const struct capsule *c);               /* has it ever had a slot */
+size_t capsule_slots(const struct capsule *c, uint32_t kind); /* unexpired ones of that enum slot_kind; 0 = all kinds */
+const uint8_t *capsule_tenant_id(const struct capsule *c);    /* ID_BYTES, random, made with the capsule: for the store's AAD */
+uint64_t capsule_version(const struct capsule *c);            /* rises by one a change: who keeps it elsewhere sees an older capsule */
 
-/* Makes TMK and the first slot. Durable before return. 0 or an errno value (EEXIST when enrolled). tmk: KEY_BYTES out. */
-int capsule_enrol(struct capsule *c, uint8_t tmk[KEY_BYTES]);
+/* Makes the TMK (out: tmk) and the first two slots, a password's and a recovery kit's, in one durable step: there is no half. The slots'
+ * owner and rights are the caller's, the rest is filled. 0 or an errno value (EEXIST when enrolled). */
+int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
+                  struct slot *recovery, const uint8_t kit[KEY_BYTES], uint8_t tmk[KEY_BYTES]);
 
-/* The locator of a login or of a high-entropy credential. */
+/* The locator of a login, folded by the caller. */
 void capsule_login_locator(const struct capsule *c, const char *login, uint8_t locator[ID_BYTES]);
+/* The salt of the login's slot, for an unknown login a made-up one that stays the same: equal work. */
+void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES], uint8_t salt[32]);
 
-/* A slot for a password: `stretched` comes from password_stretch() with the salt below. */
-void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES],
-                        uint8_t salt[32]); /* for an unknown login too: equal work */
+/*
+ * Add a slot, durable: 0, or an errno value and nothing added. ENOSPC: no room; EBADMSG: the capsule does not agree with its MAC; EEXIST:
+ * the login is another owner's. Expired sessions and tokens go on the way; when all is full, the oldest session of the same user, else the
+ * oldest of all. slot: kind (for a secret), owner, origin, rights, expires and, for a password, locator are the caller's, the rest is
+ * filled.
+ */
+/* A slot for a password: `stretched` comes from password_stretch() with `salt`, 32 fresh random bytes. It replaces the owner's slot of the
+ * same locator. */
 int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t salt[32],
                          const uint8_t stretched[KEY_BYTES]);
-/* A slot for 32 random bytes (session, token, recovery kit). Fills slot->id and slot->locator. */
+/* A slot for 32 random bytes (session, token, recovery kit). A recovery kit replaces the owner's older ones. */
 int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]);
 
-/* Opens the slot that the credential names. false: one uniform failure (unknown, wrong, expired, damaged). */
+/* Opens the slot that the credential names. false: one uniform failure (unknown, wrong, expired, damaged, out of memory); equal work. */
 bool capsule_open_password(struct capsule *c, const uint8_t locator[ID_BYTES], const uint8_t stretched[KEY_BYTES], struct slot *slot,
                            uint8_t tmk[KEY_BYTES]);
+/* The caller checks slot->kind: a cookie is not a token. */
 bool capsule_open_secret(struct capsule *c, const uint8_t secret[KEY_BYTES], struct slot *slot, uint8_t tmk[KEY_BYTES]);
 
-/* Removes one slot, or all of a kind; draws a new epoch secret for the class and re-wraps the outer layers of the others. Durable. */
+/* Forgets the MAC's key: the tenant is sealed again. */
+void capsule_seal(struct capsule *c);
+
+/* Remove one slot, one owner's of a kind (0 = all kinds), or a whole kind; a new epoch secret for each class concerned, the outer layers of
+ * the others re-wrapped. Durable when 0. An errno value: ENOENT = no such slot, EPERM = sealed (never from remove_kind), ENOMEM = still
+ * there; what the file said = gone here, but what the disk holds is not known: try again. */
 int capsule_remove(struct capsule *c, const uint8_t id[ID_BYTES]);
+int capsule_remove_owner(struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind);
 int capsule_remove_kind(struct capsule *c, enum slot_kind kind);
 
-/* Walks the slots, i from 0; false at the end. */
+/* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot);

@@ -1,0 +1,209 @@
+#include "capsule_state.h"
+
+#include "../memory/arena.h"
+#include "password.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROOM_MIN = 16 /* slots of a new capsule */ };
+static const char magic[8] = "CLKEYS1";
+
+uint64_t capsule_now(void) { return (uint64_t)time(NULL); }
+bool slot_expired(const struct slot_record *r, uint64_t now) { return r->expires != 0 && r->expires <= now; }
+
+struct capsule_image *image_copy(const struct capsule_image *image, uint32_t room) {
+    if (room < image->room) room = image->room;
+    arena_leave();
+    struct capsule_image *copy = calloc(1, image_bytes(room));
+    arena_return();
+    if (!copy) return NULL;
+    memcpy(copy, image, image_bytes(image->room));
+    copy->room = room;
+    return copy;
+}
+
+int capsule_write(struct capsule *c, bool both) {
+    c->image->version++;
+    if (c->unsealed) image_mac(c->image, c->mac_key);
+    both |= c->stale;
+    c->stale = both; /* until it is done */
+    int result = 0;
+    arena_leave(); /* a lock must not fail because the arena is full */
+    for (int i = 0; i <= both && result == 0; i++)
+        if (twofile_write(&c->file, c->image, image_bytes(c->image->room)) < 0) result = errno;
+    arena_return();
+    if (result == 0) c->stale = false;
+    return result;
+}
+
+/* The newest copy, or the first content of a new capsule. */
+static bool load(struct capsule *c, int fd) {
+    size_t size = 0;
+    struct capsule_image *read = malloc(image_bytes(SLOTS_MAX));
+    if (!read || twofile_open(&c->file, fd, magic, image_bytes(SLOTS_MAX), read, &size) < 0) goto out;
+    if (size) {
+        errno = EBADMSG;
+        if (image_valid(read, size)) c->image = image_copy(read, read->room);
+    } else {
+        image_begin(read);
+        c->image = image_copy(read, ROOM_MIN);
+        if (c->image && (errno = capsule_write(c, true)) != 0) {
+            free(c->image);
+            c->image = NULL;
+        }
+    }
+out:
+    free(read);
+    return c->image;
+}
+
+/* A slot that any password fails to open, but only where a wrong one does: at the commitment. */
+static bool make_dummy(struct capsule *c) {
+    uint8_t credential[KEY_BYTES], tmk[KEY_BYTES];
+    random_bytes(&c->dummy, sizeof c->dummy);
+    random_bytes(c->dummy_epoch, sizeof c->dummy_epoch);
+    random_bytes(credential, sizeof credential);
+    random_bytes(tmk, sizeof tmk);
+    c->dummy.expires = 0;
+    struct slot_outer outer = image_outer(c->image, SLOT_PASSWORD);
+    outer.epoch = c->dummy_epoch;
+    return slot_wrap(&c->dummy, &outer, credential, tmk);
+}
+
+struct capsule *capsule_open(int fd) {
+    struct capsule *c = calloc(1, sizeof *c);
+    if (!c) {
+        close(fd);
+        return NULL;
+    }
+    c->file.fd = fd;
+    bool fine = keys_prepare();
+    arena_leave();
+    fine = fine && load(c, fd);
+    arena_return();
+    if (fine && make_dummy(c)) return c;
+    int error = fine ? ENOMEM : errno;
+    capsule_close(c);
+    errno = error;
+    return NULL;
+}
+
+void capsule_close(struct capsule *c) {
+    if (!c) return;
+    twofile_close(&c->file);
+    free(c->image);
+    secret_wipe(c, sizeof *c);
+    free(c);
+}
+
+bool capsule_enrolled(const struct capsule *c) { return c->image->enrolled; }
+const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->tenant; }
+uint64_t capsule_version(const struct capsule *c) { return c->image->version; }
+
+size_t capsule_slots(const struct capsule *c, uint32_t kind) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < c->image->count; i++)
+        n += (kind == 0 || c->image->slot[i].kind == kind) && !slot_expired(&c->image->slot[i], capsule_now());
+    return n;
+}
+
+static void describe(const struct slot_record *r, struct slot *slot) {
+    *slot =
+        (struct slot){.kind = r->kind, .rights = r->rights, .rights_epoch = r->rights_epoch, .created = r->created, .expires = r->expires};
+    memcpy(slot->id, r->id, ID_BYTES);
+    memcpy(slot->owner, r->owner, ID_BYTES);
+    memcpy(slot->locator, r->locator, ID_BYTES);
+    memcpy(slot->origin, r->origin, ID_BYTES);
+}
+
+bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot) {
+    if (i >= c->image->count) return false;
+    describe(&c->image->slot[i], slot);
+    return true;
+}
+
+/* HMAC of a domain's name and the credential, cut. */
+static void locate(const struct capsule *c, const char *domain, const void *what, size_t size, uint8_t out[32]) {
+    uint8_t key[KEY_BYTES];
+    hkdf(c->image->locator_key, KEY_BYTES, NULL, 0, domain, key, sizeof key);
+    hmac_sha256(key, sizeof key, what, size, out);
+}
+
+void capsule_login_locator(const struct capsule *c, const char *login, uint8_t locator[ID_BYTES]) {
+    uint8_t hash[32];
+    locate(c, "login", login, strlen(login), hash);
+    memcpy(locator, hash, ID_BYTES);
+}
+
+void capsule_secret_locator(const struct capsule *c, const uint8_t secret[KEY_BYTES], uint8_t locator[ID_BYTES]) {
+    uint8_t hash[32];
+    locate(c, "secret", secret, KEY_BYTES, hash);
+    memcpy(locator, hash, ID_BYTES);
+}
+
+/* Looks at every slot, whichever it is. NULL: none. */
+static const struct slot_record *find(const struct capsule *c, bool password, const uint8_t locator[ID_BYTES]) {
+    const struct slot_record *found = NULL;
+    for (uint32_t i = 0; i < c->image->count; i++) {
+        const struct slot_record *r = &c->image->slot[i];
+        if (secret_equal(r->locator, locator, ID_BYTES) && (r->kind == SLOT_PASSWORD) == password) found = r;
+    }
+    return found;
+}
+
+void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES], uint8_t salt[32]) {
+    const struct slot_record *r = find(c, true, locator);
+    locate(c, "salt", locator, ID_BYTES, salt);
+    if (r) memcpy(salt, r->salt, sizeof r->salt);
+}
+
+bool capsule_trust(struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
+    uint8_t key[KEY_BYTES];
+    hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot mac v1", key, sizeof key);
+    bool fine = c->unsealed ? secret_equal(key, c->mac_key, sizeof key) : image_verify(c->image, key);
+    if (fine) memcpy(c->mac_key, key, sizeof key);
+    c->unsealed |= fine;
+    secret_wipe(key, sizeof key);
+    return fine;
+}
+
+void capsule_seal(struct capsule *c) {
+    c->unsealed = false;
+    secret_wipe(c->mac_key, sizeof c->mac_key);
+}
+
+/* The parameters this program stretches with, and none others. */
+static bool kdf_accepted(const struct slot_record *r) {
+    if (r->kind != SLOT_PASSWORD) return r->kdf == 0;
+    return r->kdf == PASSWORD_ARGON2ID && r->kdf_memory_kib == PASSWORD_MEMORY_KIB && r->kdf_passes == PASSWORD_PASSES &&
+           r->kdf_lanes == PASSWORD_LANES;
+}
+
+static bool open_slot(struct capsule *c, const struct slot_record *r, const uint8_t credential[KEY_BYTES], struct slot *slot,
+                      uint8_t tmk[KEY_BYTES]) {
+    const struct slot_record *tried = r ? r : &c->dummy;
+    struct slot_outer outer = image_outer(c->image, r ? r->kind : SLOT_PASSWORD);
+    if (!r) outer.epoch = c->dummy_epoch;
+    bool fine =
+        slot_unwrap(tried, &outer, credential, tmk) && r && kdf_accepted(r) && !slot_expired(r, capsule_now()) && capsule_trust(c, tmk);
+    if (fine)
+        describe(r, slot);
+    else
+        secret_wipe(tmk, KEY_BYTES);
+    return fine;
+}
+
+bool capsule_open_password(struct capsule *c, const uint8_t locator[ID_BYTES], const uint8_t stretched[KEY_BYTES], struct slot *slot,
+                           uint8_t tmk[KEY_BYTES]) {
+    return open_slot(c, find(c, true, locator), stretched, slot, tmk);
+}
+
+bool capsule_open_secret(struct capsule *c, const uint8_t secret[KEY_BYTES], struct slot *slot, uint8_t tmk[KEY_BYTES]) {
+    uint8_t locator[ID_BYTES];
+    capsule_secret_locator(c, secret, locator);
+    return open_slot(c, find(c, false, locator), secret, slot, tmk);
+}

@@ -1,0 +1,238 @@
+/* Adding and removing slots. Every change is made on a copy of the image, which takes its place when it is complete. */
+#include "capsule_state.h"
+
+#include "password.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM_STEP = 16 };
+
+typedef bool slot_test(const struct slot_record *r, const void *argument);
+
+/* Takes out all that match; *kinds gets a bit for each class concerned. */
+static uint32_t drop_matching(struct capsule_image *image, slot_test *matches, const void *argument, uint32_t *kinds) {
+    uint32_t dropped = 0;
+    for (uint32_t i = image->count; i-- > 0;) {
+        if (!matches(&image->slot[i], argument)) continue;
+        *kinds |= 1U << image->slot[i].kind;
+        image_drop(image, i);
+        dropped++;
+    }
+    return dropped;
+}
+
+static bool redraw_all(struct capsule_image *image, uint32_t kinds) {
+    for (uint32_t kind = 0; kind < CLASSES; kind++)
+        if (kinds & 1U << kind && !image_redraw(image, kind)) return false;
+    return true;
+}
+
+/* The other's place is next's now. */
+static void adopt(struct capsule *c, struct capsule_image *next) {
+    free(c->image);
+    c->image = next;
+}
+
+static bool is_expired(const struct slot_record *r, const void *now) {
+    return (r->kind == SLOT_SESSION || r->kind == SLOT_TOKEN) && slot_expired(r, *(const uint64_t *)now);
+}
+
+/* Is it what the new slot replaces: the same user's password under the same login, or older recovery kits? */
+static bool is_replaced(const struct slot_record *r, const void *argument) {
+    const struct slot_record *new = argument;
+    if (r->kind != new->kind || memcmp(r->owner, new->owner, ID_BYTES) != 0) return false;
+    return r->kind == SLOT_RECOVERY || (r->kind == SLOT_PASSWORD && memcmp(r->locator, new->locator, ID_BYTES) == 0);
+}
+
+static uint32_t count_kind(const struct capsule_image *image, uint32_t kind, const uint8_t *owner) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < image->count; i++)
+        n += image->slot[i].kind == kind && (!owner || memcmp(image->slot[i].owner, owner, ID_BYTES) == 0);
+    return n;
+}
+
+/* owner NULL = anybody's. */
+static bool drop_oldest_session(struct capsule_image *image, const uint8_t *owner, uint32_t *kinds) {
+    uint32_t oldest = image->count;
+    for (uint32_t i = 0; i < image->count; i++) {
+        if (image->slot[i].kind != SLOT_SESSION || (owner && memcmp(image->slot[i].owner, owner, ID_BYTES) != 0)) continue;
+        if (oldest == image->count || image->slot[i].created < image->slot[oldest].created) oldest = i;
+    }
+    if (oldest == image->count) return false;
+    image_drop(image, oldest);
+    *kinds |= 1U << SLOT_SESSION;
+    return true;
+}
+
+static int make_room(struct capsule_image *image, const struct slot_record *new, uint32_t *kinds) {
+    uint64_t now = capsule_now();
+    drop_matching(image, is_expired, &now, kinds);
+    drop_matching(image, is_replaced, new, kinds);
+    if (new->kind == SLOT_TOKEN && count_kind(image, SLOT_TOKEN, NULL) >= SLOTS_OF_TOKENS) return ENOSPC;
+    if (new->kind == SLOT_SESSION && count_kind(image, SLOT_SESSION, new->owner) >= SLOTS_OF_SESSIONS)
+        drop_oldest_session(image, new->owner, kinds);
+    if (image->count < SLOTS_MAX || drop_oldest_session(image, new->owner, kinds) || drop_oldest_session(image, NULL, kinds)) return 0;
+    return ENOSPC;
+}
+
+static int append(struct capsule_image *image, const struct slot_record *header, const uint8_t credential[KEY_BYTES],
+                  const uint8_t tmk[KEY_BYTES]) {
+    struct slot_record *r = &image->slot[image->count];
+    struct slot_outer outer = image_outer(image, header->kind);
+    *r = *header;
+    if (!slot_wrap(r, &outer, credential, tmk)) return ENOMEM;
+    image->count++;
+    return 0;
+}
+
+static struct capsule_image *copy_with_room(const struct capsule_image *image, uint32_t more) {
+    uint32_t room = image->count + more <= image->room ? image->room : image->room + ROOM_STEP;
+    return image_copy(image, room > SLOTS_MAX ? SLOTS_MAX : room);
+}
+
+/* Makes next the image and writes it; when that fails, what was before stands again. Takes over next. */
+static int write_or_undo(struct capsule *c, struct capsule_image *next, bool both) {
+    struct capsule_image *before = c->image;
+    c->image = next;
+    int error = capsule_write(c, both);
+    if (!error) {
+        free(before);
+        return 0;
+    }
+    /* The disk may hold a slot now whose credential nobody was given; the next write covers it. */
+    before->version = next->version;
+    c->image = before;
+    free(next);
+    if (c->unsealed) image_mac(c->image, c->mac_key);
+    return error;
+}
+
+static int add(struct capsule *c, const uint8_t tmk[KEY_BYTES], const struct slot_record *header, const uint8_t credential[KEY_BYTES]) {
+    if (!capsule_trust(c, tmk)) return EBADMSG;
+    struct capsule_image *next = copy_with_room(c->image, 1);
+    uint32_t removed = 0;
+    if (!next) return ENOMEM;
+    int error = make_room(next, header, &removed);
+    if (!error && !redraw_all(next, removed)) error = ENOMEM;
+    if (!error) error = append(next, header, credential, tmk);
+    if (!error) return write_or_undo(c, next, removed != 0);
+    free(next);
+    return error;
+}
+
+static void fill(struct slot *slot, struct slot_record *r, const uint8_t salt[32]) {
+    if (slot->created == 0) slot->created = capsule_now();
+    random_bytes(slot->id, ID_BYTES);
+    *r = (struct slot_record){
+        .kind = slot->kind, .rights = slot->rights, .rights_epoch = slot->rights_epoch, .created = slot->created, .expires = slot->expires};
+    memcpy(r->id, slot->id, ID_BYTES);
+    memcpy(r->owner, slot->owner, ID_BYTES);
+    memcpy(r->locator, slot->locator, ID_BYTES);
+    memcpy(r->origin, slot->origin, ID_BYTES);
+    memcpy(r->salt, salt, sizeof r->salt);
+    if (slot->kind != SLOT_PASSWORD) return;
+    r->kdf = PASSWORD_ARGON2ID;
+    r->kdf_memory_kib = PASSWORD_MEMORY_KIB;
+    r->kdf_passes = PASSWORD_PASSES;
+    r->kdf_lanes = PASSWORD_LANES;
+}
+
+static void fill_secret(const struct capsule *c, struct slot *slot, const uint8_t secret[KEY_BYTES], struct slot_record *r) {
+    uint8_t salt[32];
+    random_bytes(salt, sizeof salt);
+    capsule_secret_locator(c, secret, slot->locator);
+    fill(slot, r, salt);
+}
+
+int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t salt[32],
+                         const uint8_t stretched[KEY_BYTES]) {
+    for (uint32_t i = 0; i < c->image->count; i++) {
+        const struct slot_record *r = &c->image->slot[i];
+        if (r->kind == SLOT_PASSWORD && memcmp(r->locator, slot->locator, ID_BYTES) == 0 && memcmp(r->owner, slot->owner, ID_BYTES) != 0)
+            return EEXIST;
+    }
+    struct slot_record r;
+    slot->kind = SLOT_PASSWORD;
+    fill(slot, &r, salt);
+    return add(c, tmk, &r, stretched);
+}
+
+int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]) {
+    if (slot->kind != SLOT_SESSION && slot->kind != SLOT_TOKEN && slot->kind != SLOT_RECOVERY) return EINVAL;
+    struct slot_record r;
+    fill_secret(c, slot, secret, &r);
+    return add(c, tmk, &r, secret);
+}
+
+int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
+                  struct slot *recovery, const uint8_t kit[KEY_BYTES], uint8_t tmk[KEY_BYTES]) {
+    if (c->image->enrolled) return EEXIST;
+    struct slot_record first, second;
+    password->kind = SLOT_PASSWORD;
+    recovery->kind = SLOT_RECOVERY;
+    fill(password, &first, salt);
+    fill_secret(c, recovery, kit, &second);
+    struct capsule_image *next = copy_with_room(c->image, 2);
+    if (!next) return ENOMEM;
+    random_bytes(tmk, KEY_BYTES);
+    next->enrolled = 1;
+    int error = append(next, &first, stretched, tmk);
+    if (!error) error = append(next, &second, kit, tmk);
+    if (error) {
+        free(next);
+    } else {
+        hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot mac v1", c->mac_key, sizeof c->mac_key);
+        c->unsealed = true;
+        error = write_or_undo(c, next, true); /* both: a damaged newest copy must not make the tenant look new */
+    }
+    if (!error) return 0;
+    capsule_seal(c);
+    secret_wipe(tmk, KEY_BYTES);
+    return error;
+}
+
+static int remove_matching(struct capsule *c, slot_test *matches, const void *argument) {
+    if (!c->unsealed) return EPERM;
+    struct capsule_image *next = image_copy(c->image, 0);
+    uint32_t removed = 0;
+    if (!next) return ENOMEM;
+    if (drop_matching(next, matches, argument, &removed) == 0) {
+        free(next);
+        return ENOENT;
+    }
+    if (!redraw_all(next, removed)) {
+        free(next);
+        return ENOMEM;
+    }
+    adopt(c, next);
+    return capsule_write(c, true);
+}
+
+static bool has_id(const struct slot_record *r, const void *id) { return memcmp(r->id, id, ID_BYTES) == 0; }
+int capsule_remove(struct capsule *c, const uint8_t id[ID_BYTES]) { return remove_matching(c, has_id, id); }
+
+struct owned {
+    const uint8_t *owner;
+    uint32_t kind;
+};
+static bool is_owned(const struct slot_record *r, const void *argument) {
+    const struct owned *o = argument;
+    return memcmp(r->owner, o->owner, ID_BYTES) == 0 && (o->kind == 0 || r->kind == o->kind);
+}
+int capsule_remove_owner(struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind) {
+    return remove_matching(c, is_owned, &(struct owned){owner, kind});
+}
+
+static bool has_kind(const struct slot_record *r, const void *kind) { return r->kind == *(const uint32_t *)kind; }
+
+/* In place: nothing has to be re-wrapped, and a lock must not depend on memory. */
+int capsule_remove_kind(struct capsule *c, enum slot_kind kind) {
+    uint32_t wanted = kind, removed = 0;
+    drop_matching(c->image, has_kind, &wanted, &removed);
+    if (!removed && !c->stale) return 0;
+    random_bytes(c->image->epoch[kind], KEY_BYTES);
+    if (!c->unsealed) c->image->emptied |= 1U << kind;
+    return capsule_write(c, true);
+}

@@ -31,7 +31,7 @@ struct link {
     enum link_end why;
     bool busy, closed; /* link_close from within `said` frees only afterwards */
     struct event *readable, *writable, *retry;
-    STAILQ_HEAD(, waiting) queue;
+    STAILQ_HEAD(outbox, waiting) queue;
     size_t queued;
 };
 

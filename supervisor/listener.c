@@ -82,8 +82,13 @@ void listeners_close_gone(struct listeners *old, const struct listeners *now) {
     old->count = 0;
 }
 
-/* The configuration is one plain struct whose unused bytes are zero: equal bytes, equal meaning. */
-static bool same(const struct config_listener *a, const struct config_listener *b) { return memcmp(a, b, sizeof *a) == 0; }
+static bool same(const struct config_listener *a, const struct config_listener *b) {
+    if (a->kind != b->kind || a->proxy != b->proxy || a->source_count != b->source_count || strcmp(a->acme_url, b->acme_url) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->source_count; i++)
+        if (a->source[i].prefix != b->source[i].prefix || memcmp(a->source[i].address, b->source[i].address, 16) != 0) return false;
+    return true;
+}
 
 bool listeners_change(const struct listeners *old, const struct config *config, struct listeners *now, const char **which) {
     *now = (struct listeners){.last_id = old->last_id};

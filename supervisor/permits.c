@@ -13,8 +13,8 @@ struct holder {
 
 struct permits {
     uint32_t slots, used;
-    TAILQ_HEAD(, holder) turns;
-    LIST_HEAD(, holder) holders; /* only those with something wanted or held: short */
+    TAILQ_HEAD(turns, holder) turns;
+    LIST_HEAD(holders, holder) holders; /* only those with something wanted or held: short */
 };
 
 struct permits *permits_new(uint32_t slots) {
@@ -40,8 +40,10 @@ static void holder_drop(struct permits *p, struct holder *h) {
 
 void permits_free(struct permits *p) {
     if (!p) return;
-    while (!LIST_EMPTY(&p->holders))
-        holder_drop(p, LIST_FIRST(&p->holders));
+    for (struct holder *h = LIST_FIRST(&p->holders), *after; h; h = after) {
+        after = LIST_NEXT(h, all);
+        free(h);
+    }
     free(p);
 }
 

@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,40 +17,58 @@ static const char *value_of(const char *text, const char *name) {
     return NULL;
 }
 
-static bool number(const char *text, const char *name, uint32_t *out) {
-    const char *value = value_of(text, name);
-    return value && sscanf(value, "%" SCNu32, out) == 1;
+/* The next number from *at on, behind white space; *at is then behind it. */
+static bool take(const char **at, int base, uint64_t *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(*at, &end, base);
+    bool fine = end != *at && errno == 0;
+    *at = end;
+    return fine;
 }
 
-static bool capability_set(const char *text, const char *name, uint64_t *set) {
+static bool field(const char *text, const char *name, int base, uint64_t *out) {
     const char *value = value_of(text, name);
-    return value && sscanf(value, "%" SCNx64, set) == 1;
+    return value && take(&value, base, out);
+}
+
+static bool small(const char *text, const char *name, uint32_t *out) {
+    uint64_t value;
+    if (!field(text, name, 10, &value) || value > INT32_MAX) return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool uids(const char *text, struct proof *p) {
+    const char *at = value_of(text, "Uid");
+    uint64_t uid[4]; /* real, effective, saved, file system */
+    for (int i = 0; i < 4; i++)
+        if (!at || !take(&at, 10, &uid[i])) return false;
+    p->uid = (uid_t)uid[0];
+    p->one_uid = uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
+    return true;
 }
 
 static bool capabilities(const char *text, struct proof *p) {
     static const char *const held[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
         uint64_t set;
-        if (!capability_set(text, held[i], &set)) return false;
+        if (!field(text, held[i], 16, &set)) return false;
         p->capabilities |= set;
     }
-    return capability_set(text, "CapBnd", &p->bounding);
+    return field(text, "CapBnd", 16, &p->bounding);
 }
 
 bool proof_parse(const char *text, struct proof *p) {
     *p = (struct proof){0};
-    uint32_t parent, uid[4];
-    const char *uids = value_of(text, "Uid"), *state = value_of(text, "State");
-    if (!state) return false;
-    if (!uids || sscanf(uids, "%" SCNu32 "%" SCNu32 "%" SCNu32 "%" SCNu32, &uid[0], &uid[1], &uid[2], &uid[3]) != 4) return false;
-    if (!number(text, "PPid", &parent) || !number(text, "Seccomp", &p->seccomp) || !number(text, "NoNewPrivs", &p->no_new_privs))
+    uint32_t parent;
+    const char *state = value_of(text, "State");
+    if (!state || !small(text, "PPid", &parent) || !small(text, "Seccomp", &p->seccomp) || !small(text, "NoNewPrivs", &p->no_new_privs))
         return false;
-    if (!number(text, "Seccomp_filters", &p->filters)) p->filters = 0;
+    if (!small(text, "Seccomp_filters", &p->filters)) p->filters = 0;
     p->dead = strncmp(state, "\tZ", 2) == 0 || strncmp(state, "\tX", 2) == 0;
     p->parent = (pid_t)parent;
-    p->uid = uid[0];
-    p->one_uid = uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
-    return capabilities(text, p);
+    return uids(text, p) && capabilities(text, p);
 }
 
 bool proof_read(pid_t pid, struct proof *p) {

@@ -19,6 +19,7 @@
 enum {
     LEAVE_MS = DRAIN_MS + 3000, /* then we go whatever still runs: a closed channel ends it */
     POSTURE_MS = 60000,
+    SLOT = sizeof(void *), /* of house->tenant */
 };
 
 /* ---- tenants ---- */
@@ -29,12 +30,12 @@ static int compare(const void *number, const void *tenant) {
 }
 
 struct tenant *supervisor_tenant(const struct supervisor *h, uint32_t number) {
-    struct tenant **found = bsearch(&number, h->tenant, h->tenant_count, sizeof *h->tenant, compare);
+    struct tenant **found = bsearch(&number, h->tenant, h->tenant_count, SLOT, compare);
     return found ? *found : NULL;
 }
 
 struct tenant *supervisor_take(struct supervisor *h, const struct registry_tenant *entry) {
-    struct tenant **more = reallocarray(h->tenant, h->tenant_count + 1, sizeof *more);
+    struct tenant **more = reallocarray(h->tenant, h->tenant_count + 1, SLOT);
     if (!more) return NULL;
     h->tenant = more;
     struct tenant *t = tenant_new(h, entry);
@@ -46,7 +47,7 @@ void supervisor_drop(struct supervisor *h, uint32_t number) {
     for (size_t i = 0; i < h->tenant_count; i++) {
         if (h->tenant[i]->entry->number != number) continue;
         free(h->tenant[i]);
-        memmove(&h->tenant[i], &h->tenant[i + 1], (--h->tenant_count - i) * sizeof *h->tenant);
+        memmove(&h->tenant[i], &h->tenant[i + 1], (--h->tenant_count - i) * SLOT);
         return;
     }
 }

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ int main(void) {
     pthread_t loop;
     errno = arena_thread(&loop, LOOP_STACK, work, NULL);
     if (errno) die("thread");
-    pthread_join(loop, NULL);
-    return 1;
+    sem_t never;
+    sem_init(&never, 0, 0);
+    for (;;) sem_wait(&never); /* a futex: on the wall's list */
 }

@@ -138,7 +138,7 @@ class House:
         self.options = dict(max_workers=max_workers, idle_seconds=idle_seconds, secret_memory=secret_memory, uid_base=2000000000,
                             router_uid=ROUTER_UID, router_gid=ROUTER_UID, steward_uid=STEWARD_UID, steward_gid=STEWARD_UID,
                             proxy_group=f'"{PROXY_GID}"', per_source=20000, per_tenant=20000, per_source_rate=100000,
-                            https_port=self.tls_port, **options)
+                            https_port=self.tls_port) | options
         self.extra, self.process, self.codes = config, None, {}
         self.write_config()
 

@@ -8,7 +8,7 @@
 /* "on" in capitals when it is not. */
 static void print_layer(const char *name, const char *state, const json_t *about) {
     const char *demanded = show_text(about, "demanded");
-    bool holds = strcmp(state, "on") == 0 || strcmp(demanded, "advised") == 0 ||
+    bool holds = strcmp(state, "on") == 0 || strcmp(demanded, "advised") == 0 || strcmp(demanded, "excused") == 0 ||
                  (strcmp(demanded, "if-available") == 0 && strcmp(state, "unavailable") == 0);
     printf("  %-11s %-19s %s%s\n", state, name, show_text(about, "meaning"), holds ? "" : "   << DEMANDED");
 }

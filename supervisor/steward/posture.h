@@ -10,8 +10,9 @@
 /* How much a layer matters. */
 enum posture_demand {
     POSTURE_DEMANDED, /* must be on */
-    POSTURE_IF_THERE, /* must be on unless the kernel, the machine or the configuration has none: "unavailable" */
+    POSTURE_IF_THERE, /* must be on unless the kernel or the machine has none: "unavailable" */
     POSTURE_ADVISED,  /* the machine's owner decides; shown, not demanded */
+    POSTURE_EXCUSED,  /* the configuration lets workers run without it; shown, not demanded */
 };
 
 struct posture_layer {
@@ -21,14 +22,14 @@ struct posture_layer {
 };
 extern const struct posture_layer posture_layer[LAYER_COUNT];
 
-/* A layer that is not named as an exception is demanded. */
-enum posture_demand posture_demand(enum layer layer);
+/* A layer that is not named as an exception is demanded. excused: as in struct message_posture. */
+enum posture_demand posture_demand(enum layer layer, uint64_t excused);
 
 /* "on", "off", "unavailable"; NULL for a state nobody has reported. */
 const char *posture_state(uint8_t state);
 
 /* Whether all demanded layers of the machine, or of a worker, hold. */
-bool posture_holds(const uint8_t layer[64], bool machine);
+bool posture_holds(const uint8_t layer[64], bool machine, uint64_t excused);
 
 /* The same of the machine and of every worker that has proved its walls. host: NULL = the supervisor has not told yet: false. */
 bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants);

@@ -19,6 +19,12 @@ static json_t *number_or_null(uint64_t value) { return value ? number(value) : j
 static json_t *seconds_or_null(uint64_t ms) { return number_or_null(ms / 1000); }
 static json_t *shown(const struct tenants_row *row, enum counter c) { return number(tenants_value(row, c)); }
 
+/* A gauge that is an enumeration; what is beyond it is a worker's lie. */
+static const char *word(const struct tenants_row *row, enum counter c, const char *const words[3]) {
+    uint64_t value = tenants_value(row, c);
+    return value < 3 ? words[value] : "unknown";
+}
+
 static json_t *requests(const struct tenants_row *row) {
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "1xx", shown(row, COUNTER_requests_1xx), "2xx", shown(row, COUNTER_requests_2xx), "3xx",
                      shown(row, COUNTER_requests_3xx), "4xx", shown(row, COUNTER_requests_4xx), "5xx", shown(row, COUNTER_requests_5xx));
@@ -46,6 +52,7 @@ static json_t *entered(const struct message_tenant *t) {
 }
 
 json_t *status_tenant(const struct tenants_row *row) {
+    static const char *const checks[] = {"none", "sound", "damaged"}, *const ledgers[] = {"none", "continued", "rewritten"};
     const struct message_tenant *t = &row->is;
     json_t *all = entered(t);
     bool runs = t->pid != 0, ended = t->starts > (uint64_t)(runs ? 1 : 0);
@@ -54,12 +61,13 @@ json_t *status_tenant(const struct tenants_row *row) {
                   number(t->head.generation), "pid", number_or_null(t->pid), "since", seconds_or_null(t->since_ms), "starts",
                   number(t->starts), "crashes", number(t->crashes), "last_exit", ended ? json_integer(t->last_exit) : json_null(),
                   "throttled_until", seconds_or_null(t->throttled_until_ms), "tls", t->plain ? "both" : "passthrough", "last_backup");
-    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "connections", shown(row, COUNTER_connections),
-                                "inflight", shown(row, COUNTER_inflight), "requests", requests(row), "bytes_in",
-                                shown(row, COUNTER_bytes_in), "bytes_out", shown(row, COUNTER_bytes_out), "latency", latency(row),
-                                "store_bytes", row->sampled ? shown(row, COUNTER_store_bytes) : json_null(), "memory_bytes",
+    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "connections",
+                                shown(row, COUNTER_connections), "inflight", shown(row, COUNTER_inflight), "requests", requests(row),
+                                "bytes_in", shown(row, COUNTER_bytes_in), "bytes_out", shown(row, COUNTER_bytes_out), "latency",
+                                latency(row), "store_bytes", row->sampled ? shown(row, COUNTER_store_bytes) : json_null(), "memory_bytes",
                                 number_or_null(counter_rounded(t->memory_bytes)), "cert_expires",
-                                number_or_null(tenants_value(row, COUNTER_cert_expires)), "posture", posture_layers(t->layer, false));
+                                number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
+                                "ledger", word(row, COUNTER_ledger_state, ledgers), "posture", posture_layers(t->layer, false));
     if (all && json_object_update_new(all, life) == 0 && json_object_update_new(all, numbers) == 0) return all;
     json_decref(all);
     return NULL;

@@ -60,6 +60,11 @@ static void row_sample(struct tenants_row *row) {
     row->sampled = true;
 }
 
+/* Gauges that stay true when the worker is gone. */
+static bool lasts(enum counter c) {
+    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ledger_state;
+}
+
 /* The worker is gone: its last numbers count, its gauges of the moment do not. */
 static void row_retire(struct tenants_row *row) {
     if (!row->page) return;
@@ -68,7 +73,7 @@ static void row_retire(struct tenants_row *row) {
     row->page = NULL;
     for (int c = 0; c < COUNTER_COUNT; c++) {
         if (counter_table[c].class == COUNTER_TOTAL) row->before[c] = sum(row->before[c], row->last[c]);
-        if (c != COUNTER_store_bytes && c != COUNTER_cert_expires && c != COUNTER_check_state) row->last[c] = 0;
+        if (!lasts((enum counter)c)) row->last[c] = 0;
     }
 }
 

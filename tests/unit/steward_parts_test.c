@@ -176,15 +176,16 @@ static void walls_hold_or_do_not(void **state) {
     for (int machine = 0; machine <= 1; machine++)
         for (int l = 0; l < LAYER_COUNT; l++) {
             memset(layer, LAYER_ON, sizeof layer);
-            assert_true(posture_holds(layer, machine));
+            assert_true(posture_holds(layer, machine, 0));
             bool here = posture_layer[l].machine == machine;
-            enum posture_demand demand = posture_demand((enum layer)l);
+            enum posture_demand demand = posture_demand((enum layer)l, 0);
             layer[l] = LAYER_OFF;
-            assert_int_equal(posture_holds(layer, machine), !here || demand == POSTURE_ADVISED);
+            assert_int_equal(posture_holds(layer, machine, 0), !here || demand == POSTURE_ADVISED);
             layer[l] = LAYER_UNAVAILABLE;
-            assert_int_equal(posture_holds(layer, machine), !here || demand != POSTURE_DEMANDED);
+            assert_int_equal(posture_holds(layer, machine, 0), !here || demand != POSTURE_DEMANDED);
+            assert_int_equal(posture_holds(layer, machine, 1ULL << l), !here || !machine || demand != POSTURE_DEMANDED);
             layer[l] = LAYER_UNKNOWN;
-            assert_int_equal(posture_holds(layer, machine), !here || demand == POSTURE_ADVISED);
+            assert_int_equal(posture_holds(layer, machine, 0), !here || demand == POSTURE_ADVISED);
         }
 }
 

@@ -68,8 +68,13 @@ static inline void tamper_set(const char *path, const uint8_t key[17], const voi
     mdb_env_close(env);
 }
 
-/* The n-th pair whose key begins with `space`. */
+/* The n-th pair whose key begins with `space`, counting round and round. */
 static inline const struct pair *dump_nth(const struct dump *d, uint8_t space, size_t n) {
+    size_t all = 0;
+    for (size_t i = 0; i < d->count; i++)
+        all += d->pair[i].key[0] == space;
+    assert_true(all > 0);
+    n %= all;
     for (size_t i = 0; i < d->count; i++)
         if (d->pair[i].key[0] == space && n-- == 0) return &d->pair[i];
     return NULL;

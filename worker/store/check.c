@@ -21,7 +21,13 @@ void scan_entry(struct store *s, enum store_table table, const struct index_key 
     if (entry_covered(s, table, key)) s->scan.letter[table][letter_index(key->letter)] += change > 0 ? 1 : UINT64_MAX;
 }
 
-static enum store_result see_record(struct store *s, const MDB_val *k, const MDB_val *v) {
+/* A walk over the leaves passes by what a damaged branch page hides from a search. */
+static bool can_be_found(struct store *s, MDB_cursor *at, const MDB_val *v) {
+    MDB_val k = {SEALED_KEY, s->scan.key}, found;
+    return mdb_get(mdb_cursor_txn(at), s->dbi, &k, &found) == 0 && found.mv_data == v->mv_data && found.mv_size == v->mv_size;
+}
+
+static enum store_result see_record(struct store *s, MDB_cursor *at, const MDB_val *k, const MDB_val *v) {
     struct scan *scan = &s->scan;
     uint8_t element[PRF_BYTES], id[ID_BYTES];
     struct sealed_key own;
@@ -29,7 +35,7 @@ static enum store_result see_record(struct store *s, const MDB_val *k, const MDB
     memcpy(scan->key, k->mv_data, SEALED_KEY);
     enum store_table table = scan->key[0] - SPACE_RECORDS;
     scan->seen++;
-    enum store_result result = v->mv_size < SEALED_OVERHEAD ? STORE_BROKEN : STORE_OK;
+    enum store_result result = v->mv_size < SEALED_OVERHEAD || !can_be_found(s, at, v) ? STORE_BROKEN : STORE_OK;
     if (result == STORE_OK) {
         memcpy(own.bytes, scan->key, SEALED_KEY);
         if (!multiset_element(s, &own, v->mv_data, element)) return STORE_MEMORY;
@@ -67,7 +73,7 @@ static enum store_result see_records(struct store *s, MDB_cursor *at, size_t *bu
         if (space >= SPACE_RECORDS + STORE_TABLES_END) rc = MDB_NOTFOUND;
         if (rc != 0) break;
         if (space == SPACE_META) continue; /* the format, the state */
-        enum store_result result = see_record(s, &k, &v);
+        enum store_result result = see_record(s, at, &k, &v);
         if (result != STORE_OK) return result;
         --*budget;
     }

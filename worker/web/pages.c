@@ -1,0 +1,58 @@
+/* The routes of web/ itself: the pages, the API's description, the health. */
+#include "../tenant.h"
+#include "assets.h"
+
+#include <string.h>
+
+/* Everything from here, nothing inline, no frame around it. */
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+                             "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+                             "require-trusted-types-for 'script'";
+
+/* Whether an If-None-Match holds this tag (weak comparison), or `*`. */
+static bool client_has(const struct request *r, const char *tag) {
+    const struct slice *value = http_header_find(r->head, "If-None-Match");
+    return value && (slice_equals(*value, "*") || memmem(value->data, value->size, tag, strlen(tag)));
+}
+
+static void serve(struct exchange *x, struct request *r, const struct asset *a) {
+    char version[32];
+    bool versioned = http_query_value(r->head->query, "v", version, sizeof version) == 1 && strlen(version) == 16 &&
+                     memcmp(version, a->tag + 1, 16) == 0;
+    respond_header(x, "ETag", a->tag);
+    respond_header(x, "Cache-Control", versioned ? "public, max-age=31536000, immutable" : "no-cache");
+    respond_header(x, "Content-Security-Policy", policy);
+    respond_header(x, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    if (client_has(r, a->tag))
+        respond_empty(x, 304);
+    else
+        respond_bytes(x, 200, a->type, a->bytes, a->size);
+}
+
+static void page(struct exchange *x, struct request *r) { serve(x, r, asset_find("index.html", 10)); }
+static void openapi(struct exchange *x, struct request *r) { serve(x, r, asset_find("openapi.json", 12)); }
+
+static void file(struct exchange *x, struct request *r) {
+    const struct asset *a = asset_find(r->segment[0].data, r->segment[0].size);
+    if (a)
+        serve(x, r, a);
+    else
+        respond_problem(x, 404, "not-found", "There is nothing at this address.", NULL, 0);
+}
+
+static void health(struct exchange *x, struct request *r) {
+    (void)r;
+    static const char serving[] = "{\"state\":\"serving\"}", sealed[] = "{\"state\":\"sealed\"}";
+    if (self.keys)
+        respond_bytes(x, 200, "application/json", serving, sizeof serving - 1);
+    else
+        respond_bytes(x, 200, "application/json", sealed, sizeof sealed - 1);
+}
+
+const struct route web_routes[] = {
+    {HTTP_GET, "/", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, page, "The interface"},
+    {HTTP_GET, "/{}", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, file, "A file of the interface"},
+    {HTTP_GET, "/api/v1/health", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, health, "Whether the tenant is open"},
+    {HTTP_GET, "/api/v1/openapi.json", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, openapi, "This description"},
+    {0},
+};

@@ -100,7 +100,7 @@ bool query_known(struct exchange *x, const struct request *r, const char *const 
         while (*n && !slice_equals(name, *n))
             n++;
         if (*n) continue;
-        if (!http_percent_decode(name, true, text, sizeof text)) strcpy(text, "?");
+        if (!http_percent_decode(name, true, text, sizeof text)) snprintf(text, sizeof text, "?");
         answer_parameter(x, text, "no such parameter");
         return false;
     }

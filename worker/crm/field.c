@@ -209,7 +209,7 @@ static bool birthday_form(const char *s, size_t size) {
         if (s[4] != '-') return false;
         for (int i = 0; i < 4; i++)
             if (!digit(s[i])) return false;
-        year = atoi(s);
+        year = (int)strtol(s, NULL, 10);
     }
     if (!digit(md[0]) || !digit(md[1]) || md[2] != '-' || !digit(md[3]) || !digit(md[4])) return false;
     int month = (md[0] - '0') * 10 + md[1] - '0', day = (md[3] - '0') * 10 + md[4] - '0';

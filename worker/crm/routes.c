@@ -195,7 +195,7 @@ static bool list_parameters(struct exchange *x, const struct request *r, struct 
     if (limit[0]) {
         if (strspn(limit, "0123456789") != strlen(limit) || strlen(limit) > 3)
             return answer_parameter(x, "limit", "expected 1 to 200"), false;
-        q->limit = (size_t)atoi(limit);
+        q->limit = strtoul(limit, NULL, 10);
         if (q->limit < 1 || q->limit > LIMIT_MAX) return answer_parameter(x, "limit", "expected 1 to 200"), false;
     }
     if (strcmp(sort, "-name") == 0)

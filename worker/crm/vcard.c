@@ -102,7 +102,7 @@ static bool birthday_read(const char *s, int omit_year, char out[16]) {
         snprintf(md, sizeof md, "%.2s%.2s", s + 2, s + 5);
     else
         return false;
-    if (omit_year && atoi(year) == omit_year) strcpy(year, "-");
+    if (omit_year && strtol(year, NULL, 10) == omit_year) year[0] = '-', year[1] = 0;
     snprintf(out, 16, "%s-%.2s-%.2s", year, md, md + 2);
     return true;
 }

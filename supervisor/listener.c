@@ -35,6 +35,11 @@ static int remove_stale(const char *path) {
     return -1;
 }
 
+int listener_allow(const char *path, gid_t gid, mode_t mode) {
+    if (gid == CONFIG_NOBODY) return chmod(path, 0600);
+    return lchown(path, 0, gid) < 0 ? -1 : chmod(path, mode);
+}
+
 int listener_unix(const char *path, gid_t gid, mode_t mode) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     size_t size = strlen(path);
@@ -50,11 +55,7 @@ int listener_unix(const char *path, gid_t gid, mode_t mode) {
     int bound = bind(fd, (struct sockaddr *)&at, sizeof at);
     umask(before);
     if (bound < 0) return close_failed(fd);
-    if (gid == CONFIG_NOBODY)
-        mode = 0600;
-    else if (lchown(path, 0, gid) < 0)
-        return close_failed(fd);
-    if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0) return close_failed(fd);
+    if (listener_allow(path, gid, mode) < 0 || listen(fd, SOMAXCONN) < 0) return close_failed(fd);
     return fd;
 }
 

@@ -26,6 +26,8 @@ int listener_tcp(const struct config_listener *wanted);
 /* A listening Unix socket at path (a stale one is replaced; anything else there is EEXIST), owned by root and gid, with that mode. No
  * moment in between is more open than the end. gid CONFIG_NOBODY: root's, and only root may connect. */
 int listener_unix(const char *path, gid_t gid, mode_t mode);
+/* The same for the socket that is there: 0 or -1. */
+int listener_allow(const char *path, gid_t gid, mode_t mode);
 
 /* Makes `now` what config wants: sockets that stay are taken over from `old` by title, new ones are opened. false: one could not be opened
  * (*which names it, errno), the new ones are closed again and `old` is as it was. On true the caller owns `now`, and closes with

@@ -14,6 +14,8 @@ struct process {
     int launcher_fd;
     pid_t pid; /* the real one; 0 = not known yet, or gone */
     int fd;
+    bool early;        /* one of its uid ended before the launcher did, so it may have been the real one: */
+    int early_status;  /* with this status */
     uint32_t filters;  /* seccomp filters it was born under */
     uint64_t bounding; /* capabilities that may be left in its bounding set */
 };
@@ -34,7 +36,10 @@ const char *process_adopt(struct process *process, pid_t pid);
 /* SIGKILL to whatever there is of it; before adoption every child of ours with its uid. true: nothing is left to wait for. */
 bool process_kill(struct process *process);
 
-/* A child of ours has ended (status as of waitpid): what it was to this process. */
-enum process_end process_ended(struct process *process, pid_t pid, uid_t uid, int status);
+/* A child of ours has ended, of that uid; *status: of its exit, or -signal. What it was to this process; on PROCESS_GONE *status is the
+ * real one's. */
+enum process_end process_ended(struct process *process, pid_t pid, uid_t uid, int *status);
 
 bool process_exists(const struct process *process);
+/* Whether pid is its launcher or itself. */
+bool process_is(const struct process *process, pid_t pid);

@@ -91,7 +91,7 @@ void service_link_ended(void *context, enum link_end why) {
 
 bool service_child(struct service *s, pid_t pid, uid_t uid, int status) {
     bool existed = process_exists(&s->process);
-    switch (process_ended(&s->process, pid, uid, status)) {
+    switch (process_ended(&s->process, pid, uid, &status)) {
     case PROCESS_NOT_MINE:
         return false;
     case PROCESS_LAUNCHED:

@@ -58,12 +58,19 @@ struct ledger_tenant supervisor_about(const struct registry_tenant *entry) {
 
 /* ---- the end of children ---- */
 
+/* By its pid, since a child may end before it became the tenant; else by its uid, since a worker may end before it said who it is.
+ * NULL: an orphan of somebody, ours as the subreaper. */
+static struct tenant *tenant_of(const struct supervisor *h, const siginfo_t *info) {
+    for (size_t i = 0; i < h->tenant_count; i++)
+        if (process_is(&h->tenant[i]->process, info->si_pid)) return h->tenant[i];
+    return info->si_uid > h->config.uid_base ? supervisor_tenant(h, info->si_uid - h->config.uid_base) : NULL;
+}
+
 static void child_ended(struct supervisor *h, const siginfo_t *info) {
     int status = info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
     if (service_child(&h->router, info->si_pid, info->si_uid, status)) return;
     if (service_child(&h->steward, info->si_pid, info->si_uid, status)) return;
-    if (info->si_uid < h->config.uid_base) return; /* an orphan of somebody, ours as the subreaper */
-    struct tenant *t = supervisor_tenant(h, info->si_uid - h->config.uid_base);
+    struct tenant *t = tenant_of(h, info);
     if (t) tenant_child(t, info->si_pid, info->si_uid, status);
 }
 
@@ -122,11 +129,24 @@ void supervisor_tick(struct supervisor *h) {
 
 /* ---- signals ---- */
 
+/* The sockets whose group the configuration names. */
+static void allow_groups(struct supervisor *h) {
+    char path[PATH_BYTES_MAX + 32];
+    snprintf(path, sizeof path, "%s/status.sock", h->config.run_dir);
+    if (listener_allow(path, h->config.duty[DUTY_viewer].id, 0660) < 0) log_errno("status.sock: its group");
+    for (size_t i = 0; i < h->tenant_count; i++)
+        tenant_allow_plain(h->tenant[i]);
+}
+
 /* What a reload may change, from the new configuration. The listeners are open already. */
 static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners) {
     struct listeners old = h->listeners;
+    bool other_port = config->https_port != h->config.https_port;
     h->listeners = *listeners;
     h->config = *config;
+    for (uint32_t i = 0; other_port && i < h->listeners.count; i++)
+        h->listeners.row[i].id = ++h->listeners.last_id; /* all are told again */
+    allow_groups(h);
     tell_listeners(h, &old);
     listeners_close_gone(&old, &h->listeners);
     tell_limits(h);

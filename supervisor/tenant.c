@@ -201,7 +201,7 @@ static void release(struct tenant *t) {
 
 bool tenant_child(struct tenant *t, pid_t pid, uid_t uid, int status) {
     if (uid == t->entry->uid) link_drain(t->link); /* what it said before its end counts: "enrolled" */
-    switch (process_ended(&t->process, pid, uid, status)) {
+    switch (process_ended(&t->process, pid, uid, &status)) {
     case PROCESS_NOT_MINE:
         return false;
     case PROCESS_LAUNCHED:
@@ -345,13 +345,16 @@ void tenant_keep_chain(struct tenant *t) {
     tell_event(t, EVENT_CHAIN_INSTALLED);
 }
 
+static void plain_of(const struct tenant *t, char path[PATH_ROOM]) {
+    snprintf(path, PATH_ROOM, "%s/web/%s.sock", t->house->config.run_dir, t->entry->name);
+}
+
 void tenant_open_plain(struct tenant *t) {
-    const struct config *c = &t->house->config;
     char path[PATH_ROOM];
-    snprintf(path, sizeof path, "%s/web/%s.sock", c->run_dir, t->entry->name);
+    plain_of(t, path);
     if (t->entry->plain == (t->plain >= 0)) return;
     if (t->entry->plain) {
-        t->plain = listener_unix(path, c->proxy_group.id, 0660);
+        t->plain = listener_unix(path, t->house->config.proxy_group.id, 0660);
         if (t->plain < 0) {
             log_errno("tenant %s: its plain socket", t->entry->name);
             return;
@@ -361,6 +364,13 @@ void tenant_open_plain(struct tenant *t) {
         unlink(path);
     }
     tell_plain(t);
+}
+
+void tenant_allow_plain(struct tenant *t) {
+    char path[PATH_ROOM];
+    plain_of(t, path);
+    if (t->plain >= 0 && listener_allow(path, t->house->config.proxy_group.id, 0660) < 0)
+        log_errno("tenant %s: its plain socket", t->entry->name);
 }
 
 /* ---- time ---- */

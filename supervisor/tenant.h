@@ -74,6 +74,8 @@ void tenant_keep_enrolled(struct tenant *tenant);
 void tenant_keep_chain(struct tenant *tenant); /* a certificate chain was installed */
 /* Opens or closes web/NAME.sock as the registry says and tells the router. */
 void tenant_open_plain(struct tenant *tenant);
+/* Its group is the configuration's again. */
+void tenant_allow_plain(struct tenant *tenant);
 
 /* Ms without traffic; 0 = it has some, or runs no worker. */
 uint64_t tenant_idle(const struct tenant *tenant, uint64_t now);

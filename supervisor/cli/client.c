@@ -53,12 +53,13 @@ static bool send_all(int fd, const char *bytes, size_t size) {
 }
 
 static bool receive_all(int fd, struct client_answer *out, char **bytes, size_t *size) {
-    size_t room = 0;
-    *bytes = NULL;
+    size_t room = 65536;
     *size = 0;
+    *bytes = malloc(room);
+    if (!*bytes) return failed(out, "no memory");
     for (;;) {
         if (room - *size < 4096) {
-            room = room ? room * 2 : 65536;
+            room *= 2;
             char *more = room > CLIENT_ANSWER_MAX ? NULL : realloc(*bytes, room);
             if (!more) return failed(out, "the answer is too large");
             *bytes = more;
@@ -103,8 +104,8 @@ static bool talk(int fd, const struct client_call *call, struct client_answer *o
     if (!send_all(fd, head, (size_t)size + 2) || (call->type && !send_all(fd, call->body, call->size)))
         return failed(out, "%s.sock: %s", call->socket, strerror(errno));
 
-    char *bytes;
-    size_t got, body;
+    char *bytes = NULL;
+    size_t got = 0, body = 0;
     if (receive_all(fd, out, &bytes, &got) && client_read(bytes, got, &out->status, &body)) {
         out->size = got - body;
         memmove(bytes, bytes + body, out->size + 1);

@@ -60,10 +60,8 @@ static int dispatch(const struct cli *cli, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     struct cli cli = {.dir = RUN_DIR};
-    char **words = calloc((size_t)argc + 1, sizeof *words);
+    char **words = argv + 1; /* what is left when -S and --json, which may stand anywhere, are taken out */
     int count = 0;
-    if (!words) return cli_usage("no memory");
-    /* -S and --json may stand anywhere. */
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             cli.json = true;
@@ -76,9 +74,9 @@ int main(int argc, char **argv) {
         else
             words[count++] = argv[i];
     }
+    words[count] = NULL;
     if (count == 0) return cli_usage("which verb?");
     int status = dispatch(&cli, count, words);
-    free(words);
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     perror("cloison: stdout");
     return status ? status : CLI_REFUSED;

@@ -150,10 +150,8 @@ int cli_show(const struct cli *cli, int argc, char **argv) {
     if (status != CLI_DONE) return status;
     const char *key;
     json_t *value;
-    if (cli->json)
-        cli_print_json(answer.json);
-    else
-        json_object_foreach(answer.json, key, value) print_member(key, value);
+    if (cli->json) cli_print_json(answer.json);
+    json_object_foreach(cli->json ? NULL : answer.json, key, value) { print_member(key, value); }
     client_free(&answer);
     return CLI_DONE;
 }

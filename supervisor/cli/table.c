@@ -18,7 +18,7 @@ static const char *head_text(const struct table *table, size_t column) {
 }
 
 struct table *table_new(const char *const *heads, size_t columns) {
-    struct table *table = calloc(1, sizeof *table);
+    struct table *table = columns ? calloc(1, sizeof *table) : NULL;
     if (!table) return NULL;
     table->heads = heads;
     table->columns = columns < TABLE_COLUMNS_MAX ? columns : TABLE_COLUMNS_MAX;
@@ -33,7 +33,7 @@ void table_free(struct table *table) {
 }
 
 void table_cell(struct table *table, const char *format, ...) {
-    if (!table) return;
+    if (!table || table->columns == 0) return;
     if (table->cells == table->room) {
         size_t room = table->room ? table->room * 2 : 256;
         void *more = reallocarray(table->cell, room, sizeof *table->cell);
@@ -62,7 +62,7 @@ static void print_cell(const struct table *table, FILE *out, size_t column, cons
 }
 
 void table_print(const struct table *table, FILE *out, const char *line_end) {
-    if (!table) return;
+    if (!table || table->columns == 0) return;
     for (size_t c = 0; c < table->columns; c++)
         print_cell(table, out, c, head_text(table, c));
     fputs(line_end, out);

@@ -15,7 +15,7 @@ static bool wrong(struct act_problem *problem, const char *field, const char *de
 static bool take_text(json_t *value, char *out, size_t room, bool (*fits)(const char *)) {
     const char *text = json_string_value(value);
     if (!text || strlen(text) >= room || !fits(text)) return false;
-    memcpy(out, text, strlen(text));
+    memcpy(out, text, strlen(text) + 1);
     return true;
 }
 

@@ -387,8 +387,11 @@ struct staff_server *staff_listen(struct event_base *base, int fd, const struct 
 
 void staff_free(struct staff_server *server) {
     if (!server) return;
-    while (server->first)
-        hang_up(server->first);
+    struct connection *next;
+    for (struct connection *c = server->first; c; c = next) {
+        next = c->next;
+        hang_up(c);
+    }
     evconnlistener_free(server->listener);
     free(server);
 }

@@ -51,18 +51,15 @@ static const struct {
                {COUNTER_latency_1s, "1.0"},
                {COUNTER_latency_inf, "+Inf"}};
 
-#define EACH(I, TABLE) (size_t I = 0; I < sizeof(TABLE) / sizeof *(TABLE); I++)
+#define ROWS(TABLE) (sizeof(TABLE) / sizeof *(TABLE))
 
 bool metrics_has(enum counter counter) {
-    for
-        EACH(i, plain)
-    if (plain[i].counter == counter) return true;
-    for
-        EACH(i, classes)
-    if (classes[i].counter == counter) return true;
-    for
-        EACH(i, buckets)
-    if (buckets[i].counter == counter) return true;
+    for (size_t i = 0; i < ROWS(plain); i++)
+        if (plain[i].counter == counter) return true;
+    for (size_t i = 0; i < ROWS(classes); i++)
+        if (classes[i].counter == counter) return true;
+    for (size_t i = 0; i < ROWS(buckets); i++)
+        if (buckets[i].counter == counter) return true;
     return counter == COUNTER_latency_sum;
 }
 
@@ -87,6 +84,7 @@ const char *metrics_type(enum metrics_form form) {
 struct page {
     const struct steward *steward;
     enum metrics_form form;
+    size_t tenants; /* how many */
     struct evbuffer *out;
     const char *family; /* its name without the _total of a counter */
     const char *suffix; /* "_total" or "" */
@@ -119,9 +117,7 @@ static void of_tenant_and(struct page *p, const char *tenant, const char *label,
                         (unsigned long long)value);
 }
 
-#define EACH_TENANT(ROW, P)                                                                                                                \
-    (size_t i_ = 0; i_ < tenants_count((P)->steward->tenants);                                                                             \
-     i_++) for (const struct tenants_row *ROW = tenants_at((P)->steward->tenants, i_); ROW; ROW = NULL)
+static const struct tenants_row *at(const struct page *p, size_t tenant) { return tenants_at(p->steward->tenants, tenant); }
 
 static void machine(struct page *p) {
     const struct message_posture *h = &p->steward->host;
@@ -151,70 +147,63 @@ static void machine(struct page *p) {
 
 static void told(struct page *p) {
     family(p, "cloison_tenant_state", GAUGE, "", "1: the tenant is in this state");
-    for
-        EACH_TENANT(row, p)
-    for (uint32_t s = TENANT_STOPPED; s <= TENANT_THROTTLED; s++)
-        of_tenant_and(p, row->is.name, "state", status_state(s), row->is.state == s);
+    for (size_t t = 0; t < p->tenants; t++)
+        for (uint32_t s = TENANT_STOPPED; s <= TENANT_THROTTLED; s++)
+            of_tenant_and(p, at(p, t)->is.name, "state", status_state(s), at(p, t)->is.state == s);
     family(p, "cloison_tenant_starts", COUNTER, "", "Starts of the tenant's worker");
-    for
-        EACH_TENANT(row, p) of_tenant(p, row->is.name, row->is.starts);
+    for (size_t t = 0; t < p->tenants; t++)
+        of_tenant(p, at(p, t)->is.name, at(p, t)->is.starts);
     family(p, "cloison_tenant_crashes", COUNTER, "", "Ends of the tenant's worker that nobody asked for");
-    for
-        EACH_TENANT(row, p) of_tenant(p, row->is.name, row->is.crashes);
+    for (size_t t = 0; t < p->tenants; t++)
+        of_tenant(p, at(p, t)->is.name, at(p, t)->is.crashes);
     family(p, "cloison_tenant_quota_bytes", GAUGE, "bytes", "Size that the tenant's store may reach");
-    for
-        EACH_TENANT(row, p) of_tenant(p, row->is.name, row->is.quota_bytes);
+    for (size_t t = 0; t < p->tenants; t++)
+        of_tenant(p, at(p, t)->is.name, at(p, t)->is.quota_bytes);
     family(p, "cloison_tenant_memory_bytes", GAUGE, "bytes", "Memory of the tenant's cgroup, where it has one");
-    for
-        EACH_TENANT(row, p)
-    if (row->is.memory_bytes) of_tenant(p, row->is.name, counter_rounded(row->is.memory_bytes));
+    for (size_t t = 0; t < p->tenants; t++)
+        if (at(p, t)->is.memory_bytes) of_tenant(p, at(p, t)->is.name, counter_rounded(at(p, t)->is.memory_bytes));
     family(p, "cloison_tenant_layer_on", GAUGE, "", "1: this layer of the running worker is on; see posture");
-    for
-        EACH_TENANT(row, p)
-    for (int l = 0; l < LAYER_COUNT; l++)
-        if (!posture_layer[l].machine && row->is.layer[l] != LAYER_UNKNOWN)
-            of_tenant_and(p, row->is.name, "layer", posture_layer[l].name, row->is.layer[l] == LAYER_ON);
+    for (size_t t = 0; t < p->tenants; t++)
+        for (int l = 0; l < LAYER_COUNT; l++)
+            if (!posture_layer[l].machine && at(p, t)->is.layer[l] != LAYER_UNKNOWN)
+                of_tenant_and(p, at(p, t)->is.name, "layer", posture_layer[l].name, at(p, t)->is.layer[l] == LAYER_ON);
 }
 
 static void counted(struct page *p) {
     char name[80];
-    for
-        EACH(i, plain) {
-            const struct counter_row *c = &counter_table[plain[i].counter];
-            snprintf(name, sizeof name, "cloison_tenant_%s", plain[i].name);
-            family(p, name, c->class == COUNTER_TOTAL ? COUNTER : GAUGE, plain[i].unit, c->help);
-        for
-            EACH_TENANT(row, p)
-        if (plain[i].counter != COUNTER_cert_expires || tenants_value(row, COUNTER_cert_expires))
-            of_tenant(p, row->is.name, tenants_value(row, plain[i].counter));
-        }
+    for (size_t i = 0; i < ROWS(plain); i++) {
+        const struct counter_row *c = &counter_table[plain[i].counter];
+        snprintf(name, sizeof name, "cloison_tenant_%s", plain[i].name);
+        family(p, name, c->class == COUNTER_TOTAL ? COUNTER : GAUGE, plain[i].unit, c->help);
+        for (size_t t = 0; t < p->tenants; t++)
+            if (plain[i].counter != COUNTER_cert_expires || tenants_value(at(p, t), COUNTER_cert_expires))
+                of_tenant(p, at(p, t)->is.name, tenants_value(at(p, t), plain[i].counter));
+    }
     family(p, "cloison_tenant_requests", COUNTER, "", "Requests answered, by class of status");
-    for
-        EACH_TENANT(row, p)
-        for
-            EACH(i, classes) of_tenant_and(p, row->is.name, "class", classes[i].class, tenants_value(row, classes[i].counter));
+    for (size_t t = 0; t < p->tenants; t++)
+        for (size_t i = 0; i < ROWS(classes); i++)
+            of_tenant_and(p, at(p, t)->is.name, "class", classes[i].class, tenants_value(at(p, t), classes[i].counter));
 }
 
 /* A worker fills the buckets itself, at any moment between two of them: what is shown is made monotonic. */
 static void durations(struct page *p) {
     family(p, "cloison_tenant_request_duration_seconds", HISTOGRAM, "seconds", "Time from a request's last byte to its answer");
-    for
-        EACH_TENANT(row, p) {
-            uint64_t most = 0;
-        for
-            EACH(i, buckets) {
-                uint64_t value = tenants_value(row, buckets[i].counter);
-                if (value > most) most = value;
-                evbuffer_add_printf(p->out, "%s_bucket{tenant=\"%s\",le=\"%s\"} %llu\n", p->family, row->is.name, buckets[i].le,
-                                    (unsigned long long)most);
-            }
-        evbuffer_add_printf(p->out, "%s_count{tenant=\"%s\"} %llu\n%s_sum{tenant=\"%s\"} %.6f\n", p->family, row->is.name,
-                            (unsigned long long)most, p->family, row->is.name, (double)tenants_value(row, COUNTER_latency_sum) / 1e6);
+    for (size_t t = 0; t < p->tenants; t++) {
+        uint64_t most = 0;
+        for (size_t i = 0; i < ROWS(buckets); i++) {
+            uint64_t value = tenants_value(at(p, t), buckets[i].counter);
+            if (value > most) most = value;
+            evbuffer_add_printf(p->out, "%s_bucket{tenant=\"%s\",le=\"%s\"} %llu\n", p->family, at(p, t)->is.name, buckets[i].le,
+                                (unsigned long long)most);
         }
+        evbuffer_add_printf(p->out, "%s_count{tenant=\"%s\"} %llu\n%s_sum{tenant=\"%s\"} %.6f\n", p->family, at(p, t)->is.name,
+                            (unsigned long long)most, p->family, at(p, t)->is.name,
+                            (double)tenants_value(at(p, t), COUNTER_latency_sum) / 1e6);
+    }
 }
 
 struct evbuffer *metrics_text(const struct steward *steward, enum metrics_form form) {
-    struct page p = {.steward = steward, .form = form, .out = evbuffer_new()};
+    struct page p = {.steward = steward, .form = form, .tenants = tenants_count(steward->tenants), .out = evbuffer_new()};
     if (!p.out) return NULL;
     machine(&p);
     told(&p);

@@ -91,7 +91,7 @@ bool tenants_put(struct tenants *tenants, const struct message_tenant *message) 
     if (tenants->count == TENANTS_MAX) return false;
     if (tenants->count == tenants->room) {
         size_t room = tenants->room ? tenants->room * 2 : 16;
-        struct tenants_row **more = reallocarray(tenants->row, room, sizeof *more);
+        struct tenants_row **more = reallocarray(tenants->row, room, sizeof(void *));
         if (!more) return false;
         tenants->row = more;
         tenants->room = room;
@@ -99,9 +99,9 @@ bool tenants_put(struct tenants *tenants, const struct message_tenant *message) 
     if (!(row = calloc(1, sizeof *row))) return false;
     row->is = *message;
     size_t at = place_of(tenants, message->head.tenant);
-    memmove(tenants->row + at + 1, tenants->row + at, (tenants->count - at) * sizeof *tenants->row);
+    for (size_t i = tenants->count++; i > at; i--)
+        tenants->row[i] = tenants->row[i - 1];
     tenants->row[at] = row;
-    tenants->count++;
     return true;
 }
 
@@ -111,7 +111,8 @@ void tenants_remove(struct tenants *tenants, uint32_t number) {
     size_t at = place_of(tenants, number);
     row_free(row);
     tenants->count--;
-    memmove(tenants->row + at, tenants->row + at + 1, (tenants->count - at) * sizeof *tenants->row);
+    for (size_t i = at; i < tenants->count; i++)
+        tenants->row[i] = tenants->row[i + 1];
 }
 
 bool tenants_page(struct tenants *tenants, uint32_t number, int fd) {

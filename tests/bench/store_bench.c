@@ -1,5 +1,6 @@
 /* How fast the store is by itself, as one JSON object: store_bench [FOLDER [RECORDS]]. The figures of one run belong together: the disk's
  * own fdatasync is measured in the same folder beside them. */
+#include "../../worker/memory/arena.h"
 #include "../../worker/store/store.h"
 
 #include <fcntl.h>
@@ -126,6 +127,8 @@ int main(int argc, char **argv) {
     uint64_t records = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000, next = records;
     uint8_t tmk[KEY_BYTES] = {1}, tenant[ID_BYTES] = {2};
 
+    enum arena_kind arena = arena_open(64 << 20, false); /* as a worker's heap is */
+    demand(arena != ARENA_NONE, "arena");
     snprintf(folder, sizeof folder, "%s/store-bench-XXXXXX", argc > 1 ? argv[1] : "/var/tmp");
     demand(records > 0 && mkdtemp(folder) != NULL, "folder");
     snprintf(path, sizeof path, "%s/data.mdb", folder);
@@ -139,9 +142,9 @@ int main(int argc, char **argv) {
     double single = writes(s, &next, 2000, 1), batched = writes(s, &next, 20000, 64);
     printf("{\"records\": %llu, \"get_per_s\": %.0f, \"list50_per_s\": %.0f, \"put_single_per_s\": %.0f, \"put_batch64_per_s\": %.0f,\n"
            " \"import_per_s\": %.0f, \"check_values_per_s\": %.0f, \"fdatasync_us\": %.0f, \"single_over_fdatasync\": %.2f, "
-           "\"batch64_over_single\": %.2f, \"bytes_per_record\": %.0f}\n",
+           "\"batch64_over_single\": %.2f, \"bytes_per_record\": %.0f, \"arena_bytes\": %zu, \"secret_memory\": %s}\n",
            (unsigned long long)records, get, list, single, batched, filled, check, sync * 1e6, single * sync, batched / single,
-           (double)store_bytes(s) / (double)next);
+           (double)store_bytes(s) / (double)next, arena_used(), arena == ARENA_SECRET ? "true" : "false");
     store_close(s);
     keyring_free(keys);
     unlink(path);

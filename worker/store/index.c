@@ -32,6 +32,13 @@ static void release(const struct store *s, struct path *p) {
 
 static struct step *leaf_of(struct path *p) { return &p->step[p->depth - 1]; }
 
+/* Whether the leaf's entry there is v. */
+static bool is_at(const struct step *leaf, const struct view *v) {
+    if (leaf->at >= leaf->node->count) return false;
+    struct view here = node_view(leaf->node, leaf->at);
+    return view_compare(&here, v) == 0;
+}
+
 static enum store_result load_step(struct store *s, struct path *p, unsigned i) {
     const struct table_state *t = &s->state.table[p->table];
     struct node_ref ref = i == 0 ? t->root : node_ref(p->step[i - 1].node, p->step[i - 1].at);
@@ -147,9 +154,7 @@ enum store_result index_put(struct store *s, enum store_table table, const struc
     if (result == STORE_OK) result = prepare(s, table, false);
     if (result == STORE_OK) {
         struct step *leaf = path.depth > 0 ? leaf_of(&path) : NULL;
-        struct view here;
-        if (leaf && leaf->at < leaf->node->count) here = node_view(leaf->node, leaf->at);
-        bool there = leaf && leaf->at < leaf->node->count && view_compare(&here, &v) == 0;
+        bool there = leaf && is_at(leaf, &v);
         touch_path(s, &path);
         if (there) {
             node_remove(leaf->node, leaf->at);
@@ -233,14 +238,10 @@ enum store_result index_delete(struct store *s, enum store_table table, const st
     if (letter_index(key->letter) < 0 || key->size > INDEX_KEY_MAX) return STORE_INVALID;
     result = write_begin(s);
     if (result != STORE_OK) return result;
-    struct view v = view_of(key), here;
+    struct view v = view_of(key);
     result = descend(s, table, &v, &path);
     struct step *leaf = result == STORE_OK && path.depth > 0 ? leaf_of(&path) : NULL;
-    if (result == STORE_OK) {
-        bool there = leaf && leaf->at < leaf->node->count;
-        if (there) here = node_view(leaf->node, leaf->at);
-        if (!there || view_compare(&here, &v) != 0) result = STORE_MISSING;
-    }
+    if (result == STORE_OK && (!leaf || !is_at(leaf, &v))) result = STORE_MISSING;
     if (result == STORE_OK) result = prepare(s, table, true);
     if (result == STORE_OK) {
         touch_path(s, &path);
@@ -284,11 +285,8 @@ static enum store_result first_of(struct store *s, enum store_table table, char 
     }
     enum store_result result = descend(s, table, &start, p);
     if (result != STORE_OK || backwards || !after || p->depth == 0) return result;
-    struct step *leaf = leaf_of(p);
-    if (leaf->at < leaf->node->count) {
-        struct view here = node_view(leaf->node, leaf->at), given = view_of(after);
-        if (view_compare(&here, &given) == 0) leaf->at++;
-    }
+    struct view given = view_of(after);
+    leaf_of(p)->at += is_at(leaf_of(p), &given);
     return STORE_OK;
 }
 

@@ -186,6 +186,8 @@ void tell_posture(struct supervisor *h) {
     for (size_t i = 0; i < h->tenant_count; i++)
         m.posture.workers += life_alive(&h->tenant[i]->life);
     memcpy(m.posture.layer, h->layer, sizeof m.posture.layer);
+    m.posture.excused = h->config.allow_missing;
+    if (h->config.secret_memory == SECRET_MEMORY_BEST_EFFORT) m.posture.excused |= 1ULL << LAYER_secret_memory;
     to_steward(h, &m, -1);
 }
 

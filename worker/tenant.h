@@ -16,7 +16,7 @@ struct tenant {
     struct capsule *capsule;
     struct store *store;
     struct keyring *keys; /* NULL while sealed */
-    uint8_t *tmk;         /* KEY_BYTES on the heap, NULL while sealed: this struct itself lies in ordinary memory */
+    uint8_t *tmk;         /* KEY_BYTES on the heap, from account_start(): this struct itself lies in ordinary memory */
 };
 extern struct tenant self;
 

@@ -126,6 +126,13 @@ bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot) {
     return true;
 }
 
+bool capsule_has(const struct capsule *c, const uint8_t id[ID_BYTES]) {
+    uint32_t i = 0;
+    while (i < c->image->count && memcmp(c->image->slot[i].id, id, ID_BYTES) != 0)
+        i++;
+    return i < c->image->count;
+}
+
 /* HMAC of a domain's name and the credential, cut. */
 static void locate(const struct capsule *c, const char *domain, const void *what, size_t size, uint8_t out[32]) {
     uint8_t key[KEY_BYTES];

@@ -89,3 +89,5 @@ int capsule_remove_kind(struct capsule *c, enum slot_kind kind);
 
 /* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot);
+/* Is there a slot with this id? */
+bool capsule_has(const struct capsule *c, const uint8_t id[ID_BYTES]);

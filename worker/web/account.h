@@ -7,15 +7,14 @@
  *   GET    /api/v1/session                                              200 {user, rights, commit}
  *   DELETE /api/v1/session                                              204
  *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
- *   PUT    /api/v1/password               {password, old} or {password} after a log-in by kit     204
  *   POST   /api/v1/tokens                 {name, scopes, expires}       201 {id, token, name, scopes, expires}
  *   GET    /api/v1/tokens                                               200 {items: [{id, name, scopes, created, expires}]}
  *   DELETE /api/v1/tokens/{id}                                          204
  *   GET    /api/v1/settings/plain-socket                                200 {enabled}             admin (C4)
  *   PUT    /api/v1/settings/plain-socket  {enabled}                     200 {enabled}             admin
  *
- * user is {id, login}; rights and scopes are arrays of "read", "write", "import", "export", "admin"; created and expires are RFC 3339 in
- * UTC, expires may be null; commit is the store's commit counter.
+ * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of "read", "write",
+ * "import", "export", "admin"; created and expires are RFC 3339 in UTC, expires may be null; commit is the store's commit counter.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * Who asks. A credential is 32 random bytes, shown once and kept by the client only: the cookie `__Host-cloison` of a log-in or an API
- * token (`Authorization: Bearer clt_…`). Each is a key slot of the capsule, so it also opens a tenant that is sealed after a stop, a crash or
- * an upgrade. A table in memory, keyed by SHA-256 of the credential, answers for those already seen: no slot is opened twice.
+ * token (`Authorization: Bearer clt_…`). Each is a key slot of the capsule, so it also opens a tenant that is sealed after a stop, a crash
+ * or an upgrade. A table in memory, keyed by SHA-256 of the credential, answers for those already seen: no slot is opened twice.
  *
  * A cookie works with an unsafe method (other than GET, HEAD, OPTIONS) only from the tenant's own pages: Sec-Fetch-Site, when sent, must be
  * `same-origin`, and Origin, when sent, must be one of the request's own host. The cookie is SameSite=Strict besides. Browsers send
@@ -31,7 +31,8 @@ enum session_refusal {
  * loop or the next session_ call that ends one. NULL with *why otherwise. r->session is not read. */
 const struct session *session_authenticate(const struct request *r, enum session_refusal *why);
 
-/* May this unsafe request come from a page? The Origin and Sec-Fetch-Site check alone, for public routes that change state (enrol, log-in). */
+/* May this unsafe request come from a page? The Origin and Sec-Fetch-Site check alone, for public routes that change state (enrol, log-in).
+ */
 bool session_same_origin(const struct request *r);
 
 /* Makes a credential with its slot, durable: kind SLOT_SESSION or SLOT_TOKEN; expires in Unix seconds, 0 = never; origin: the slot under
@@ -53,5 +54,5 @@ void session_seen(struct exchange *x);
 void session_token_text(const uint8_t secret[KEY_BYTES], char text[TOKEN_TEXT + 1]);
 
 /* The names of rights, as the API speaks them: "read", "write", "import", "export", "admin". */
-json_t *rights_names(uint32_t rights); /* a new array; NULL: out of memory */
+json_t *rights_names(uint32_t rights);              /* a new array; NULL: out of memory */
 bool rights_parse(json_t *names, uint32_t *rights); /* false: not an array of such names */

@@ -1,0 +1,274 @@
+#include "account.h"
+
+#include "../crm/ulid.h"
+#include "../keys/credential.h"
+#include "../tenant.h"
+#include "../uplink.h"
+#include "fields.h"
+#include "login.h"
+#include "login_text.h"
+#include "password_thread.h"
+#include "session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { TOKEN_NAME_MAX = 128 };
+/* Ids of records in STORE_SETTINGS that are no token's: a token's is its slot's, 16 random bytes. */
+static const uint8_t plain_socket_id[ID_BYTES] = "plain-socket";
+
+int account_start(void) {
+    char warm_up[USER_LOGIN_MAX + 1];
+    if (!self.tmk) self.tmk = calloc(1, KEY_BYTES);
+    if (!self.tmk || !keys_prepare() || !login_fold("a", warm_up)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return password_thread_start();
+}
+
+/* ---- the session ---- */
+
+static void get_session(struct exchange *x, struct request *r) {
+    session_seen(x);
+    answer_session(x, r->session);
+}
+
+static void delete_session(struct exchange *x, struct request *r) {
+    int error = session_end(r->session->slot);
+    if (error && error != ENOENT) {
+        answer_errno(x, error);
+        return;
+    }
+    if (r->session->kind == SLOT_SESSION) session_cookie(x, NULL);
+    respond_empty(x, 204);
+}
+
+/* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
+static bool is_person(struct exchange *x, const struct request *r) {
+    if (r->session->kind == SLOT_SESSION) return true;
+    respond_problem(x, 403, "rights", "This takes a log-in, not a token.", NULL, 0);
+    return false;
+}
+
+static void post_recovery_kit(struct exchange *x, struct request *r) {
+    if (is_person(x, r)) answer_new_kit(x, r->session->user, r->session->slot);
+}
+
+/* ---- tokens ---- */
+
+static json_t *time_text(uint64_t seconds) {
+    char text[32];
+    struct tm tm;
+    time_t t = (time_t)seconds;
+    if (seconds == 0 || !gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm)) return json_null();
+    return json_string(text);
+}
+
+/* RFC 3339 in UTC, whole seconds, in the future. */
+static bool parse_time(const char *text, uint64_t *seconds) {
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!end || strcmp(end, "Z") != 0 || strlen(text) != 20) return false;
+    time_t t = timegm(&tm);
+    *seconds = (uint64_t)t;
+    return t > time(NULL);
+}
+
+/* false: answered. The scopes are no more than the asker's rights. */
+static bool read_token(struct exchange *x, const struct request *r, json_t *object, const char **name, uint32_t *rights,
+                       uint64_t *expires) {
+    if (!fields_string(x, object, "name", TOKEN_NAME_MAX, name)) return false;
+    if (!rights_parse(json_object_get(object, "scopes"), rights)) {
+        fields_refuse(x, "scopes", "Expected a list of read, write, import, export, admin, each once.");
+        return false;
+    }
+    if (*rights & ~r->session->rights) {
+        respond_problem(x, 403, "rights", "A token cannot have more rights than its maker.", "scopes", 0);
+        return false;
+    }
+    json_t *until = json_object_get(object, "expires");
+    *expires = 0;
+    if (json_is_null(until)) return true;
+    if (json_is_string(until) && parse_time(json_string_value(until), expires)) return true;
+    fields_refuse(x, "expires", "Expected a time to come, as in 2027-01-31T12:00:00Z, or null for never.");
+    return false;
+}
+
+static json_t *token_json(const uint8_t id[ID_BYTES], const char *name, uint32_t rights, uint64_t created, uint64_t expires) {
+    char text[ULID_TEXT + 1];
+    ulid_text(id, text);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", text, "name", name, "scopes", rights_names(rights), "created", time_text(created),
+                     "expires", time_text(expires));
+}
+
+/* A token's name is the tenant's own word: it lies in the store, under the id of its slot. */
+static enum store_result save_name(const uint8_t slot[ID_BYTES], const char *name) {
+    json_t *o = json_pack("{s:s}", "token", name);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    enum store_result result = text ? store_put(self.store, STORE_SETTINGS, slot, text, strlen(text), STORE_ANY, NULL) : STORE_MEMORY;
+    free(text);
+    json_decref(o);
+    return result;
+}
+
+static json_t *load_record(const uint8_t id[ID_BYTES]) {
+    const uint8_t *value;
+    size_t size;
+    if (store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL) != STORE_OK) return NULL;
+    return json_loadb((const char *)value, size, 0, NULL);
+}
+
+static void make_token(struct exchange *x, const struct request *r, const char *name, uint32_t rights, uint64_t expires) {
+    struct session token;
+    uint8_t secret[KEY_BYTES];
+    char text[TOKEN_TEXT + 1];
+    int error = session_create(SLOT_TOKEN, r->session->user, rights, expires, r->session->slot, secret, &token);
+    if (error) {
+        answer_errno(x, error);
+        return;
+    }
+    enum store_result result = save_name(token.slot, name);
+    json_t *body = NULL;
+    if (result == STORE_OK) {
+        session_token_text(secret, text);
+        body = token_json(token.slot, name, rights, (uint64_t)time(NULL), expires);
+        if (body && json_object_set_new(body, "token", json_string(text)) < 0) {
+            json_decref(body);
+            body = NULL;
+        }
+        if (!body) result = STORE_MEMORY;
+    }
+    secret_wipe(secret, sizeof secret);
+    secret_wipe(text, sizeof text);
+    if (body) {
+        respond_json(x, 201, body);
+        return;
+    }
+    session_end(token.slot); /* nobody has it */
+    answer_failure(x, result);
+}
+
+static void post_token(struct exchange *x, struct request *r) {
+    static const char *const names[] = {"name", "scopes", "expires", NULL};
+    const char *name;
+    uint32_t rights;
+    uint64_t expires;
+    json_t *object;
+    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (read_token(x, r, object, &name, &rights, &expires)) make_token(x, r, name, rights, expires);
+    json_decref(object);
+}
+
+/* One's own; an administrator's list has everybody's. */
+static bool may_see(const struct request *r, const struct slot *slot) {
+    return slot->kind == SLOT_TOKEN && (r->session->rights & RIGHT_ADMIN || memcmp(slot->owner, r->session->user, ID_BYTES) == 0);
+}
+
+static void get_tokens(struct exchange *x, struct request *r) {
+    struct slot slot;
+    json_t *items = json_array();
+    for (size_t i = 0; items && capsule_slot(self.capsule, i, &slot); i++) {
+        if (!may_see(r, &slot)) continue;
+        json_t *record = load_record(slot.id);
+        const char *name = json_string_value(json_object_get(record, "token"));
+        int added = json_array_append_new(items, token_json(slot.id, name ? name : "", slot.rights, slot.created, slot.expires));
+        json_decref(record);
+        if (added == 0) continue;
+        json_decref(items);
+        items = NULL;
+    }
+    json_t *body = items ? json_pack("{s:o}", "items", items) : NULL;
+    if (body)
+        respond_json(x, 200, body);
+    else
+        answer_errno(x, ENOMEM);
+}
+
+static void delete_token(struct exchange *x, struct request *r) {
+    uint8_t id[ID_BYTES];
+    struct slot slot;
+    bool found = false;
+    if (ulid_parse(r->segment[0].data, r->segment[0].size, id))
+        for (size_t i = 0; !found && capsule_slot(self.capsule, i, &slot); i++)
+            found = memcmp(slot.id, id, ID_BYTES) == 0 && may_see(r, &slot);
+    int error = found ? session_end(id) : ENOENT;
+    if (error == ENOENT) {
+        respond_problem(x, 404, "not-found", "There is no such token.", NULL, 0);
+    } else if (error) {
+        answer_errno(x, error);
+    } else {
+        store_delete(self.store, STORE_SETTINGS, id, STORE_ANY); /* a name that stays behind names nothing */
+        respond_empty(x, 204);
+    }
+}
+
+/* ---- the plain socket (C4) ---- */
+
+static bool plain_socket_wanted(void) {
+    json_t *record = load_record(plain_socket_id);
+    bool wanted = json_is_true(json_object_get(record, "enabled"));
+    json_decref(record);
+    return wanted;
+}
+
+static void answer_plain_socket(struct exchange *x, bool wanted) {
+    json_t *body = json_pack("{s:b}", "enabled", (int)wanted);
+    if (body)
+        respond_json(x, 200, body);
+    else
+        answer_errno(x, ENOMEM);
+}
+
+static void get_plain_socket(struct exchange *x, struct request *r) {
+    (void)r;
+    answer_plain_socket(x, plain_socket_wanted());
+}
+
+/* The supervisor opens the socket before the commit; should that fail, the next unsealing tells it again. */
+static void put_plain_socket(struct exchange *x, struct request *r) {
+    static const char *const names[] = {"enabled", NULL};
+    static const char *const record[] = {"{\"enabled\":false}", "{\"enabled\":true}"};
+    json_t *object;
+    if (!fields_read(x, r, names, &object)) return;
+    json_t *enabled = json_object_get(object, "enabled");
+    bool fine = json_is_boolean(enabled), wanted = json_is_true(enabled);
+    json_decref(object);
+    if (!fine) {
+        fields_refuse(x, "enabled", "Expected true or false.");
+        return;
+    }
+    enum store_result result =
+        store_put(self.store, STORE_SETTINGS, plain_socket_id, record[wanted], strlen(record[wanted]), STORE_ANY, NULL);
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
+    uplink_plain(wanted);
+    answer_plain_socket(x, wanted);
+}
+
+void account_unsealed(void) {
+    if (!self.profile.enrolled) {
+        uplink_enrolled();
+        self.profile.enrolled = 1;
+    }
+    uplink_plain(plain_socket_wanted());
+}
+
+const struct route account_routes[] = {
+    {HTTP_POST, "/api/v1/enrol", 0, ROUTE_PUBLIC, enrol, "Make the tenant's key with the enrolment code; shows the recovery kit once"},
+    {HTTP_POST, "/api/v1/session", 0, ROUTE_PUBLIC, log_in, "Log in"},
+    {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY, get_session, "Who am I"},
+    {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY, delete_session, "Log out"},
+    {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit, "Replace the recovery kit; shows the new one once"},
+    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, "Make an API token; shown once"},
+    {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens, "List API tokens"},
+    {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token, "End an API token"},
+    {HTTP_GET, "/api/v1/settings/plain-socket", RIGHT_ADMIN, ROUTE_NO_BODY, get_plain_socket,
+     "Does the socket for proxies that end TLS exist"},
+    {HTTP_PUT, "/api/v1/settings/plain-socket", RIGHT_ADMIN, 0, put_plain_socket, "Switch that socket on or off"},
+    {0},
+};

@@ -1,0 +1,37 @@
+#include "user.h"
+
+#include "../tenant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum store_result user_load(const uint8_t id[ID_BYTES], struct user *user) {
+    const uint8_t *value;
+    size_t size;
+    enum store_result result = store_get(self.store, STORE_USERS, id, &value, &size, NULL);
+    if (result != STORE_OK) return result;
+    json_t *o = json_loadb((const char *)value, size, 0, NULL);
+    const char *login = json_string_value(json_object_get(o, "login"));
+    if (login && strlen(login) <= USER_LOGIN_MAX) {
+        *user = (struct user){.rights = (uint32_t)json_integer_value(json_object_get(o, "rights")),
+                              .rights_epoch = (uint32_t)json_integer_value(json_object_get(o, "epoch")),
+                              .created = (uint64_t)json_integer_value(json_object_get(o, "created"))};
+        memcpy(user->id, id, ID_BYTES);
+        strcpy(user->login, login);
+    } else {
+        result = STORE_BROKEN;
+    }
+    json_decref(o);
+    return result;
+}
+
+enum store_result user_save(const struct user *user) {
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I}", "login", user->login, "rights", (json_int_t)user->rights, "epoch",
+                          (json_int_t)user->rights_epoch, "created", (json_int_t)user->created);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    enum store_result result = STORE_MEMORY;
+    if (text) result = store_put(self.store, STORE_USERS, user->id, text, strlen(text), STORE_ANY, NULL);
+    free(text);
+    json_decref(o);
+    return result;
+}

@@ -318,6 +318,29 @@ static void quota_large_values(void **state) {
     fill_and_empty(7, 9000, 8 * MIB); /* runs of pages among freed single ones */
 }
 
+/* What store_fits promises holds for all parts of a write, in any batch. */
+static void asked_before(void **state) {
+    (void)state;
+    for (uint64_t batch = 1; batch < 200; batch = batch * 5 + 1) {
+        struct fixture f;
+        uint64_t stored = 0, v;
+        fixture_new(&f, 4 * MIB);
+        while (store_fits(f.s, STORE_CONTACTS, 470)) {
+            struct index_key k = entry_for(stored), moved = k;
+            moved.letter = k.letter == 'A' ? 'Z' : 'A';
+            uint64_t next = store_new_version(f.s, STORE_CONTACTS);
+            assert_int_equal(index_put(f.s, STORE_CONTACTS, &k, "summary", 7), STORE_OK);
+            assert_int_equal(put_number(f.s, STORE_CONTACTS, stored, 0, 470, &v), STORE_OK);
+            assert_int_equal(v, next);
+            assert_int_equal(index_put(f.s, STORE_CONTACTS, &moved, "summary", 7), STORE_OK);
+            if (++stored % batch == 0) assert_int_equal(store_commit(f.s), STORE_OK);
+        }
+        assert_int_equal(store_commit(f.s), STORE_OK);
+        assert_true(stored > 1000);
+        fixture_end(&f);
+    }
+}
+
 /* Runs a test's body in a child, so that its limits and mounts end with it. 77 = cannot be done here. */
 static void in_child(void (*body)(void)) {
     int status;
@@ -537,23 +560,15 @@ static void no_plaintext_in_the_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_it_wrote),
-        cmocka_unit_test(versions),
-        cmocka_unit_test(large_values),
-        cmocka_unit_test(abort_drops),
-        cmocka_unit_test(sealed_means_sealed),
-        cmocka_unit_test(opening),
-        cmocka_unit_test(unknown_format),
-        cmocka_unit_test(walks),
-        cmocka_unit_test(quota_one_by_one),
-        cmocka_unit_test(quota_in_batches),
-        cmocka_unit_test(quota_large_values),
-        cmocka_unit_test(file_limit),
-        cmocka_unit_test(full_disk),
-        cmocka_unit_test(lowered_quota),
-        cmocka_unit_test(too_large_a_batch),
-        cmocka_unit_test(killed_writer),
-        cmocka_unit_test(no_plaintext_in_the_file),
+        cmocka_unit_test(reads_what_it_wrote), cmocka_unit_test(versions),
+        cmocka_unit_test(large_values),        cmocka_unit_test(abort_drops),
+        cmocka_unit_test(sealed_means_sealed), cmocka_unit_test(opening),
+        cmocka_unit_test(unknown_format),      cmocka_unit_test(walks),
+        cmocka_unit_test(quota_one_by_one),    cmocka_unit_test(quota_in_batches),
+        cmocka_unit_test(quota_large_values),  cmocka_unit_test(asked_before),
+        cmocka_unit_test(file_limit),          cmocka_unit_test(full_disk),
+        cmocka_unit_test(lowered_quota),       cmocka_unit_test(too_large_a_batch),
+        cmocka_unit_test(killed_writer),       cmocka_unit_test(no_plaintext_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

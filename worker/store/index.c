@@ -123,7 +123,7 @@ static void insert_at(struct store *s, struct path *p, uint8_t entry[ENTRY_MAX],
     new_root(s, p->table, entry, size);
 }
 
-static struct need index_need(const struct store *s, enum store_table table, bool deleting) {
+struct need index_need(const struct store *s, enum store_table table, bool deleting) {
     uint64_t depth = s->state.table[table].depth;
     return (struct need){.pages = deleting ? 2 * depth : 3 * depth + 3, .puts = 3 * depth + 2, .deleting = deleting};
 }

@@ -95,5 +95,8 @@ bool multiset_element(struct store *s, const struct sealed_key *key, const uint8
 void multiset_add(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
 void multiset_sub(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
 
+/* What one change of a table's index may need at most. */
+struct need index_need(const struct store *s, enum store_table table, bool deleting);
+
 /* The position of a letter in a count of letters; -1 = not a letter. */
 int letter_index(char letter);

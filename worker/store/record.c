@@ -195,6 +195,20 @@ enum store_result store_delete(struct store *s, enum store_table table, const ui
     return STORE_OK;
 }
 
+uint64_t store_new_version(const struct store *s, enum store_table table) {
+    return s->keys && is_table(table) ? s->state.table[table].floor + 1 : 0;
+}
+
+bool store_fits(struct store *s, enum store_table table, size_t size) {
+    if (!s->keys || s->failed || !is_table(table) || size > STORE_VALUE_MAX || room_crushed(s)) return false;
+    uint64_t pages = room_overflow(s, (size_t)padme(RECORD_HEAD + size) + SEALED_OVERHEAD);
+    struct need need = index_need(s, table, false);
+    need.pages += need.pages + pages + 1;
+    need.puts += need.puts + 1;
+    need.in_a_row = pages;
+    return room_for(s, &need) != ROOM_NONE;
+}
+
 /* The first record of the table after the cursor. */
 static enum store_result next_record(MDB_cursor *at, enum store_table table, const struct store_cursor *cursor, MDB_val *k, MDB_val *v) {
     uint8_t first = (uint8_t)(SPACE_RECORDS + table);

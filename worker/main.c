@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,15 @@ static void open_files(void) {
     if (!self.store) die("data.mdb");
 }
 
+/* The JSON library would open /dev/urandom at its first object. Never zero: that means "find one yourself". */
+static void seed_json(void) {
+    size_t seed;
+    random_bytes(&seed, sizeof seed);
+    json_object_seed(seed | 1);
+}
+
 static void start_parts(void) {
+    seed_json();
     self.base = event_base_new();
     if (!self.base) die("event loop");
     if (!crm_start()) die("crm");

@@ -281,7 +281,7 @@ static bool feed(struct connection *c, struct exchange *x) {
         const uint8_t *bytes = (const uint8_t *)c->in + c->in_next;
         c->in_next += size;
         x->body_left -= size;
-        if (x->body_left == 0 && x->body_received == 0 && !(x->route->flags & ROUTE_STREAMED) && !x->responded) {
+        if (!x->responded && x->body_left == 0 && x->body_received == 0 && !(x->route->flags & ROUTE_STREAMED)) {
             handle_whole(x, bytes, size); /* all of it lies in the input buffer: no copy */
             return true;
         }

@@ -33,11 +33,8 @@ static void page(struct exchange *x, struct request *r) { serve(x, r, asset_find
 static void openapi(struct exchange *x, struct request *r) { serve(x, r, asset_find("openapi.json", 12)); }
 
 static void file(struct exchange *x, struct request *r) {
-    const struct asset *a = asset_find(r->segment[0].data, r->segment[0].size);
-    if (a)
-        serve(x, r, a);
-    else
-        respond_problem(x, 404, "not-found", "There is nothing at this address.", NULL, 0);
+    const char *name = r->path + 1;
+    serve(x, r, asset_find(name, strlen(name)));
 }
 
 static void health(struct exchange *x, struct request *r) {
@@ -51,7 +48,9 @@ static void health(struct exchange *x, struct request *r) {
 
 const struct route web_routes[] = {
     {HTTP_GET, "/", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, page, "The interface"},
-    {HTTP_GET, "/{}", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, file, "A file of the interface"},
+#define ASSET(SYMBOL, FILE, TYPE) {HTTP_GET, "/" FILE, 0, ROUTE_PUBLIC | ROUTE_NO_BODY, file, "A file of the interface"},
+#include "assets.def"
+#undef ASSET
     {HTTP_GET, "/api/v1/health", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, health, "Whether the tenant is open"},
     {HTTP_GET, "/api/v1/openapi.json", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, openapi, "This description"},
     {0},

@@ -23,16 +23,16 @@ static unsigned segments_of(const char *path) {
 }
 
 bool routes_start(void) {
-    static const struct route *const tables[] = {web_routes, account_routes, crm_routes};
+    static const struct route *const tables[] = {web_routes, account_routes, crm_routes, witness_routes};
     size_t n = 0;
-    for (size_t t = 0; t < 3; t++)
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (const struct route *r = tables[t]; r->pattern; r++)
             n++;
     free(rows);
     rows = calloc(n, sizeof *rows);
     row_count = 0;
     if (!rows) return false;
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const struct route *r = tables[t]; r->pattern; r++) {
             const char *brace = strchr(r->pattern, '{');
             struct row row = {r, brace ? (size_t)(brace - r->pattern) : strlen(r->pattern), segments_of(r->pattern)};

@@ -19,7 +19,6 @@ static struct node *take_out(struct tree *t, unsigned i) {
     t->count--;
     t->slot[i] = t->slot[t->count];
     t->id[i] = t->id[t->count];
-    t->slot[t->count] = NULL;
     return n;
 }
 

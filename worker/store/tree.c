@@ -223,8 +223,12 @@ enum store_result tree_flush(struct store *s) {
 void tree_settle(struct store *s) {
     struct tree *t = &s->tree;
 
-    while (idle_leaves(t) > TREE_IDLE_LEAVES)
-        give_back(t, take_out(t, (unsigned)victim(t)));
+    /* Nothing is dirty now, so victims are clean leaves as long as there are any. */
+    for (unsigned surplus = idle_leaves(t); surplus > TREE_IDLE_LEAVES; surplus--) {
+        int i = victim(t);
+        if (i < 0) return;
+        give_back(t, take_out(t, (unsigned)i));
+    }
 }
 
 void tree_drop(struct store *s) {

@@ -35,7 +35,7 @@ class Failed(Exception):
 
 def need(condition, why):
     if not condition:
-        raise Failed(why)
+        raise Failed(why() if callable(why) else why)
 
 
 def wait_for(what, why, seconds=20):
@@ -137,7 +137,7 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
                           f'include /etc/nginx/modules-enabled/*.conf;\nevents {{ worker_connections 1024; }}\n{stream}')
         self.spawn('nginx', '-e', self.log, '-c', config)
         for port in (self.haproxy, self.nginx):
-            wait_for(lambda port=port: listening(port), f'the proxy on port {port} does not listen; see {self.log}')
+            wait_for(lambda port=port: listening(port), lambda: f'the proxy on port {port} does not listen:\n{self.log.read_text()[-2000:]}')
 
     def stop(self):
         for process in reversed(self.started):

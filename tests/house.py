@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -87,6 +88,8 @@ class Client:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             head.setdefault('Content-Type', 'application/json')
+        if again and self.connection and select.select([self.connection.sock], [], [], 0)[0]:
+            self.close()  # nothing was asked, so that this is its end
         fresh = self.connection is None
         try:
             if fresh:

@@ -1,6 +1,7 @@
 """The first page in a real browser: enrol, recovery kit, companies and contacts by letter, one record, French and English, a strict CSP."""
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -32,13 +33,14 @@ class Page:
         return self
 
     def wait(self, what):
-        return WebDriverWait(self.browser, 20).until(lambda _: what())
+        """Until it is true; a page that is being replaced under our eyes is looked at again."""
+        return WebDriverWait(self.browser, 20, ignored_exceptions=(StaleElementReferenceException,)).until(lambda _: what())
 
     def one(self, css):
         return self.wait(lambda: next((e for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
 
     def text(self, css='main'):
-        return self.one(css).text
+        return self.wait(lambda: next((e.text for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
 
     def fill(self, **fields):
         for name, value in fields.items():
@@ -72,7 +74,7 @@ def test_enrolment_by_hand(browser, house):
     kit = page.text('#kit')
     assert len(kit) > 40
     page.one('#kit-done').click()
-    assert page.text('h1') == 'Sociétés'
+    page.wait(lambda: page.text('h1') == 'Sociétés')
     assert kit not in browser.page_source
     assert page.complaints() == []
 
@@ -116,7 +118,7 @@ def test_a_contact_is_made_changed_and_deleted(browser, house):
 def test_french_and_english(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
-    assert page.text('#menu').split() == ['Sociétés', 'Contacts']
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts'])
     page.one('#language').click()
     page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts'])
     page.one('#language').click()

@@ -4,11 +4,11 @@
 #include "../tenant.h"
 #include "exchange.h"
 #include "tls.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +34,7 @@ static bool draining;
 static char *spare_input; /* INPUT_ROOM bytes, so that most requests allocate none */
 static struct event *sweeper;
 static uint64_t now_ms;
+static bool between_turns; /* in web_turn_end(): the loop is not running */
 
 uint64_t clock_us(void) {
     struct timespec t;
@@ -90,68 +91,9 @@ static void input_shrink(struct connection *c) {
     c->in_looked = looked;
 }
 
-/* ---- socket and TLS ---- */
+/* ---- reading and writing ---- */
 
-enum io { IO_DONE, IO_LATER, IO_ENDED, IO_FAILED };
-
-static enum io tls_result(struct connection *c, int result) {
-    switch (SSL_get_error(c->ssl, result)) {
-    case SSL_ERROR_WANT_READ:
-        c->may_read = false;
-        return IO_LATER;
-    case SSL_ERROR_WANT_WRITE:
-        c->write_blocked = true;
-        return IO_LATER;
-    case SSL_ERROR_ZERO_RETURN:
-        return IO_ENDED;
-    default:
-        return IO_FAILED;
-    }
-}
-
-static enum io read_bytes(struct connection *c, char *into, size_t room, size_t *got) {
-    if (c->ssl) {
-        ERR_clear_error();
-        int n = SSL_read(c->ssl, into, (int)room);
-        if (n <= 0) return tls_result(c, n);
-        *got = (size_t)n;
-        return IO_DONE;
-    }
-    ssize_t n = read(c->fd, into, room);
-    if (n == 0) return IO_ENDED;
-    if (n < 0) {
-        c->may_read = false;
-        return errno == EAGAIN || errno == EINTR ? IO_LATER : IO_FAILED;
-    }
-    *got = (size_t)n;
-    return IO_DONE;
-}
-
-static enum io write_bytes(struct connection *c, const void *bytes, size_t size, size_t *gone) {
-    if (c->ssl) {
-        ERR_clear_error();
-        int n = SSL_write(c->ssl, bytes, (int)size);
-        if (n > 0) {
-            *gone = (size_t)n;
-            return IO_DONE;
-        }
-        enum io result = tls_result(c, n);
-        return result == IO_LATER && !c->write_blocked ? IO_FAILED : result; /* without renegotiation no write waits for a read */
-    }
-    ssize_t n = write(c->fd, bytes, size);
-    if (n < 0) {
-        c->write_blocked = errno == EAGAIN || errno == EINTR;
-        return c->write_blocked ? IO_LATER : IO_FAILED;
-    }
-    *gone = (size_t)n;
-    return IO_DONE;
-}
-
-static bool more_decrypted(const struct connection *c) { return c->ssl && SSL_has_pending(c->ssl); }
-
-static bool may_read(const struct connection *c) {
-    return c->state == CONNECTION_OPEN && (c->may_read || more_decrypted(c)) && exchange_wants_input(c);
-}
+static bool may_read(const struct connection *c) { return c->state == CONNECTION_OPEN && c->may_read && exchange_wants_input(c); }
 
 static void read_some(struct connection *c) {
     if (!may_read(c)) return;
@@ -162,17 +104,17 @@ static void read_some(struct connection *c) {
     }
     exchange_make_room(c);
     size_t room = c->in_room - c->in_end, got = 0;
-    switch (read_bytes(c, c->in + c->in_end, room, &got)) {
-    case IO_DONE:
+    switch (wire_read(c, c->in + c->in_end, room, &got)) {
+    case WIRE_DONE:
         c->in_end += got;
         count(COUNTER_bytes_in, got);
-        /* Fewer than asked for: the socket is empty, and epoll says when it is not. */
-        if (got < room && !more_decrypted(c)) c->may_read = false;
+        /* Fewer than asked for and none left behind: the socket is empty, and epoll says when it is not. */
+        c->may_read = got == room || wire_has_more(c);
         break;
-    case IO_LATER:
-        if (!more_decrypted(c)) c->may_read = false;
+    case WIRE_LATER: /* also for the rest of a TLS record, so wire_has_more() says nothing now */
+        c->may_read = false;
         break;
-    case IO_ENDED:
+    case WIRE_ENDED:
         c->eof = true;
         break;
     default:
@@ -205,14 +147,14 @@ static void write_some(struct connection *c) {
             return;
         }
         if (piece.iov_len > WRITE_PIECE) piece.iov_len = WRITE_PIECE;
-        switch (write_bytes(c, piece.iov_base, piece.iov_len, &gone)) {
-        case IO_DONE:
+        switch (wire_write(c, piece.iov_base, piece.iov_len, &gone)) {
+        case WIRE_DONE:
             evbuffer_drain(c->out, gone);
             count(COUNTER_bytes_out, gone);
             total += gone;
             c->output_since_ms = now_ms;
             break;
-        case IO_LATER:
+        case WIRE_LATER:
             return;
         default:
             c->dead = true;
@@ -257,7 +199,15 @@ void connection_close(struct connection *c) {
     if (!c->busy) connection_resume(c);
 }
 
-void connection_resume(struct connection *c) { event_active(&c->readable, EV_READ, 0); }
+/* Never event_active() from inside the loop: libevent would run it in the same turn, and web_turn_end() would have to wait. */
+void connection_resume(struct connection *c) {
+    if (between_turns) {
+        event_active(&c->readable, EV_READ, 0);
+        return;
+    }
+    c->again = true;
+    connection_at_turn_end(c);
+}
 
 void connection_at_turn_end(struct connection *c) {
     if (c->in_turn) return;
@@ -274,12 +224,7 @@ struct connection *connection_next_of_turn(struct connection *c) {
 
 /* Says goodbye and waits a little for the client's own, so that a reset does not overtake the last answer. */
 static void linger(struct connection *c) {
-    if (c->ssl) {
-        ERR_clear_error();
-        SSL_shutdown(c->ssl);
-        SSL_free(c->ssl);
-        c->ssl = NULL;
-    }
+    wire_goodbye(c);
     input_give_back(c);
     if (c->eof || shutdown(c->fd, SHUT_WR) < 0) {
         c->dead = true;
@@ -304,17 +249,15 @@ static void linger_read(struct connection *c) {
 }
 
 static void handshake(struct connection *c) {
-    ERR_clear_error();
-    int result = SSL_do_handshake(c->ssl);
-    if (result == 1) {
+    enum wire_result result = wire_handshake(c);
+    if (result == WIRE_DONE) {
         c->state = CONNECTION_OPEN;
         c->idle_since_ms = now_ms;
         c->may_read = true; /* the first request may have come with the client's last flight */
-    } else if (tls_result(c, result) != IO_LATER) {
+    } else if (result != WIRE_LATER) {
         count(COUNTER_handshake_failures, 1);
         c->dead = true;
     }
-    ERR_clear_error();
 }
 
 /* ---- a connection's turn ---- */
@@ -336,8 +279,8 @@ static void finish(struct connection *c) {
     }
     input_shrink(c);
     bool open = c->state == CONNECTION_OPEN, output = evbuffer_get_length(c->out) > 0;
-    bool idle = !open || (!c->exchange && c->held_count == 0 && !output && c->head_since_ms == 0);
-    if (!idle || open) not_idle(c); /* and to the end of the list: it has just been used */
+    bool idle = !open || (!c->exchange && c->held_count == 0 && !output); /* also one that has begun a request: it may be a slow attack */
+    if (!idle || open) not_idle(c);                                       /* and to the end of the list: it has just been used */
     if (idle) set_idle(c);
     watch(&c->readable, &c->reading, !open || exchange_wants_input(c));
     watch(&c->writable, &c->writing, c->write_blocked);
@@ -364,15 +307,21 @@ static void run(struct connection *c) {
 }
 
 void connection_turn_ended(struct connection *c) {
+    bool again = c->again;
     TAILQ_REMOVE(&of_turn, c, turn);
-    c->in_turn = false;
+    c->in_turn = c->again = false;
+    between_turns = true;
     now_ms = clock_us() / 1000;
+    if (again) connection_resume(c);
     c->busy = true;
-    c->output_since_ms = now_ms;
-    if (!c->dead) write_some(c);
-    end_of_input(c);
+    if (!c->dead && c->state == CONNECTION_OPEN) {
+        c->output_since_ms = now_ms;
+        write_some(c);
+        end_of_input(c);
+    }
     c->busy = false;
     finish(c);
+    between_turns = false;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *argument) {
@@ -510,7 +459,7 @@ void connections_drain(void) {
     draining = true;
     now_ms = clock_us() / 1000;
     TAILQ_FOREACH(c, &idlers, idle) {
-        if (c->state != CONNECTION_OPEN) continue;
+        if (c->state != CONNECTION_OPEN || c->head_since_ms) continue;
         c->closing = true;
         connection_resume(c);
     }

@@ -56,6 +56,7 @@ struct connection {
     bool eof;           /* the client sends no more */
     bool may_read;      /* the socket may have bytes */
     bool write_blocked; /* the socket takes no more */
+    bool again;         /* goes on in the next turn of the loop */
     uint8_t held_count;
     uint8_t peer[16];
     uint32_t lingered;        /* bytes thrown away since the end */
@@ -83,7 +84,7 @@ void connection_accept(int fd, const struct message_handover *h);
 /* Ends it at once, or as soon as its callback returns. Nothing further is sent. */
 void connection_close(struct connection *c);
 
-/* Lets it go on from the event loop: its answer came from outside its own callback. */
+/* Lets it go on in the next turn of the loop: its answer came from outside its own callback, or others have theirs first. */
 void connection_resume(struct connection *c);
 
 /* Puts it on the list that web_turn_end() works off. */

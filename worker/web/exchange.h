@@ -69,7 +69,10 @@ void exchange_too_slow(struct connection *c);
 /* Whether the client owes bytes, and since when (ms). */
 bool exchange_waits(const struct connection *c, uint64_t *since_ms);
 
-/* ---- between exchange.c and respond.c ---- */
+/* ---- between exchange.c, admit.c and respond.c ---- */
+
+/* Finds the route and the session. false: answered. */
+bool exchange_admit(struct exchange *x);
 
 bool respond_start(void); /* false: out of memory */
 /* Out of memory before there was an exchange: a fixed 503. */

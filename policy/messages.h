@@ -176,7 +176,8 @@ struct message_posture {
     uint64_t ledger_gaps; /* lifecycle events that could not be recorded */
     uint64_t router_starts;
     uint64_t steward_starts;
-    uint64_t excused; /* bit set, 1 << enum layer: the configuration lets a worker run without these */
+    uint64_t excused;   /* bit set, 1 << enum layer: the configuration lets a worker run without these */
+    uint64_t sample_ms; /* between two looks at the pages of counters */
 };
 
 /* A verb of a member of staff. The supervisor checks every field against its own tables again. */

@@ -38,6 +38,7 @@ void service_start(struct service *s) {
     s->started_at = clock_ms();
     s->retry_at = s->lost_at = 0;
     s->starts++;
+    s->house->posture_stale = true;
     s->state = SERVICE_STARTING;
     if (spawn_service(binary, s->uid, s->gid, &spawned) < 0) {
         log_errno("%s: not started", s->kind->name);

@@ -122,6 +122,7 @@ void supervisor_tick(struct supervisor *h) {
         tenant_tick(h->tenant[i], now);
     room_run(h);
     sample(h, now);
+    if (h->posture_stale) tell_posture(h);
     ledger_tick(h->ledger, clock_unix_ms());
     announce(h);
     if (h->leave_at) leave_on(h, now);

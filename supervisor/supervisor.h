@@ -39,6 +39,7 @@ struct supervisor {
     uint64_t started_ms; /* Unix time */
     uint64_t sampled_at; /* ms of the clock */
     uint64_t posture_at; /* ms of the clock */
+    bool posture_stale;  /* figures that the steward shows have changed since tell_posture() */
     uint8_t layer[64];   /* of the machine and of this process */
     bool announced;      /* READY=1 was said */
     uint64_t leave_at;   /* ms of the clock at which what still runs is killed; 0 = we stay */

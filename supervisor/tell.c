@@ -174,6 +174,7 @@ void tell_event(struct tenant *t, enum tenant_event event) {
 
 void tell_posture(struct supervisor *h) {
     uint8_t hash[LEDGER_HASH];
+    h->posture_stale = false;
     union message m = {.posture = {.head = {.type = MESSAGE_STEWARD_HOST},
                                    .max_workers = h->config.max_workers,
                                    .tenants = (uint32_t)h->tenant_count,
@@ -181,7 +182,8 @@ void tell_posture(struct supervisor *h) {
                                    .started_ms = h->started_ms,
                                    .ledger_gaps = ledger_gaps(h->ledger),
                                    .router_starts = h->router.starts,
-                                   .steward_starts = h->steward.starts}};
+                                   .steward_starts = h->steward.starts,
+                                   .sample_ms = h->config.sample_ms}};
     ledger_head(h->ledger, &m.posture.ledger_lines, hash);
     for (size_t i = 0; i < h->tenant_count; i++)
         m.posture.workers += life_alive(&h->tenant[i]->life);

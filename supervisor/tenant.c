@@ -31,6 +31,7 @@ struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant
     if (!t) return NULL;
     *t = (struct tenant){.house = house, .entry = entry, .counters = -1, .cgroup = -1, .plain = -1, .save_plain = -1};
     t->since_ms = clock_unix_ms();
+    t->house->posture_stale = true;
     t->process.fd = t->process.launcher_fd = -1;
     for (int i = 0; i < ERRANDS_MAX; i++)
         t->errand[i].fd = -1;

@@ -46,10 +46,16 @@ static void on_beat(int fd, short what, void *argument) {
     events_beat(((struct steward *)argument)->status);
 }
 
-static bool every(struct steward *steward, int ms, event_callback_fn callback) {
+static struct event *every(struct steward *steward, int ms, event_callback_fn callback) {
     struct timeval period = {.tv_sec = ms / 1000};
     struct event *timer = event_new(steward->base, -1, EV_PERSIST, callback, steward);
-    return timer && event_add(timer, &period) == 0;
+    return timer && event_add(timer, &period) == 0 ? timer : NULL;
+}
+
+bool steward_sample_every(struct steward *steward, uint64_t ms) {
+    struct timeval period = {.tv_sec = (time_t)(ms / 1000)};
+    if (ms < 1000 || ms > 3600000) return false;
+    return event_add(steward->sample, &period) == 0;
 }
 
 bool steward_open(struct steward *steward) {
@@ -63,6 +69,6 @@ bool steward_open(struct steward *steward) {
     steward->events = events_new();
     if (!steward->base || !steward->tenants || !steward->events) return false;
     struct event *channel = event_new(steward->base, steward->channel, EV_READ | EV_PERSIST, on_channel, steward);
-    return channel && event_add(channel, NULL) == 0 && every(steward, TENANTS_SAMPLE_MS, on_sample) &&
-           every(steward, EVENTS_BEAT_MS, on_beat);
+    steward->sample = every(steward, TENANTS_SAMPLE_MS, on_sample);
+    return channel && event_add(channel, NULL) == 0 && steward->sample && every(steward, EVENTS_BEAT_MS, on_beat);
 }

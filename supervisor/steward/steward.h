@@ -11,7 +11,8 @@
 
 struct steward {
     struct event_base *base;
-    int channel; /* to the supervisor */
+    struct event *sample; /* its period is host.sample_ms */
+    int channel;          /* to the supervisor */
     struct duty_map duties;
     struct tenants *tenants;
     struct events *events;
@@ -24,6 +25,9 @@ struct steward {
 /* Makes the event loop and what belongs in it around steward->channel. Whatever opens, seeds or reads a file does so here, before the
  * wall. false: no memory. */
 bool steward_open(struct steward *steward);
+
+/* Looks at the pages of counters so often from now on, in ms. false: not 1 s to 1 h. */
+bool steward_sample_every(struct steward *steward, uint64_t ms);
 
 /* Unix time, ms. */
 uint64_t steward_now_ms(void);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TENANTS_SAMPLE_MS = 10000 }; /* between two looks at the pages */
+enum { TENANTS_SAMPLE_MS = 10000 }; /* between two looks at the pages, until the supervisor says otherwise */
 
 struct tenants;
 

@@ -36,6 +36,13 @@ static void on_event(struct steward *steward, const union message *m) {
     events_happened(steward->events, steward->status, steward_now_ms(), row->is.name, (enum tenant_event)m->plain.value);
 }
 
+static bool on_host(struct steward *steward, const union message *m) {
+    bool other = m->posture.sample_ms != steward->host.sample_ms;
+    steward->host = m->posture;
+    steward->has_host = true;
+    return !other || steward_sample_every(steward, m->posture.sample_ms);
+}
+
 /* The permitted conversation. fd is the handler's. */
 static bool take(struct steward *steward, const union message *m, int fd) {
     switch (m->head.type) {
@@ -52,9 +59,7 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         control_answer(steward, &m->answer, fd);
         return true;
     case MESSAGE_STEWARD_HOST:
-        steward->host = m->posture;
-        steward->has_host = true;
-        return true;
+        return on_host(steward, m);
     case MESSAGE_STEWARD_LEDGER:
         on_ledger(steward, fd);
         return true;

@@ -342,8 +342,22 @@ static void on_writable(evutil_socket_t fd, short what, void *argument) {
 
 /* ---- time ---- */
 
+/* The kernel calls a socket writable only when a third of its buffer is free, which a slow client may not reach in time though it reads. */
+static bool takes_bytes(struct connection *c) {
+    size_t before = evbuffer_get_length(c->out);
+    if (c->state != CONNECTION_OPEN || before == 0) return false;
+    c->write_blocked = false;
+    c->busy = true;
+    write_some(c);
+    c->busy = false;
+    bool took = !c->dead && evbuffer_get_length(c->out) < before;
+    if (took) connection_resume(c);
+    return took;
+}
+
 static void too_late(struct connection *c) {
     uint64_t since;
+    if (takes_bytes(c)) return;
     if (c->state == CONNECTION_HANDSHAKE) count(COUNTER_handshake_failures, 1);
     bool owes = c->state == CONNECTION_OPEN && evbuffer_get_length(c->out) == 0 && c->held_count == 0 &&
                 (c->head_since_ms || exchange_waits(c, &since));
@@ -424,7 +438,7 @@ static struct connection *connection_new(int fd, const struct message_handover *
 }
 
 void connection_accept(int fd, const struct message_handover *h) {
-    int one = 1;
+    int one = 1, unsent = OUTPUT_HIGH;
     count(COUNTER_connections_total, 1);
     struct connection *c = there_is_room() ? connection_new(fd, h) : NULL;
     if (!c) {
@@ -432,7 +446,10 @@ void connection_accept(int fd, const struct message_handover *h) {
         close(fd);
         return;
     }
-    if (!c->plain) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (!c->plain) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    }
     now_ms = clock_us() / 1000;
     memcpy(c->peer, h->address, sizeof c->peer);
     c->reading = true;

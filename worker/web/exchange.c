@@ -225,7 +225,6 @@ static void count_arrival(const struct exchange *x) {
 static void begin_body(struct connection *c, struct exchange *x) {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     x->phase = EXCHANGE_BODY;
-    x->body_since_ms = clock_ms();
     if (x->route->flags & ROUTE_STREAMED) {
         x->route->handle(x, &x->request);
         if (!x->responded && !x->piece) check_handled(x);
@@ -242,6 +241,7 @@ static void exchange_begin(struct connection *c, struct exchange *x) {
     c->exchange = x;
     c->head_since_ms = 0;
     x->started_us = clock_us();
+    x->body_since_ms = clock_ms(); /* also of one that is refused at its head and thrown away */
     x->close = !head->keep_alive;
     x->head_only = head->method == HTTP_HEAD;
     x->chunked = head->chunked;

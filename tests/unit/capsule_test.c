@@ -611,6 +611,27 @@ static void commits_to_one_credential(void **state) {
     capsule_close(c);
 }
 
+/* A slot made with weaker parameters, and the whole set MACed with it: as an older program, or a planted one, could have left it. */
+static void weak_parameters(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], got[KEY_BYTES];
+    for (int i = 0; i < 4; i++) {
+        fresh(NULL);
+        struct capsule *c = enrolled(tmk);
+        struct slot_record *r = &c->image->slot[0];
+        struct slot_outer outer = image_outer(c->image, SLOT_PASSWORD);
+        if (i == 0) r->kdf_passes = 1;
+        if (i == 1) r->kdf_memory_kib = 8;
+        if (i == 2) r->kdf = 0;
+        assert_true(slot_wrap(r, &outer, stretched, tmk));
+        image_mac(c->image, c->mac_key);
+        c = forge(c);
+        assert_int_equal(opens_password(c, "anna", stretched, got), i == 3);
+        assert_true(opens_secret(c, kit));
+        capsule_close(c);
+    }
+}
+
 static void damage(void **state) {
     (void)state;
     uint8_t tmk[KEY_BYTES], got[KEY_BYTES], junk[200000];
@@ -674,6 +695,7 @@ int main(void) {
         cmocka_unit_test_setup(forgeries, fresh),
         cmocka_unit_test_setup(roll_back_of_a_part, fresh),
         cmocka_unit_test_setup(commits_to_one_credential, fresh),
+        cmocka_unit_test_setup(weak_parameters, fresh),
         cmocka_unit_test_setup(damage, fresh),
         cmocka_unit_test_setup(unknown_format, fresh),
     };

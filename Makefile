@@ -85,6 +85,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a r
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(WORKER_LIBS) -lconfuse -lmd
 
+# The hostile worker of tests/attacks, started through the very jail of the real one.
+HOSTILE := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/attacks/hostile/*.c))
+attackers: $(BUILD)/attacks/hostile
+$(BUILD)/attacks/hostile: $(HOSTILE) $(BUILD)/libpolicy.a
+	@mkdir -p $(@D)
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lseccomp -lmd -lpthread
+
 # Fuzzers: the same archives built by clang into build/fuzz; see tests/run.
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzzers:
@@ -121,5 +128,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all lint install unit fuzzers fuzzers-here clean
+.PHONY: all lint install unit attackers fuzzers fuzzers-here clean
 .DELETE_ON_ERROR:

@@ -15,6 +15,16 @@ static bool client_has(const struct request *r, const char *tag) {
     return value && (slice_equals(*value, "*") || memmem(value->data, value->size, tag, strlen(tag)));
 }
 
+/* By reference: a client that asks and does not read costs no copy of the file. */
+static void respond_asset(struct exchange *x, const struct asset *a) {
+    struct evbuffer *body = evbuffer_new();
+    if (body && evbuffer_add_reference(body, a->bytes, a->size, NULL, NULL) == 0)
+        respond_buffer(x, 200, a->type, body);
+    else
+        respond_problem(x, 503, "out-of-memory", "There is not enough memory now; try again.", NULL, 0);
+    if (body) evbuffer_free(body);
+}
+
 static void serve(struct exchange *x, struct request *r, const struct asset *a) {
     char version[32];
     bool versioned = http_query_value(r->head->query, "v", version, sizeof version) == 1 && strlen(version) == 16 &&
@@ -26,7 +36,7 @@ static void serve(struct exchange *x, struct request *r, const struct asset *a) 
     if (client_has(r, a->tag))
         respond_empty(x, 304);
     else
-        respond_bytes(x, 200, a->type, a->bytes, a->size);
+        respond_asset(x, a);
 }
 
 static void page(struct exchange *x, struct request *r) { serve(x, r, asset_find("index.html", 10)); }

@@ -29,11 +29,14 @@ struct heard {
 static void on_ready(struct service *s, struct heard *h) { service_ready(s, h->pid, h->message->ready.layer); }
 
 static void on_want(struct service *s, struct heard *h) {
-    struct tenant *t = supervisor_tenant(s->house, h->message->head.tenant);
-    if (t)
-        tenant_event(t, LIFE_WANT);
-    else
+    const struct message_head *head = &h->message->head;
+    struct tenant *t = supervisor_tenant(s->house, head->tenant);
+    if (!t)
         service_fail(s, "wants a tenant that is not there");
+    else if (life_ready(&t->life) && head->generation == t->life.generation)
+        tenant_lost_hand_over(t); /* it had this very worker's socket */
+    else
+        tenant_event(t, LIFE_WANT);
 }
 
 static void on_act(struct service *s, struct heard *h) {
@@ -136,7 +139,13 @@ static void on_permit_done(struct tenant *t, struct heard *h) {
 }
 
 void monitor_permits(struct supervisor *house) {
-    for (uint32_t number; (number = permits_next(house->permits));) {
+    uint64_t now = clock_ms();
+    for (uint32_t number; (number = permits_overdue(house->permits, now));) {
+        struct tenant *t = supervisor_tenant(house, number);
+        permits_forget(house->permits, number);
+        if (t) tenant_fail(t, "keeps a permit too long");
+    }
+    for (uint32_t number; (number = permits_next(house->permits, now));) {
         struct tenant *t = supervisor_tenant(house, number);
         if (t && t->link)
             tenant_say(t, MESSAGE_WORKER_PERMIT, 0, -1);

@@ -5,9 +5,10 @@
 
 struct holder {
     uint32_t tenant;
-    uint32_t wanted, held;
-    bool queued;
-    TAILQ_ENTRY(holder) turn; /* in permits->turns while wanted > 0 */
+    uint32_t wanted;
+    bool held, queued;
+    uint64_t since;           /* held */
+    TAILQ_ENTRY(holder) turn; /* in permits->turns while wanted > 0 and not held */
     LIST_ENTRY(holder) all;
 };
 
@@ -61,16 +62,19 @@ bool permits_want(struct permits *p, uint32_t tenant) {
     }
     if (h->wanted >= PERMITS_PER_TENANT) return false;
     h->wanted++;
-    if (!h->queued) queue(p, h);
+    if (!h->queued && !h->held) queue(p, h);
     return true;
 }
 
 bool permits_done(struct permits *p, uint32_t tenant) {
     struct holder *h = holder_of(p, tenant);
     if (!h || !h->held) return false;
-    h->held--;
+    h->held = false;
     p->used--;
-    if (!h->held && !h->wanted) holder_drop(p, h);
+    if (h->wanted)
+        queue(p, h); /* behind everybody else */
+    else
+        holder_drop(p, h);
     return true;
 }
 
@@ -81,14 +85,20 @@ void permits_forget(struct permits *p, uint32_t tenant) {
     holder_drop(p, h);
 }
 
-uint32_t permits_next(struct permits *p) {
+uint32_t permits_overdue(const struct permits *p, uint64_t now) {
+    const struct holder *h;
+    LIST_FOREACH(h, &p->holders, all) if (h->held && now - h->since >= PERMIT_MS) return h->tenant;
+    return 0;
+}
+
+uint32_t permits_next(struct permits *p, uint64_t now) {
     struct holder *h = TAILQ_FIRST(&p->turns);
     if (!h || p->used >= p->slots) return 0;
     TAILQ_REMOVE(&p->turns, h, turn);
     h->queued = false;
     h->wanted--;
-    h->held++;
+    h->held = true;
+    h->since = now;
     p->used++;
-    if (h->wanted) queue(p, h); /* behind everybody else */
     return h->tenant;
 }

@@ -1,11 +1,15 @@
-/* How many password KDFs run at once on the machine: first come, first served among tenants, one tenant's many behind another's one
- * (lessons 22). Pure: numbers in, numbers out. */
+/* How many password KDFs run at once on the machine: first come, first served among tenants, a tenant one at a time and its next behind
+ * everybody else (lessons 22). One that keeps its permit is found, so that it keeps nobody from logging in. Pure: numbers in, numbers out.
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PERMITS_PER_TENANT = 256 /* asked for and not granted yet; the worker itself answers 503 long before */ };
+enum {
+    PERMITS_PER_TENANT = 256, /* asked for and not granted yet; the worker itself answers 503 long before */
+    PERMIT_MS = 10000,        /* a password takes a fraction of a second: who keeps a permit longer is ended */
+};
 
 struct permits;
 
@@ -20,5 +24,8 @@ bool permits_done(struct permits *permits, uint32_t tenant);
 /* The worker is gone: what it held is free, what it wanted is forgotten. */
 void permits_forget(struct permits *permits, uint32_t tenant);
 
-/* The tenant whose turn it is, granted now; 0 when nobody waits or all slots are taken. Call until it says 0. */
-uint32_t permits_next(struct permits *permits);
+/* The tenant whose turn it is, granted now (ms of any clock); 0 when nobody waits or all slots are taken. Call until it says 0. */
+uint32_t permits_next(struct permits *permits, uint64_t now);
+
+/* A tenant that has held its permit for PERMIT_MS; 0 = none. Follow it by permits_forget(), and call until it says 0. */
+uint32_t permits_overdue(const struct permits *permits, uint64_t now);

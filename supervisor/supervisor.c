@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "monitor.h"
 #include "notify.h"
 #include "posture.h"
 #include "room.h"
@@ -120,6 +121,7 @@ void supervisor_tick(struct supervisor *h) {
     service_tick(&h->steward, now);
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_tick(h->tenant[i], now);
+    monitor_permits(h);
     room_run(h);
     sample(h, now);
     if (h->posture_stale) tell_posture(h);

@@ -160,6 +160,16 @@ void tenant_hand_over(struct tenant *t) {
     close(end[1]);
 }
 
+void tenant_lost_hand_over(struct tenant *t) {
+    if (t->renewed) {
+        tenant_fail(t, "lost its hand-over socket again");
+        return;
+    }
+    t->renewed = true;
+    log_say("tenant %s: its hand-over socket was lost: a new one", t->entry->name);
+    tenant_hand_over(t);
+}
+
 static void do_serve(struct tenant *t) {
     tell_counters(t);
     tenant_hand_over(t);
@@ -195,7 +205,7 @@ static void release(struct tenant *t) {
     memset(&t->report, 0, sizeof t->report);
     memset(t->said, 0, sizeof t->said);
     t->memory_bytes = t->lost_at = 0;
-    t->locking = false;
+    t->locking = t->renewed = false;
     permits_forget(t->house->permits, t->entry->number);
     monitor_permits(t->house);
 }

@@ -33,6 +33,7 @@ struct tenant {
     uint64_t lost_at;            /* ms of the clock: it closed its channel; 0 = not */
     int32_t last_exit;           /* exit status, or -signal */
     enum no_worker_reason told;  /* to the router; 0 = it has a worker */
+    bool renewed;                /* its hand-over socket, after the router had lost it */
     bool locking;                /* the coming drain ends every session */
     int plain;                   /* fd of web/NAME.sock, -1 = not open */
     bool save_enrolled;          /* what the worker said and the registry could not keep yet */
@@ -60,6 +61,8 @@ bool tenant_make_directory(const struct tenant *tenant);
 void tenant_ready(struct tenant *tenant, pid_t pid, const struct message_ready *report);
 /* Gives worker and router the two ends of a new hand-over socket. */
 void tenant_hand_over(struct tenant *tenant);
+/* The router closed its end, because the worker did or lied there: a new one, once; then the worker is ended. */
+void tenant_lost_hand_over(struct tenant *tenant);
 /* A child with that uid has ended; status: of its exit, or -signal. true: it was this worker's. */
 bool tenant_child(struct tenant *tenant, pid_t pid, uid_t uid, int status);
 

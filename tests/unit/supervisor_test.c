@@ -357,7 +357,7 @@ static void a_lying_worker_ends_and_nobody_else(void **state) {
     }
     assert_int_equal(tenant("well")->process.pid, well);
     assert_true(life_ready(&tenant("well")->life));
-    assert_int_equal(permits_next(house.permits), 0); /* what they held is free, what they wanted forgotten */
+    assert_int_equal(permits_next(house.permits, 0), 0); /* what they held is free, what they wanted forgotten */
 }
 
 static void a_late_message_is_ignored(void **state) {

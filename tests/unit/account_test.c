@@ -393,8 +393,7 @@ static void tokens(void **state) {
                                         "{\"name\":\"t\",\"scopes\":[\"read\",\"read\"]}",
                                         "{\"name\":\"\",\"scopes\":[\"read\"],\"expires\":null}",
                                         "{\"name\":\"t\",\"scopes\":[\"read\"],\"expires\":\"2020-01-01T00:00:00Z\"}",
-                                        "{\"name\":\"t\",\"scopes\":[\"read\"],\"expires\":\"tomorrow\"}",
-                                        "{\"name\":\"t\",\"scopes\":[\"read\"]}"};
+                                        "{\"name\":\"t\",\"scopes\":[\"read\"],\"expires\":\"tomorrow\"}"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(with_cookie(HTTP_POST, "/api/v1/tokens", wrong[i]), 400);
     assert_int_equal(with_cookie(HTTP_POST, "/api/v1/tokens",
@@ -431,6 +430,43 @@ static void tokens(void **state) {
         strcpy(bearer_field, malformed[i]);
         assert_int_equal(with_token(HTTP_GET, "/api/v1/session", NULL), 401);
     }
+}
+
+static void password_change(void **state) {
+    (void)state;
+    static char other[sizeof cookie_field];
+    char kit[128];
+    assert_int_equal(enrol_as("anna", password), 201);
+    snprintf(kit, sizeof kit, "{\"recovery_kit\":\"%s\"}", text("recovery_kit"));
+    assert_int_equal(log_in_as("anna", password), 200);
+    strcpy(other, cookie_field);
+    assert_int_equal(log_in_as("anna", password), 200);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"password\":\"a new password\"}"), 400); /* the old one is wanted */
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"old\":\"wrong\",\"password\":\"a new password\"}"), 401);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"old\":\"correct horse battery\",\"password\":\"short\"}"), 400);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"old\":\"correct horse battery\",\"password\":\"a new password\"}"), 204);
+    char mine[sizeof cookie_field];
+    snprintf(mine, sizeof mine, "%.*s", (int)strcspn(now.cookie, ";"), now.cookie);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 401); /* this one, too, under its old cookie */
+    strcpy(cookie_field, mine);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 200);
+    strcpy(cookie_field, other);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 401);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(log_in_as("anna", password), 401);
+        assert_int_equal(log_in_as("anna", "a new password"), 200);
+        restart();
+    }
+    assert_int_equal(post("/api/v1/session", kit), 200);
+    snprintf(cookie_field, sizeof cookie_field, "%.*s", (int)strcspn(now.cookie, ";"), now.cookie);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"password\":\"after the loss\"}"), 204);
+    snprintf(cookie_field, sizeof cookie_field, "%.*s", (int)strcspn(now.cookie, ";"), now.cookie);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 200);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"password\":\"once more, then\"}"),
+                     400); /* that session is a password's now */
+    assert_int_equal(log_in_as("anna", "after the loss"), 200);
+    assert_int_equal(log_in_as("anna", "a new password"), 401);
+    assert_int_equal(capsule_slots(self.capsule, SLOT_PASSWORD), 1);
 }
 
 static void kits(void **state) {
@@ -638,6 +674,7 @@ int main(void) {
         cmocka_unit_test(unicode),
         cmocka_unit_test_setup(cookies_outlive_the_worker, fresh),
         cmocka_unit_test_setup(tokens, fresh),
+        cmocka_unit_test_setup(password_change, fresh),
         cmocka_unit_test_setup(kits, fresh),
         cmocka_unit_test_setup(foreign_pages, fresh),
         cmocka_unit_test_setup(delays_grow, fresh),

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TOKEN_NAME_MAX = 128 };
+enum { TOKEN_NAME_MAX = 128, TOKEN_SECONDS = 90 * 86400 /* unless its maker says otherwise (C12) */ };
 /* Ids of records in STORE_SETTINGS that are no token's: a token's is its slot's, 16 random bytes. */
 static const uint8_t plain_socket_id[ID_BYTES] = "plain-socket";
 
@@ -46,8 +46,7 @@ static void delete_session(struct exchange *x, struct request *r) {
     respond_empty(x, 204);
 }
 
-/* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
-static bool is_person(struct exchange *x, const struct request *r) {
+bool is_person(struct exchange *x, const struct request *r) {
     if (r->session->kind == SLOT_SESSION) return true;
     respond_problem(x, 403, "rights", "This takes a log-in, not a token.", NULL, 0);
     return false;
@@ -90,8 +89,8 @@ static bool read_token(struct exchange *x, const struct request *r, json_t *obje
         return false;
     }
     json_t *until = json_object_get(object, "expires");
-    *expires = 0;
-    if (json_is_null(until)) return true;
+    *expires = until ? 0 : (uint64_t)time(NULL) + TOKEN_SECONDS;
+    if (!until || json_is_null(until)) return true;
     if (json_is_string(until) && parse_time(json_string_value(until), expires)) return true;
     fields_refuse(x, "expires", "Expected a time to come, as in 2027-01-31T12:00:00Z, or null for never.");
     return false;
@@ -264,6 +263,7 @@ const struct route account_routes[] = {
     {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY, get_session, "Who am I"},
     {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY, delete_session, "Log out"},
     {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit, "Replace the recovery kit; shows the new one once"},
+    {HTTP_PUT, "/api/v1/password", 0, 0, change_password, "Change the password; ends one's other sessions"},
     {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, "Make an API token; shown once"},
     {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens, "List API tokens"},
     {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token, "End an API token"},

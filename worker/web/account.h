@@ -7,6 +7,8 @@
  *   GET    /api/v1/session                                              200 {user, rights, commit}
  *   DELETE /api/v1/session                                              204
  *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
+ *   PUT    /api/v1/password               {password, old}               204, cookie: all other sessions of the user end; `old` may be
+ *                                                                       left out in a session that the recovery kit opened
  *   POST   /api/v1/tokens                 {name, scopes, expires}       201 {id, token, name, scopes, expires}
  *   GET    /api/v1/tokens                                               200 {items: [{id, name, scopes, created, expires}]}
  *   DELETE /api/v1/tokens/{id}                                          204
@@ -14,7 +16,8 @@
  *   PUT    /api/v1/settings/plain-socket  {enabled}                     200 {enabled}             admin
  *
  * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of "read", "write",
- * "import", "export", "admin"; created and expires are RFC 3339 in UTC, expires may be null; commit is the store's commit counter.
+ * "import", "export", "admin"; created and expires are RFC 3339 in UTC, expires may be null for never, absent it is 90 days; commit is the
+ * store's commit counter.
  */
 #pragma once
 

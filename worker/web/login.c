@@ -95,9 +95,9 @@ void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint
     secret_wipe(kit, sizeof kit);
 }
 
-static void answer_wrong(struct exchange *x) { respond_problem(x, 401, "credentials", "These credentials open nothing.", NULL, 0); }
+void answer_wrong(struct exchange *x) { respond_problem(x, 401, "credentials", "These credentials open nothing.", NULL, 0); }
 
-static bool answer_wait(struct exchange *x, unsigned seconds) {
+bool answer_wait(struct exchange *x, unsigned seconds) {
     if (seconds == 0) return false;
     char text[12];
     snprintf(text, sizeof text, "%u", seconds);
@@ -206,8 +206,7 @@ static void stretched_done(void *argument, const uint8_t stretched[KEY_BYTES], i
     struct attempt *a = argument;
     struct exchange *x = exchange_held(a->exchange);
     if (error && x) {
-        respond_header(x, "Retry-After", "5");
-        respond_problem(x, 503, "busy", "Too many log-ins at once; try again.", NULL, 0);
+        answer_errno(x, error);
     } else if (!error && a->enrolling) {
         finish_enrolment(x, a, stretched);
     } else if (!error) {
@@ -229,12 +228,7 @@ static void stretch(struct exchange *x, const struct attempt *template, const ch
     }
     if (!error) return;
     free(a);
-    if (error == EAGAIN) {
-        respond_header(x, "Retry-After", "5");
-        respond_problem(x, 503, "busy", "Too many log-ins at once; try again.", NULL, 0);
-    } else {
-        answer_errno(x, error);
-    }
+    answer_errno(x, error);
 }
 
 static bool refuse_foreign(struct exchange *x, const struct request *r) {

@@ -1,10 +1,14 @@
-/* Enrolment and log-in: the handlers that need a password stretched. Internal to the account routes. */
+/* Enrolment, log-in, change of a password: the handlers that need a KDF, and answers they share. Internal to the account routes. */
 #pragma once
 
 #include "http.h"
 
 void enrol(struct exchange *x, struct request *r);
 void log_in(struct exchange *x, struct request *r);
+void change_password(struct exchange *x, struct request *r);
+
+/* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
+bool is_person(struct exchange *x, const struct request *r);
 
 /* Answers 200 {user, rights, commit} for a session. */
 void answer_session(struct exchange *x, const struct session *session);
@@ -14,6 +18,9 @@ void answer_session(struct exchange *x, const struct session *session);
 void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint8_t *origin);
 void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]);
 
-/* What a capsule's or the store's failure is to a client. */
+void answer_wrong(struct exchange *x);                  /* the uniform 401 */
+bool answer_wait(struct exchange *x, unsigned seconds); /* 429 for a delay; false with 0: not answered */
+
+/* What a failure of the capsule, the password thread or the store is to a client. */
 void answer_errno(struct exchange *x, int error);
 void answer_failure(struct exchange *x, enum store_result result);

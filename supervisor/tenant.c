@@ -31,7 +31,6 @@ struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant
     if (!t) return NULL;
     *t = (struct tenant){.house = house, .entry = entry, .counters = -1, .cgroup = -1, .plain = -1, .save_plain = -1};
     t->since_ms = clock_unix_ms();
-    t->house->posture_stale = true;
     t->process.fd = t->process.launcher_fd = -1;
     for (int i = 0; i < ERRANDS_MAX; i++)
         t->errand[i].fd = -1;
@@ -258,6 +257,7 @@ static void changed(struct tenant *t, enum life_state before, bool died) {
     enum life_state now = t->life.state;
     const char *word = word_of(t, before, died);
     t->since_ms = clock_unix_ms();
+    t->house->posture_stale = true;
     if (now != LIFE_WAITING) say_change(t);
     if (word) ledger_event(t->house->ledger, t->since_ms, word, supervisor_about(t->entry), "done");
     if (!life_ready(&t->life) && life_reason(&t->life) != t->told) tell_no_worker(t);

@@ -40,11 +40,9 @@ static void check_begin(void) {
 
 bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     if (self.keys) return true;
-    uint8_t id[ID_BYTES];
-    capsule_tenant_id(self.capsule, id);
     struct keyring *keys = keyring_new(tmk);
     if (!keys) return false;
-    if (store_unseal(self.store, keys, id) != STORE_OK) {
+    if (store_unseal(self.store, keys, capsule_tenant_id(self.capsule)) != STORE_OK) {
         keyring_free(keys);
         return false;
     }

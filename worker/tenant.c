@@ -46,6 +46,13 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
         keyring_free(keys);
         return false;
     }
+    /* An enrolled tenant has written at least its administrator: a file that knows no commit is not the tenant's. */
+    if (self.profile.enrolled && store_commits(self.store) == 0) {
+        gauge(COUNTER_check_state, 2);
+        store_seal(self.store);
+        keyring_free(keys);
+        return false;
+    }
     self.keys = keys;
     memcpy(self.tmk, tmk, KEY_BYTES);
     /* A full store cannot keep the head; that does not close the tenant. */

@@ -133,3 +133,18 @@ def test_the_answer_says_no_more_than_it_must(house):
     assert 'Server' not in answer.headers
     assert "default-src 'none'" in answer.headers['Content-Security-Policy'] and 'unsafe' not in answer.headers['Content-Security-Policy']
     assert answer.headers['X-Content-Type-Options'] == 'nosniff' and 'max-age' in answer.headers['Strict-Transport-Security']
+
+
+def test_an_enrolled_tenant_does_not_open_on_an_empty_store():
+    from house import House
+    with House(sample_seconds=1) as h:
+        client = h.enrolled('acme')
+        assert client.post('/api/v1/companies', {'name': 'Perdue'}).status == 201
+        h.cli('tenant', 'stop', 'acme')
+        h.wait_state('acme', 'stopped')
+        (h.state / 'tenants/acme/data.mdb').unlink()
+        (h.state / 'tenants/acme/data.mdb-lock').unlink()
+        client.close()
+        assert client.get('/api/v1/companies').status >= 500
+        assert client.login().status >= 500
+        wait_for(lambda: h.show('acme')['check'] == 'damaged', why='the status to say so')

@@ -48,11 +48,11 @@ static struct started {
     pthread_t thread; /* written by the one that started it, and read by it */
     void *(*run)(void *);
     void *argument;
-    bool ended;
+    bool running, ended;
 } threads[ARENA_THREADS];
 static size_t thread_count;
 static pthread_mutex_t thread_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t thread_end = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t thread_news = PTHREAD_COND_INITIALIZER;
 
 static struct started *new_thread(void *(*run)(void *), void *argument) {
     struct started *started = NULL;
@@ -63,10 +63,18 @@ static struct started *new_thread(void *(*run)(void *), void *argument) {
     return started;
 }
 
-static void thread_ended(struct started *started) {
+static void thread_is(bool *what) {
     pthread_mutex_lock(&thread_lock);
-    started->ended = true;
-    pthread_cond_broadcast(&thread_end);
+    *what = true;
+    pthread_cond_broadcast(&thread_news);
+    pthread_mutex_unlock(&thread_lock);
+}
+
+/* The C library's part of a start makes calls that a worker's list does not have (rseq): a wall closed in between would kill. */
+static void wait_until_running(const struct started *started) {
+    pthread_mutex_lock(&thread_lock);
+    while (!started->running)
+        pthread_cond_wait(&thread_news, &thread_lock);
     pthread_mutex_unlock(&thread_lock);
 }
 
@@ -74,7 +82,7 @@ void arena_join(pthread_t thread) {
     pthread_mutex_lock(&thread_lock);
     for (size_t i = 0; i < thread_count; i++)
         while (pthread_equal(threads[i].thread, thread) && !threads[i].ended)
-            pthread_cond_wait(&thread_end, &thread_lock);
+            pthread_cond_wait(&thread_news, &thread_lock);
     pthread_mutex_unlock(&thread_lock);
 }
 
@@ -82,8 +90,9 @@ void arena_join(pthread_t thread) {
 
 static void *start_thread(void *p) {
     struct started *self = p;
+    thread_is(&self->running);
     self->run(self->argument);
-    thread_ended(self);
+    thread_is(&self->ended);
     return NULL;
 }
 
@@ -103,8 +112,10 @@ int arena_thread(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), vo
     if (!error) error = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (!error) error = pthread_create(thread, &attributes, start_thread, started);
     pthread_attr_destroy(&attributes);
-    if (!error) started->thread = *thread;
-    return error;
+    if (error) return error;
+    started->thread = *thread;
+    wait_until_running(started);
+    return 0;
 }
 
 void arena_leave(void) {}
@@ -269,8 +280,9 @@ static void *start_thread(void *p) {
     struct started *self = p;
     /* A thread that cannot be bound must not run: it would put secrets into ordinary memory. */
     if (allocate_in(ours) != 0) abort();
+    thread_is(&self->running);
     self->run(self->argument);
-    thread_ended(self);
+    thread_is(&self->ended);
     return NULL;
 }
 
@@ -304,8 +316,10 @@ int arena_thread(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), vo
     if (!stack) return ENOMEM;
     if (mprotect(stack, PAGE, PROT_NONE) < 0) return errno;
     int error = create_detached(thread, stack + PAGE, stack_bytes, started);
-    if (!error) started->thread = *thread;
-    return error;
+    if (error) return error;
+    started->thread = *thread;
+    wait_until_running(started);
+    return 0;
 }
 
 void arena_leave(void) {

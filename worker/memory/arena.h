@@ -28,7 +28,8 @@ enum { ARENA_MIN = 2 << 20 };
 enum arena_kind arena_open(size_t bytes, bool secret_required);
 
 /* A thread whose stack lies in the arena and whose allocations do; under the stack is a guard page. The stack is never given back: for
- * threads that live as long as the process. stack_bytes is a multiple of 4096. 0 or an errno value (EAGAIN: more than ARENA_THREADS). */
+ * threads that live as long as the process. stack_bytes is a multiple of 4096. Returns when the thread runs: a wall may be closed then.
+ * 0 or an errno value (EAGAIN: more than ARENA_THREADS). */
 enum { ARENA_THREADS = 8 };
 int arena_thread(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), void *argument);
 

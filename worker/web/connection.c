@@ -3,6 +3,7 @@
 #include "../memory/arena.h"
 #include "../tenant.h"
 #include "exchange.h"
+#include "input.h"
 #include "tls.h"
 #include "wire.h"
 
@@ -21,8 +22,11 @@ enum {
     WRITE_PIECE = 16384,        /* one TLS record */
     WRITE_TURN = 512 * 1024,    /* bytes sent to one connection before the others have their turn */
     LINGER_BYTES = 1024 * 1024, /* thrown away at most after a last answer */
-    ARENA_RESERVE = 512 * 1024, /* free secret memory that a new connection must leave */
-    ACCEPT_BACKLOG_EVICTIONS = 4,
+    ARENA_AMPLE = 2048 * 1024,  /* free secret memory with which nothing is short */
+    ARENA_RESERVE = 512 * 1024, /* that a new connection must leave */
+    ARENA_PIECE = 128 * 1024,   /* in one piece, for handshakes going on at once */
+    EVICTIONS = 64,             /* at most, for one connection to come in: pages come free only when all that lay on them is gone */
+    DEAF_MS = 1000,             /* without any byte taken or sent, after which a client makes room for another when memory is short */
 };
 
 TAILQ_HEAD(connections, connection);
@@ -31,7 +35,6 @@ static struct connections idlers = TAILQ_HEAD_INITIALIZER(idlers);
 static struct connections of_turn = TAILQ_HEAD_INITIALIZER(of_turn);
 static size_t open_count;
 static bool draining;
-static char *spare_input; /* INPUT_ROOM bytes, so that most requests allocate none */
 static struct event *sweeper;
 static uint64_t now_ms;
 static bool between_turns; /* in web_turn_end(): the loop is not running */
@@ -46,50 +49,6 @@ uint64_t clock_ms(void) { return now_ms; }
 
 size_t connections_open(void) { return open_count; }
 bool connections_draining(void) { return draining; }
-
-/* ---- the input buffer ---- */
-
-/* A full-sized buffer, with what a smaller one held. */
-static bool input_ready(struct connection *c) {
-    if (c->in_room == INPUT_ROOM) return true;
-    char *big = spare_input ? spare_input : malloc(INPUT_ROOM);
-    spare_input = NULL;
-    if (!big) return false;
-    if (c->in) memcpy(big, c->in, c->in_end);
-    free(c->in);
-    c->in = big;
-    c->in_room = INPUT_ROOM;
-    return true;
-}
-
-static void input_give_back(struct connection *c) {
-    if (c->in_room == INPUT_ROOM && !spare_input)
-        spare_input = c->in;
-    else
-        free(c->in);
-    c->in = NULL;
-    c->in_room = c->in_head = c->in_next = c->in_end = c->in_looked = 0;
-}
-
-/* Between requests a connection keeps only the bytes of the next one that have come. */
-static void input_shrink(struct connection *c) {
-    if (c->exchange || !c->in) return;
-    size_t left = c->in_end - c->in_head;
-    if (left == 0) {
-        input_give_back(c);
-        return;
-    }
-    if (c->in_room != INPUT_ROOM || left > INPUT_ROOM / 2) return;
-    exchange_make_room(c);
-    char *small = malloc(left);
-    if (!small) return;
-    memcpy(small, c->in, left);
-    size_t looked = c->in_looked;
-    input_give_back(c);
-    c->in = small;
-    c->in_room = c->in_end = left;
-    c->in_looked = looked;
-}
 
 /* ---- reading and writing ---- */
 
@@ -342,22 +301,8 @@ static void on_writable(evutil_socket_t fd, short what, void *argument) {
 
 /* ---- time ---- */
 
-/* The kernel calls a socket writable only when a third of its buffer is free, which a slow client may not reach in time though it reads. */
-static bool takes_bytes(struct connection *c) {
-    size_t before = evbuffer_get_length(c->out);
-    if (c->state != CONNECTION_OPEN || before == 0) return false;
-    c->write_blocked = false;
-    c->busy = true;
-    write_some(c);
-    c->busy = false;
-    bool took = !c->dead && evbuffer_get_length(c->out) < before;
-    if (took) connection_resume(c);
-    return took;
-}
-
 static void too_late(struct connection *c) {
     uint64_t since;
-    if (takes_bytes(c)) return;
     if (c->state == CONNECTION_HANDSHAKE) count(COUNTER_handshake_failures, 1);
     bool owes = c->state == CONNECTION_OPEN && evbuffer_get_length(c->out) == 0 && c->held_count == 0 &&
                 (c->head_since_ms || exchange_waits(c, &since));
@@ -411,12 +356,40 @@ static bool make_room(void) {
     return true;
 }
 
-static bool memory_is_short(void) { return arena_size() && arena_size() - arena_used() < ARENA_RESERVE; }
+/* Since when the client has left its answer lying, or its body unsent. */
+static bool is_deaf(const struct connection *c, uint64_t *since) {
+    if (c->state != CONNECTION_OPEN || c->busy) return false;
+    if (evbuffer_get_length(c->out) == 0) return exchange_waits(c, since);
+    *since = c->output_since_ms;
+    return c->write_blocked;
+}
+
+/* Closes the connection that has been so longest: such answers and bodies are what fills the memory. false: none is. */
+static bool drop_deaf(void) {
+    struct connection *c, *deaf = NULL;
+    uint64_t since, longest = now_ms - DEAF_MS;
+    TAILQ_FOREACH(c, &everyone, all) {
+        if (!is_deaf(c, &since) || since > longest) continue;
+        deaf = c;
+        longest = since;
+    }
+    if (deaf) release(deaf);
+    return deaf != NULL;
+}
+
+/* What is free may lie in pieces too small for a handshake's buffers: so a piece is tried for. */
+static bool memory_is_short(void) {
+    size_t left = arena_size() - arena_used();
+    if (arena_size() == 0 || left > ARENA_AMPLE) return false;
+    void *piece = left > ARENA_RESERVE ? malloc(ARENA_PIECE) : NULL;
+    free(piece);
+    return piece == NULL;
+}
 
 static bool there_is_room(void) {
     uint32_t ceiling = self.profile.connections;
-    for (int i = 0; i < ACCEPT_BACKLOG_EVICTIONS && ((ceiling && open_count >= ceiling) || memory_is_short()); i++)
-        if (!make_room()) return false;
+    for (int i = 0; i < EVICTIONS && ((ceiling && open_count >= ceiling) || memory_is_short()); i++)
+        if (!(memory_is_short() && drop_deaf()) && !make_room()) return false;
     return (!ceiling || open_count < ceiling) && !memory_is_short();
 }
 
@@ -440,17 +413,17 @@ static struct connection *connection_new(int fd, const struct message_handover *
 void connection_accept(int fd, const struct message_handover *h) {
     int one = 1, unsent = OUTPUT_HIGH;
     count(COUNTER_connections_total, 1);
+    now_ms = clock_us() / 1000;
     struct connection *c = there_is_room() ? connection_new(fd, h) : NULL;
     if (!c) {
         count(COUNTER_out_of_memory, 1);
         close(fd);
         return;
     }
-    if (!c->plain) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    }
-    now_ms = clock_us() / 1000;
+    /* Neither means anything to a Unix socket. Without the second the kernel calls a socket writable only when a third of its large buffer
+     * is free, and a slow reader would be taken for a deaf one. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     memcpy(c->peer, h->address, sizeof c->peer);
     c->reading = true;
     c->state = c->ssl ? CONNECTION_HANDSHAKE : CONNECTION_OPEN;

@@ -50,6 +50,7 @@ static void set_tag(struct asset *a) {
 
 /* "/app.js" in the page becomes "/app.js?v=TAG", so that a browser may keep it for ever. */
 static bool tag_links(struct asset *page) {
+    static const char question[3] = {'?', 'v', '='};
     size_t room = page->size + 1 + 64 * (size_t)COUNT, used = 0;
     char *out = malloc(room);
     if (!out) return false;
@@ -65,9 +66,9 @@ static bool tag_links(struct asset *page) {
         used += take;
         p += take;
         if (!a) continue;
-        memcpy(out + used, "?v=", 3);
-        memcpy(out + used + 3, a->tag + 1, 16);
-        used += 19;
+        memcpy(out + used, question, sizeof question);
+        memcpy(out + used + sizeof question, a->tag + 1, 16);
+        used += sizeof question + 16;
     }
     page->bytes = out;
     page->size = used;

@@ -9,7 +9,7 @@
 
 enum { SPARE_MAX = 8, BODY_FIRST = 4096, STREAM_ROUNDS = 8 };
 
-static TAILQ_HEAD(, exchange) held_list = TAILQ_HEAD_INITIALIZER(held_list);
+static TAILQ_HEAD(held_exchanges, exchange) held_list = TAILQ_HEAD_INITIALIZER(held_list);
 static uint64_t last_number;
 static struct exchange *spare[SPARE_MAX]; /* kept for the next requests: no allocation for most */
 static unsigned spares;
@@ -52,25 +52,26 @@ static void drop_sink(struct exchange *x) {
     if (release) release(x->sink);
 }
 
-static void exchange_free(struct exchange *x) {
+static void exchange_free(struct connection *c) {
+    struct exchange *x = c->exchange;
     drop_stream(x);
     drop_sink(x);
     if (x->number) TAILQ_REMOVE(&held_list, x, in_hold);
     if (x->body) secret_wipe(x->body, x->body_size);
     free(x->body);
-    x->connection->exchange = NULL;
+    c->exchange = NULL;
     count(COUNTER_inflight, (uint64_t)-1);
     exchange_put_back(x);
 }
 
 void exchange_abandon(struct connection *c) {
-    if (c->exchange) exchange_free(c->exchange);
+    if (c->exchange) exchange_free(c);
 }
 
 /* The answer is on its way and the body read: the next request begins behind it. */
-static void exchange_over(struct connection *c, struct exchange *x) {
-    if (x->close) c->closing = true;
-    exchange_free(x);
+static void exchange_over(struct connection *c) {
+    if (c->exchange->close) c->closing = true;
+    exchange_free(c);
     c->in_head = c->in_next;
     c->in_looked = 0;
     c->idle_since_ms = clock_ms();
@@ -310,14 +311,18 @@ static bool read_request(struct connection *c) {
 }
 
 void exchange_too_slow(struct connection *c) {
-    struct exchange *x = c->exchange ? c->exchange : exchange_new(c);
-    if (!x || x->responded) {
+    struct exchange *x = c->exchange;
+    if (!x) {
+        x = exchange_new(c);
+        if (x)
+            refuse(c, x, 408, "too-slow", "The request did not come in time.");
+        else
+            connection_close(c);
+    } else if (x->responded) {
         connection_close(c);
-    } else if (x == c->exchange) {
+    } else {
         x->close = true;
         respond_problem(x, 408, "too-slow", "The body did not come in time.", NULL, 0);
-    } else {
-        refuse(c, x, 408, "too-slow", "The request did not come in time.");
     }
 }
 
@@ -327,7 +332,7 @@ void exchange_too_slow(struct connection *c) {
 static void after_answer(struct connection *c, struct exchange *x) {
     if (x->body_done || x->close) {
         if (!x->body_done) c->in_next = c->in_end;
-        exchange_over(c, x);
+        exchange_over(c);
     } else {
         x->phase = EXCHANGE_DISCARD;
     }
@@ -366,7 +371,7 @@ void exchange_step(struct connection *c) {
         } else if (!feed(c, x)) {
             break;
         } else if (x->phase == EXCHANGE_DISCARD && x->body_done) {
-            exchange_over(c, x);
+            exchange_over(c);
         }
     }
     if (!c->exchange && c->in_head == c->in_end) c->in_head = c->in_next = c->in_end = c->in_looked = 0;
@@ -380,7 +385,7 @@ static void rebase(struct slice *s, const char *from, size_t size, char *to) {
 static void rebase_head(struct exchange *x, const char *from, char *to) {
     struct http_request_head *h = &x->head;
     struct slice *one[] = {&h->method_name, &h->path, &h->query, &h->host};
-    for (size_t i = 0; i < sizeof one / sizeof *one; i++)
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++)
         rebase(one[i], from, x->head_size, to);
     for (size_t i = 0; i < h->header_count; i++) {
         rebase(&h->header[i].name, from, x->head_size, to);

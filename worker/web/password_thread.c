@@ -27,7 +27,7 @@ struct job {
 };
 
 /* The loop's side: jobs that wait, and whether a permit was asked for. */
-static TAILQ_HEAD(, job) waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static TAILQ_HEAD(jobs, job) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static unsigned waiting_count;
 static bool asked;
 static struct event *finished_event, *deadline_event;

@@ -165,12 +165,12 @@ static void answer(struct exchange *x, int status, const char *type, const void 
     bool bodiless = has_no_body(status);
     size_t head = make_head(x, status, bodiless ? NULL : type, bodiless ? NO_LENGTH : (int64_t)size);
     bool with_body = !bodiless && !x->head_only && size > 0, good = to != NULL;
-    if (good && with_body && !body && size <= SCRATCH - HEAD_ROOM) {
+    if (good && with_body && bytes && size <= SCRATCH - HEAD_ROOM) {
         memcpy(scratch + head, bytes, size);
         good = evbuffer_add(to, scratch, head + size) == 0;
     } else if (good) {
         good = evbuffer_add(to, scratch, head) == 0;
-        if (good && with_body) good = body ? evbuffer_add_buffer(to, body) == 0 : evbuffer_add(to, bytes, size) == 0;
+        if (good && with_body) good = bytes ? evbuffer_add(to, bytes, size) == 0 : evbuffer_add_buffer(to, body) == 0;
     }
     if (!good) fail(x);
 }

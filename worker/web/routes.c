@@ -1,5 +1,6 @@
 #include "routes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,14 +26,14 @@ static unsigned segments_of(const char *path) {
 bool routes_start(void) {
     static const struct route *const tables[] = {web_routes, account_routes, crm_routes, witness_routes};
     size_t n = 0;
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const struct route *r = tables[t]; r->pattern; r++)
             n++;
     free(rows);
     rows = calloc(n, sizeof *rows);
     row_count = 0;
     if (!rows) return false;
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         for (const struct route *r = tables[t]; r->pattern; r++) {
             const char *brace = strchr(r->pattern, '{');
             struct row row = {r, brace ? (size_t)(brace - r->pattern) : strlen(r->pattern), segments_of(r->pattern)};
@@ -77,8 +78,8 @@ static bool matches(const struct row *row, struct request *r, unsigned segments)
 
 static void allow_add(char allow[ALLOW_MAX], const char *method) {
     if (strstr(allow, method)) return;
-    if (*allow) strcat(allow, ", ");
-    strcat(allow, method);
+    size_t used = strlen(allow);
+    snprintf(allow + used, ALLOW_MAX - used, "%s%s", used ? ", " : "", method);
 }
 
 enum route_verdict route_find(struct request *r, const struct route **route, char allow[ALLOW_MAX]) {

@@ -12,12 +12,13 @@ enum store_result user_load(const uint8_t id[ID_BYTES], struct user *user) {
     if (result != STORE_OK) return result;
     json_t *o = json_loadb((const char *)value, size, 0, NULL);
     const char *login = json_string_value(json_object_get(o, "login"));
-    if (login && strlen(login) <= USER_LOGIN_MAX) {
+    size_t login_size = login ? strlen(login) : 0;
+    if (login && login_size <= USER_LOGIN_MAX) {
         *user = (struct user){.rights = (uint32_t)json_integer_value(json_object_get(o, "rights")),
                               .rights_epoch = (uint32_t)json_integer_value(json_object_get(o, "epoch")),
                               .created = (uint64_t)json_integer_value(json_object_get(o, "created"))};
         memcpy(user->id, id, ID_BYTES);
-        strcpy(user->login, login);
+        memcpy(user->login, login, login_size + 1);
     } else {
         result = STORE_BROKEN;
     }

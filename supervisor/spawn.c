@@ -128,7 +128,7 @@ __attribute__((noreturn)) static void remove_files(uid_t uid, const char *direct
     DIR *files = fd < 0 ? NULL : fdopendir(fd);
     if (!files) _exit(1);
     for (struct dirent *e; (e = readdir(files));)
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlinkat(fd, e->d_name, 0) < 0) _exit(1);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(fd, e->d_name, 0) < 0) _exit(1);
     _exit(fsync(fd) < 0);
 }
 

@@ -31,9 +31,9 @@ int capsule_write(struct capsule *c, bool both) {
     if (c->unsealed) image_mac(c->image, c->mac_key);
     both |= c->stale;
     c->stale = both; /* until it is done */
-    int result = 0;
+    int result = 0, copies = both ? 2 : 1;
     arena_leave(); /* a lock must not fail because the arena is full */
-    for (int i = 0; i <= both && result == 0; i++)
+    for (int i = 0; i < copies && result == 0; i++)
         if (twofile_write(&c->file, c->image, image_bytes(c->image->room)) < 0) result = errno;
     arena_return();
     if (result == 0) c->stale = false;

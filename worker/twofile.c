@@ -35,33 +35,58 @@ static bool transfer(int fd, void *bytes, size_t size, off_t at, bool writing) {
 
 static void hash_copy(const struct head *head, size_t size, uint8_t hash[HASH]) { sha256(head, sizeof *head + size, hash); }
 
+static void image_free(struct head *image) {
+    if (image) secret_wipe(image, sizeof *image + (size_t)image->size);
+    free(image);
+}
+
 /* image: a copy as it lies in the file. Its hash field is zero afterwards. */
-static bool holds_together(const struct twofile *f, struct head *image) {
+static bool holds_together(struct head *image) {
     uint8_t said[HASH], is[HASH];
-    if (image->size > f->room || image->version == 0) return false;
     memcpy(said, image->hash, HASH);
     memset(image->hash, 0, HASH);
     hash_copy(image, (size_t)image->size, is);
     return memcmp(said, is, HASH) == 0;
 }
 
+enum copy { COPY_NEVER_WRITTEN, COPY_BROKEN, COPY_WHOLE, COPY_UNREAD /* with errno */ };
+
+/* Reads as much as the copy says it has, and not its whole room: *image is the caller's when it is whole. */
+static enum copy read_copy(const struct twofile *f, unsigned copy, struct head **image) {
+    static const char nothing[sizeof f->magic];
+    off_t at = (off_t)(copy * copy_bytes(f));
+    struct head head;
+    if (!transfer(f->fd, &head, sizeof head, at, false)) return COPY_UNREAD;
+    if (memcmp(head.magic, nothing, sizeof nothing) == 0 && head.version == 0) return COPY_NEVER_WRITTEN;
+    if (memcmp(head.magic, f->magic, sizeof f->magic) != 0 || head.size > f->room || head.version == 0) return COPY_BROKEN;
+    *image = malloc(sizeof head + (size_t)head.size);
+    if (!*image) return COPY_UNREAD;
+    **image = head;
+    bool there = transfer(f->fd, *image + 1, (size_t)head.size, at + (off_t)sizeof head, false);
+    if (there && holds_together(*image)) return COPY_WHOLE;
+    int error = errno;
+    image_free(*image);
+    errno = error;
+    return there ? COPY_BROKEN : COPY_UNREAD;
+}
+
 /* Reads both copies. What was never written has version 0 and no magic. */
-static int read_newest(struct twofile *f, struct head *image, void *record, size_t *size) {
+static int read_newest(struct twofile *f, void *record, size_t *size) {
     unsigned never = 0, whole = 0;
     for (unsigned copy = 0; copy < 2; copy++) {
-        if (!transfer(f->fd, image, sizeof *image + f->room, (off_t)(copy * copy_bytes(f)), false)) return -1;
-        static const char nothing[sizeof image->magic];
-        if (memcmp(image->magic, nothing, sizeof nothing) == 0 && image->version == 0) {
-            never++;
-            continue;
+        struct head *image;
+        enum copy is = read_copy(f, copy, &image);
+        if (is == COPY_UNREAD) return -1;
+        never += is == COPY_NEVER_WRITTEN;
+        whole += is == COPY_WHOLE;
+        if (is != COPY_WHOLE) continue;
+        if (image->version >= f->version) {
+            f->version = image->version;
+            f->copy = copy;
+            *size = (size_t)image->size;
+            memcpy(record, image + 1, *size);
         }
-        if (memcmp(image->magic, f->magic, sizeof f->magic) != 0 || !holds_together(f, image)) continue;
-        whole++;
-        if (image->version < f->version) continue;
-        f->version = image->version;
-        f->copy = copy;
-        *size = (size_t)image->size;
-        memcpy(record, image + 1, *size);
+        image_free(image);
     }
     f->damaged = never + whole < 2;
     /* A torn copy beside one never written is a first write that nobody was told had succeeded. */
@@ -91,11 +116,7 @@ int twofile_open(struct twofile *f, int fd, const char magic[8], size_t room, vo
     *f = (struct twofile){.fd = fd, .room = room};
     memcpy(f->magic, magic, sizeof f->magic);
     *size = 0;
-    struct head *image = malloc(sizeof *image + room);
-    int result = image && give_size(f) == 0 ? read_newest(f, image, record, size) : -1;
-    int error = errno;
-    if (image) secret_wipe(image, sizeof *image + room);
-    free(image);
+    int result = give_size(f) == 0 ? read_newest(f, record, size) : -1, error = errno;
     if (result < 0) twofile_close(f);
     errno = error;
     return result;
@@ -130,8 +151,7 @@ int twofile_write(struct twofile *f, const void *record, size_t size) {
         f->damaged = false;
     }
     int error = errno;
-    secret_wipe(image, sizeof *image + size);
-    free(image);
+    image_free(image);
     errno = error;
     return result;
 }

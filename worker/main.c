@@ -13,6 +13,7 @@
 #include "uplink.h"
 #include "web/account.h"
 #include "web/identity.h"
+#include "web/tls.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -45,6 +46,16 @@ static int open_file(const char *name) {
     return fd;
 }
 
+/* What the libraries know: the same for every tenant, and larger than all that is secret at a start. It is made before the arena is mapped,
+ * since a page of secret memory costs a flush of every processor's TLB. */
+static void prepare_libraries(void) {
+    tzset();
+    errno = ENOMEM;
+    if (!tls_init()) die("OpenSSL");
+    if (!crm_start()) die("ICU");
+    if (wall_make(WALL_WORKER, &wall) < 0) die("seccomp");
+}
+
 /* All files there will ever be. Landlock comes after them and is inherited by the threads, so this is the first thread's work. */
 static void open_files(void) {
     self.capsule = capsule_open(open_file("capsule"));
@@ -65,7 +76,6 @@ static void start_parts(void) {
     seed_json();
     self.base = event_base_new();
     if (!self.base) die("event loop");
-    if (!crm_start()) die("crm");
     if (account_start() < 0) die("account");
     if (web_start() < 0) die("web");
     uplink_start();
@@ -103,7 +113,7 @@ static void *work(void *unused) {
 }
 
 int main(void) {
-    tzset();
+    prepare_libraries();
     uplink_wait_start();
     arena = arena_open(self.profile.memory_bytes, self.profile.secret_memory != SECRET_MEMORY_BEST_EFFORT);
     if (arena == ARENA_NONE) die("secret memory");
@@ -111,7 +121,6 @@ int main(void) {
     if (!self.counters || close(JAIL_COUNTERS) < 0) die("counters");
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0) die("/dev/null");
-    if (wall_make(WALL_WORKER, &wall) < 0) die("seccomp");
 
     if (jail_unshare_as_init() < 0) die("namespaces");
     if (jail_enter_directory() < 0) die("root");
@@ -124,5 +133,6 @@ int main(void) {
     if (errno) die("thread");
     sem_t never;
     sem_init(&never, 0, 0);
-    for (;;) sem_wait(&never); /* a futex: on the wall's list */
+    for (;;)
+        sem_wait(&never); /* a futex: on the wall's list */
 }

@@ -3,6 +3,7 @@
 #include "../../policy/limits.h"
 #include "../keys/keys.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -12,13 +13,37 @@
 
 _Static_assert(sizeof((struct hosts *)0)->name / sizeof(char *) == TENANT_HOSTS_MAX, "as many hosts as a tenant may have");
 
-enum { CHAIN_LENGTH_MAX = 10, SELF_SIGNED_DAYS = 397, COMMON_NAME_MAX = 64, DAY = 86400 };
+enum { SCALAR = 32, POINT = 65, CHAIN_LENGTH_MAX = 10, SELF_SIGNED_DAYS = 397, COMMON_NAME_MAX = 64, DAY = 86400 };
 
 EVP_PKEY *certificate_key(void) { return EVP_EC_gen("P-256"); }
 
-bool certificate_point(const EVP_PKEY *key, uint8_t point[65]) {
+/* RFC 5915 of a P-256 key: version, the private key, the curve's name, the public key. Every one has this form and length. */
+static const uint8_t key_head[] = {0x30, 0x77, 2, 1, 1, 4, 32},
+                     key_middle[] = {0xa0, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 0xa1, 0x44, 3, 0x42, 0};
+enum { KEY_DER = sizeof key_head + SCALAR + sizeof key_middle + POINT };
+
+EVP_PKEY *certificate_key_read(const uint8_t *der, size_t size) {
+    const uint8_t *scalar = der + sizeof key_head, *middle = scalar + SCALAR, *point = middle + sizeof key_middle;
+    if (size != KEY_DER || memcmp(der, key_head, sizeof key_head) != 0 || memcmp(middle, key_middle, sizeof key_middle) != 0) return NULL;
+    char group[] = "P-256";
+    uint8_t native[SCALAR], public[POINT];
+    memcpy(public, point, POINT);
+    for (size_t i = 0; i < SCALAR; i++)
+        native[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? SCALAR - 1 - i : i] = scalar[i];
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                               OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, SCALAR),
+                               OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, public, POINT), OSSL_PARAM_construct_end()};
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (!context || EVP_PKEY_fromdata_init(context) != 1 || EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters) != 1) key = NULL;
+    EVP_PKEY_CTX_free(context);
+    secret_wipe(native, sizeof native);
+    return key;
+}
+
+bool certificate_point(const EVP_PKEY *key, uint8_t point[POINT]) {
     size_t size = 0;
-    return EVP_PKEY_get_octet_string_param(key, "pub", point, 65, &size) == 1 && size == 65 && point[0] == 4;
+    return EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, POINT, &size) == 1 && size == POINT && point[0] == 4;
 }
 
 static bool add_extension(X509 *x, int nid, void *value, bool critical) {
@@ -69,6 +94,28 @@ static bool set_serial(X509 *x) {
     return good;
 }
 
+/* X509_set_pubkey() would take the key through OpenSSL's tables of encoders and back: longer than all else here. */
+static bool set_point(X509 *x, const EVP_PKEY *key) {
+    uint8_t *point = OPENSSL_malloc(POINT);
+    if (point && certificate_point(key, point) &&
+        X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x), OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                               OBJ_nid2obj(NID_X9_62_prime256v1), point, POINT) == 1)
+        return true;
+    OPENSSL_free(point);
+    return false;
+}
+
+/* As a client reads it: only then is its public key a key to OpenSSL. */
+static X509 *read_again(X509 *x) {
+    unsigned char *der = NULL;
+    int size = i2d_X509(x, &der);
+    const unsigned char *p = der;
+    X509 *again = size > 0 ? d2i_X509(NULL, &p, size) : NULL;
+    OPENSSL_free(der);
+    X509_free(x);
+    return again;
+}
+
 X509 *certificate_self_signed(EVP_PKEY *key, const struct hosts *hosts) {
     X509 *x = X509_new();
     X509_NAME *name = x ? X509_get_subject_name(x) : NULL;
@@ -76,9 +123,9 @@ X509 *certificate_self_signed(EVP_PKEY *key, const struct hosts *hosts) {
     bool good = x && X509_set_version(x, X509_VERSION_3) && set_serial(x) && X509_gmtime_adj(X509_getm_notBefore(x), -DAY) &&
                 X509_gmtime_adj(X509_getm_notAfter(x), (long)SELF_SIGNED_DAYS * DAY) &&
                 X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC, (const unsigned char *)common, -1, -1, 0) &&
-                X509_set_issuer_name(x, name) && X509_set_pubkey(x, key) && add_hosts(x, hosts) && add_usage(x) &&
+                X509_set_issuer_name(x, name) && set_point(x, key) && add_hosts(x, hosts) && add_usage(x) &&
                 X509_sign(x, key, EVP_sha256()) > 0;
-    if (good) return x;
+    if (good) return read_again(x);
     X509_free(x);
     return NULL;
 }

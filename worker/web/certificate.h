@@ -4,6 +4,7 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Hosts as self.profile has them: NUL-terminated, lower case. */
 struct hosts {
@@ -13,6 +14,8 @@ struct hosts {
 
 /* A new EC P-256 key. NULL: OpenSSL failed. */
 EVP_PKEY *certificate_key(void);
+/* The key that i2d_PrivateKey() wrote, RFC 5915. NULL: it is no such key. */
+EVP_PKEY *certificate_key_read(const uint8_t *der, size_t size);
 /* Its uncompressed point, 65 bytes. */
 bool certificate_point(const EVP_PKEY *key, uint8_t point[65]);
 

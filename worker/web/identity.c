@@ -69,17 +69,10 @@ static int save(const char *chain, size_t size) {
     return result;
 }
 
-static bool key_is_p256(EVP_PKEY *k) {
-    char group[32];
-    size_t size;
-    return EVP_PKEY_get_group_name(k, group, sizeof group, &size) == 1 && (!strcmp(group, "prime256v1") || !strcmp(group, "P-256"));
-}
-
 static bool load(const struct record *r, size_t size) {
-    const unsigned char *p = r->key;
     if (size < sizeof *r || r->key_size > KEY_DER_MAX || r->chain_size != size - sizeof *r) return false;
-    key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)r->key_size);
-    if (!key || p != r->key + r->key_size || !key_is_p256(key)) return false;
+    key = certificate_key_read(r->key, r->key_size);
+    if (!key) return false;
     if (r->chain_size == 0) return sign_self();
     X509 *x;
     STACK_OF(X509) * others;
@@ -108,7 +101,7 @@ int identity_open(int fd) {
     }
     if (good && file.damaged) good = twofile_write(&file, r, size) == 0; /* two whole copies again */
     int error = errno;
-    secret_wipe(r, room);
+    secret_wipe(r, sizeof *r);
     free(r);
     errno = error;
     return good ? 0 : -1;

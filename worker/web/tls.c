@@ -4,7 +4,10 @@
 #include "../tenant.h"
 #include "identity.h"
 
+#include <openssl/decoder.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,7 +16,35 @@ enum { TICKET_KEY_LIFE = 12 * 3600, TICKET_KEY_BYTES = 80 };
 static SSL_CTX *context;
 static uint64_t ticket_keys_since;
 
-bool tls_init(void) { return OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) == 1; }
+/* Fetching one algorithm of a kind makes OpenSSL's table of all of that kind, which it keeps. */
+static bool fetch_tables(void) {
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    EVP_MD *digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_RAND *generator = EVP_RAND_fetch(NULL, "CTR-DRBG", NULL);
+    EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(NULL, "EC", NULL);
+    EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(NULL, "X25519", NULL);
+    EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, "ECDSA", NULL);
+    OSSL_DECODER *decoder = OSSL_DECODER_fetch(NULL, "EC", NULL);
+    bool good = cipher && digest && kdf && mac && generator && keys && exchange && signature && decoder;
+    EVP_CIPHER_free(cipher);
+    EVP_MD_free(digest);
+    EVP_KDF_free(kdf);
+    EVP_MAC_free(mac);
+    EVP_RAND_free(generator);
+    EVP_KEYMGMT_free(keys);
+    EVP_KEYEXCH_free(exchange);
+    EVP_SIGNATURE_free(signature);
+    OSSL_DECODER_free(decoder);
+    return good;
+}
+
+bool tls_init(void) {
+    static bool done;
+    if (!done) done = OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) == 1 && fetch_tables();
+    return done;
+}
 
 /* The router has chosen this tenant by the same name; a name that is not ours is refused again here (lessons 11). */
 static int name_asked(SSL *ssl, int *alert, void *unused) {
@@ -76,52 +107,7 @@ void tls_tick(uint64_t now) {
     ticket_keys_since = now;
 }
 
-/* ---- shaking hands with itself ---- */
-
-static bool step(SSL *ssl) {
-    int result = SSL_do_handshake(ssl), error = SSL_get_error(ssl, result);
-    return result == 1 || error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
-}
-
-static bool converse(SSL *client, SSL *server) {
-    char byte = 'x', back = 0;
-    for (int i = 0; i < 8 && !(SSL_is_init_finished(client) && SSL_is_init_finished(server)); i++)
-        if (!step(client) || !step(server)) return false;
-    return SSL_write(client, &byte, 1) == 1 && SSL_read(server, &back, 1) == 1 && SSL_write(server, &back, 1) == 1 &&
-           SSL_read(client, &back, 1) == 1 && back == byte;
-}
-
-static bool warm_up(SSL_CTX *client_context, int version, const char *suite) {
-    SSL *client = SSL_new(client_context), *server = SSL_new(context);
-    BIO *one = NULL, *other = NULL;
-    bool good = client && server && BIO_new_bio_pair(&one, 65536, &other, 65536) == 1;
-    if (good) {
-        SSL_set_bio(client, one, one);
-        SSL_set_bio(server, other, other);
-        SSL_set_connect_state(client);
-        SSL_set_accept_state(server);
-        good = SSL_set_min_proto_version(client, version) == 1 && SSL_set_max_proto_version(client, version) == 1 &&
-               (version == TLS1_3_VERSION ? SSL_set_ciphersuites(client, suite) : SSL_set_cipher_list(client, suite)) == 1 &&
-               SSL_set_tlsext_host_name(client, self.profile.host[0]) == 1 && converse(client, server);
-    }
-    SSL_free(client);
-    SSL_free(server);
-    ERR_clear_error();
-    return good;
-}
-
 bool tls_start(void) {
-    static const struct {
-        int version;
-        const char *suite;
-    } ways[] = {{TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256"},        {TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384"},
-                {TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256"},  {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256"},
-                {TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384"}, {TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305"}};
     context = tls_init() ? make_context() : NULL;
-    SSL_CTX *client = SSL_CTX_new(TLS_client_method());
-    bool good = context && client && identity_use(context);
-    for (size_t i = 0; good && i < sizeof ways / sizeof *ways; i++)
-        good = warm_up(client, ways[i].version, ways[i].suite);
-    SSL_CTX_free(client);
-    return good;
+    return context && identity_use(context);
 }

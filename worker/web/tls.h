@@ -4,11 +4,11 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-/* Initialises OpenSSL without reading a configuration file. Harmless when repeated; before anything else of OpenSSL is used. */
+/* Initialises OpenSSL without reading a configuration file and has it make its tables of algorithms. Harmless when repeated; before
+ * anything else of OpenSSL is used, and before the arena is mapped: the tables are public, and pages of secret memory dear. */
 bool tls_init(void);
 
-/* Makes the context with the tenant's identity and shakes hands with itself in memory, in both versions, so that every algorithm is fetched
- * and nothing is opened later. After identity_open(), before sealing. */
+/* Makes the context with the tenant's identity. After identity_open(). */
 bool tls_start(void);
 
 /* A server's end on the socket, which stays the caller's. NULL: out of memory. */

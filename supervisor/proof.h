@@ -12,7 +12,7 @@ struct proof { /* the lines of /proc/PID/status that matter */
     pid_t parent;
     bool one_uid; /* real, effective, saved and file system uid are the same */
     uid_t uid;
-    uint32_t seccomp; /* 2 = a filter */
+    uint32_t seccomp; /* 2 = a filter, 3 = it is being ended by one */
     uint32_t filters; /* how many filters; 0 = the kernel does not say (before 5.9) */
     uint32_t no_new_privs;
     uint64_t capabilities; /* inheritable, permitted, effective and ambient together */

@@ -45,6 +45,12 @@ def wait_for(what, seconds=15, step=0.02, why='that'):
         time.sleep(step)
 
 
+def readable(sock):
+    poll = select.poll()  # select() ends at 1024 fds
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -88,7 +94,7 @@ class Client:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             head.setdefault('Content-Type', 'application/json')
-        if again and self.connection and select.select([self.connection.sock], [], [], 0)[0]:
+        if again and self.connection and readable(self.connection.sock):
             self.close()  # nothing was asked, so that this is its end
         fresh = self.connection is None
         try:

@@ -633,7 +633,7 @@ def test_a_pipelining_flood_is_answered_in_order(house):
 def test_ten_thousand_connections(house):
     """3,000 that have shaken hands, 4,000 that stop in the handshake, 3,000 that say nothing: each from one of many addresses. The neighbour
     answers all the while, and so does acme itself: what has been idle longest makes room."""
-    sockets, hello = [], hello_bytes(HOST)
+    sockets, broken, hello = [], [], hello_bytes(HOST)
     source = lambda i: f'127.0.{2 + i // 200}.{1 + i % 200}'
     times, stop = [], threading.Event()
 
@@ -645,14 +645,16 @@ def test_ten_thousand_connections(house):
     try:
         for i in range(10000):
             if i % 10 < 3:
-                with contextlib.suppress(OSError):
+                try:
                     sockets.append(tls(house.tls_port, HOST, source=source(i)))
+                except OSError as e:
+                    broken.append(e)
                 continue
             s = tcp(house.tls_port, source=source(i))
             if i % 10 < 7:
                 s.sendall(hello)
             sockets.append(s)
-        assert len(sockets) > 9900
+        assert len(broken) < 100, (len(broken), broken[-1])
         alive(house)
         answers = [house.client('acme', token=house.token_acme).get('/api/v1/companies?limit=1').status for _ in range(20)]
         assert answers == [200] * 20

@@ -32,8 +32,8 @@ struct http_request_head {
     struct slice path;  /* "/..." before '?'; still percent-encoded, of RFC 3986 characters only */
     struct slice query; /* after '?', may be empty; has_query tells "?" from "" */
     bool has_query;
-    struct slice host;  /* the Host field without its port, as sent */
-    uint32_t port;      /* 0 = none given */
+    struct slice host; /* the Host field without its port, as sent */
+    uint32_t port;     /* 0 = none given */
     struct http_header header[REQUEST_HEADERS_MAX];
     size_t header_count;
     bool chunked;
@@ -51,7 +51,8 @@ enum http_result {
 
 /* Reads one request head from bytes[0..size). On HTTP_COMPLETE *used is its length including the empty line and the slices point into
  * bytes. On HTTP_REFUSED *status and *why (static text without any of the client's bytes) are set. At most one leading CRLF is skipped. */
-enum http_result http_read_head(const char *bytes, size_t size, struct http_request_head *head, size_t *used, int *status, const char **why);
+enum http_result http_read_head(const char *bytes, size_t size, struct http_request_head *head, size_t *used, int *status,
+                                const char **why);
 
 /* Reads a chunked body piece by piece. Start with a zeroed state. */
 struct http_chunks {
@@ -60,7 +61,8 @@ struct http_chunks {
     size_t trailer_bytes;
 };
 /* Consumes up to size bytes: *used are consumed, *piece is the data among them (maybe empty). HTTP_COMPLETE after the last trailer line. */
-enum http_result http_read_chunk(struct http_chunks *state, const char *bytes, size_t size, size_t *used, struct slice *piece, int *status, const char **why);
+enum http_result http_read_chunk(struct http_chunks *state, const char *bytes, size_t size, size_t *used, struct slice *piece, int *status,
+                                 const char **why);
 
 /* The first header of that name, or NULL. */
 const struct slice *http_header_find(const struct http_request_head *head, const char *name);

@@ -29,7 +29,8 @@ struct permits *permits_new(uint32_t slots) {
 
 static struct holder *holder_of(struct permits *p, uint32_t tenant) {
     struct holder *h;
-    LIST_FOREACH(h, &p->holders, all) if (h->tenant == tenant) return h;
+    LIST_FOREACH(h, &p->holders, all)
+        if (h->tenant == tenant) return h;
     return NULL;
 }
 
@@ -87,7 +88,8 @@ void permits_forget(struct permits *p, uint32_t tenant) {
 
 uint32_t permits_overdue(const struct permits *p, uint64_t now) {
     const struct holder *h;
-    LIST_FOREACH(h, &p->holders, all) if (h->held && now - h->since >= PERMIT_MS) return h->tenant;
+    LIST_FOREACH(h, &p->holders, all)
+        if (h->held && now - h->since >= PERMIT_MS) return h->tenant;
     return 0;
 }
 

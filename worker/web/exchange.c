@@ -90,7 +90,7 @@ uint64_t exchange_hold(struct exchange *x) {
 struct exchange *exchange_held(uint64_t number) {
     struct exchange *x;
     TAILQ_FOREACH(x, &held_list, in_hold)
-    if (x->number == number) return x->responded ? NULL : x;
+        if (x->number == number) return x->responded ? NULL : x;
     return NULL;
 }
 

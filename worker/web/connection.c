@@ -341,7 +341,7 @@ static void sweep(evutil_socket_t fd, short what, void *unused) {
     struct connection *c;
     now_ms = clock_us() / 1000;
     TAILQ_FOREACH(c, &everyone, all)
-    if (is_late(c)) too_late(c);
+        if (is_late(c)) too_late(c);
     tls_tick(now_ms / 1000);
     gauge(COUNTER_arena_used_bytes, arena_used());
 }

@@ -39,6 +39,9 @@ class Page:
     def one(self, css):
         return self.wait(lambda: next((e for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
 
+    def shown(self, css):
+        return [e for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()]
+
     def text(self, css='main'):
         return self.wait(lambda: next((e.text for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
 
@@ -68,15 +71,29 @@ def login(page):
 
 def test_enrolment_by_hand(browser, house):
     page = Page(browser, house, house.create('ouvert')).open()
+    assert not page.shown('#menu a') and browser.title == 'Connexion – Cloison'
     page.one('#enrol').click()
-    page.fill(code=house.codes['ouvert'], login='camille', password=PASSWORD)
+    page.fill(code='AAAAA-AAAAA-AAAAA-AAAAA', login='camille', password=PASSWORD)
+    page.submit()
+    page.wait(lambda: 'ce n’est pas le code' in page.text('#notice'))
+    assert browser.switch_to.active_element.get_attribute('name') == 'code'
+    page.fill(code=house.codes['ouvert'])
     page.submit()
     kit = page.text('#kit')
-    assert len(kit) > 40
+    assert len(kit) > 40 and not page.shown('#tools button')  # nothing that would take the kit away
     page.one('#kit-done').click()
     page.wait(lambda: page.text('h1') == 'Sociétés')
     assert kit not in browser.page_source
-    assert page.complaints() == []
+    page.one('#logout').click()
+    page.one('#recover').click()
+    page.fill(recovery_kit=kit, password='another ' + PASSWORD)
+    page.submit()
+    page.wait(lambda: page.text('h1') == 'Sociétés')
+    page.one('#logout').click()
+    page.fill(login='camille', password='another ' + PASSWORD)
+    page.submit()
+    page.one('.letters')
+    assert [c for c in page.complaints() if 'status of 403' not in c] == []  # the wrong code
 
 
 def test_companies_stand_under_their_letters_accents_included(browser, house):
@@ -102,6 +119,7 @@ def test_a_contact_is_made_changed_and_deleted(browser, house):
     page.fill(given_name=nasty, family_name='Dürr', emails='zoe@exemple.fr\nz@exemple.fr', address__city='Évry')
     page.submit()
     page.wait(lambda: page.text('h1') == f'Dürr {nasty}')  # shown as text, never as markup
+    page.wait(lambda: page.text('#notice') == 'Enregistré.')
     page.fill(title='Présidente', notes='')
     page.submit()
     page.wait(lambda: page.text('#notice') == 'Enregistré.')
@@ -112,7 +130,26 @@ def test_a_contact_is_made_changed_and_deleted(browser, house):
     page.one('#remove').click()
     browser.switch_to.alert.accept()
     page.wait(lambda: house.bois.get('/api/v1/contacts?letter=D').json['items'] == [])
+    page.wait(lambda: page.text('#notice') == 'Supprimé.')
     assert page.complaints() == []
+
+
+def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, house):
+    page = Page(browser, house, 'acme.localhost')
+    login(page)
+    page.open('#/companies?T').one('#new').click()
+    page.fill(name='Très' * 60, siren='123')
+    page.submit()
+    page.wait(lambda: page.text('#notice') == 'SIREN : neuf chiffres, dont le dernier vérifie les autres.')
+    assert browser.switch_to.active_element.get_attribute('name') == 'siren'
+    page.fill(siren='732829320')
+    page.submit()
+    page.wait(lambda: page.text('h1') == 'Très' * 60)
+    assert browser.execute_script('return document.documentElement.scrollWidth <= innerWidth && scrollY === 0')
+    browser.delete_all_cookies()
+    page.submit()
+    page.wait(lambda: 'session a pris fin' in page.text('#notice'))
+    assert page.one('[name=siren]').get_attribute('value') == '732829320'  # what was typed is still there
 
 
 def test_french_and_english(browser, house):

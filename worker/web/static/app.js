@@ -1,6 +1,6 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
 import { call } from './api.js';
-import { current, switchLanguage, t } from './words.js';
+import { current, has, switchLanguage, t } from './words.js';
 
 const kinds = {
   companies: {
@@ -15,6 +15,9 @@ const kinds = {
 const lists = ['emails', 'phones', 'tags'];
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
 const main = document.getElementById('main');
+const menu = document.getElementById('menu');
+const lastList = {}; // the list each kind was left at
+let pending = ''; // what the next page has to say
 
 // Text goes in as text, never as markup.
 function h(tag, attributes = {}, ...children) {
@@ -30,7 +33,9 @@ function h(tag, attributes = {}, ...children) {
 
 function show(...children) {
   main.replaceChildren(...children);
-  main.focus();
+  document.title = `${main.querySelector('h1').textContent} – Cloison`;
+  (main.querySelector('[data-first]') ?? main).focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 function say(text, bad = false) {
@@ -39,11 +44,19 @@ function say(text, bad = false) {
   notice.classList.toggle('bad', bad);
 }
 
+// A problem in the page's language; the field that is meant is marked and takes the focus.
 function explain(problem) {
   if (problem.status === undefined) throw problem;
-  const known = { 0: 'offline', 401: 'wrong', 429: 'wait' }[problem.status];
-  const field = problem.field ? `${t('field')} ${t(problem.field)} : ` : '';
-  say(known ? t(known) : `${field}${problem.message || t('error')}`, true);
+  const field = problem.field?.replace(/\[.*/, '');
+  const ended = !menu.hidden && (problem.status === 401 || problem.type === 'sealed');
+  const known = ended ? 'ended' : { 0: 'offline', 401: 'wrong', 429: 'wait' }[problem.status];
+  const key = [known, `bad.${field}`, `type.${problem.type}`].find(has);
+  const text = key ? t(key) : (current() === 'en' && problem.message) || t(field ? 'refused' : 'error');
+  say(!known && field ? t('field').replace('%', t(field)) + text : text, true);
+  for (const e of main.querySelectorAll('[aria-invalid]')) e.removeAttribute('aria-invalid');
+  const wrong = field && main.querySelector(`[name="${CSS.escape(field)}"]`);
+  wrong?.setAttribute('aria-invalid', 'true');
+  wrong?.focus();
 }
 
 function input(name, { label = t(name), type = 'text', value = '', required = false, ...more } = {}) {
@@ -59,39 +72,69 @@ function form(fields, button, submit, ...more) {
       say('');
       const send = event.target.querySelector('button[type=submit]');
       send.disabled = true;
-      try { await submit(new FormData(event.target)); } catch (problem) { explain(problem); } finally { send.disabled = false; }
+      try { await submit(new FormData(event.target)); } catch (problem) { explain(problem); }
+      send.disabled = false;
+      if (document.activeElement === document.body) send.focus();
     },
   }, fields, h('div', { class: 'actions' }, h('button', { type: 'submit' }, button), more));
 }
 
 // Log-in and first opening
 
-async function loginPage() {
+function loginPage() {
   show(
     h('h1', {}, t('login')),
     form([
-      input('login', { label: t('user'), required: true, autocomplete: 'username', autocapitalize: 'none' }),
+      input('login', { label: t('user'), required: true, 'data-first': true, autocomplete: 'username', autocapitalize: 'none' }),
       input('password', { type: 'password', required: true, autocomplete: 'current-password' }),
     ], t('enter'), async data => {
       await call('POST', '/session', Object.fromEntries(data));
       await start();
-    }, h('button', { type: 'button', class: 'plain', id: 'enrol', onclick: enrolPage }, t('enrol'))));
+    }, h('button', { type: 'button', class: 'plain', id: 'enrol', onclick: enrolPage }, t('enrol')),
+    h('button', { type: 'button', class: 'plain', id: 'recover', onclick: recoveryPage }, t('recover'))));
 }
 
+const back = () => h('button', { type: 'button', class: 'plain', onclick: () => { say(''); loginPage(); } }, t('cancel'));
+
 function enrolPage() {
+  say('');
   show(
     h('h1', {}, t('enrol')), h('p', {}, t('enrolWhy')),
     form([
-      input('code', { required: true, autocomplete: 'off', autocapitalize: 'characters' }),
+      input('code', { required: true, 'data-first': true, autocomplete: 'off', autocapitalize: 'characters' }),
       input('login', { label: t('user'), required: true, autocomplete: 'username', autocapitalize: 'none' }),
       input('password', { label: t('passwordRule'), type: 'password', required: true, minlength: 12, autocomplete: 'new-password' }),
     ], t('open'), async data => {
-      const credentials = Object.fromEntries(data);
-      const { body } = await call('POST', '/enrol', credentials);
-      await call('POST', '/session', { login: credentials.login, password: credentials.password });
-      show(h('h1', {}, t('kit')), h('p', {}, t('kitWhy')), h('p', { class: 'kit', id: 'kit' }, body.recovery_kit),
-        h('button', { type: 'button', id: 'kit-done', onclick: start }, t('kitDone')));
-    }));
+      const { code, login, password } = Object.fromEntries(data);
+      const { body } = await call('POST', '/enrol', { code, login, password });
+      kitPage(body.recovery_kit, { login, password });
+    }, back()));
+}
+
+// Shown once: nothing else is on the page that could take it away, and the log-in comes after it.
+function kitPage(kit, credentials) {
+  document.getElementById('tools').replaceChildren();
+  show(h('h1', {}, t('kit')), h('p', {}, t('kitWhy')), h('p', { class: 'kit', id: 'kit' }, kit),
+    h('button', { type: 'button', id: 'kit-done', onclick: async () => {
+      await call('POST', '/session', credentials).catch(explain);
+      await start();
+    } }, t('kitDone')));
+}
+
+function recoveryPage() {
+  say('');
+  show(
+    h('h1', {}, t('recover')), h('p', {}, t('recoverWhy')),
+    form([
+      input('recovery_kit', { label: t('kit'), required: true, 'data-first': true, autocomplete: 'off', autocapitalize: 'characters' }),
+      input('password', { label: t('passwordNew'), type: 'password', required: true, minlength: 12, autocomplete: 'new-password' }),
+    ], t('enter'), async data => {
+      const { recovery_kit, password } = Object.fromEntries(data);
+      const { body } = await call('POST', '/session', { recovery_kit });
+      await call('PUT', '/password', { password }); // ends every session, this one too
+      await call('POST', '/session', { login: body.user.login, password });
+      await start();
+    }, back()));
 }
 
 // Lists
@@ -140,40 +183,44 @@ function patchOf(data, kind, isNew) {
 
 async function recordPage(kind, id) {
   const isNew = id === 'new';
+  const list = lastList[kind] ?? `#/${kind}`;
   const { body: record, etag } = isNew ? { body: {}, etag: null } : await call('GET', `/${kind}/${id}`);
   const remove = h('button', {
     type: 'button', class: 'danger', id: 'remove', onclick: async () => {
       if (!window.confirm(t('removeSure'))) return;
       try {
         await call('DELETE', `/${kind}/${id}`, undefined, { 'If-Match': etag });
-        location.hash = `#/${kind}`;
-        say(t('removed'));
+        pending = t('removed');
+        location.hash = list;
       } catch (problem) { explain(problem); }
     },
   }, t('remove'));
   show(
     h('h1', {}, isNew ? t('new') : kinds[kind].title(record)),
-    form(kinds[kind].fields.map(f => input(f, { value: value(record, f), required: kinds[kind].required.includes(f) })), t('save'), async data => {
+    form(kinds[kind].fields.map((f, i) => input(f, { value: value(record, f), required: kinds[kind].required.includes(f), 'data-first': isNew && i === 0 })), t('save'), async data => {
       try {
         const patch = patchOf(data, kind, isNew);
         const { body } = isNew ? await call('POST', `/${kind}`, patch)
           : await call('PATCH', `/${kind}/${id}`, patch, { 'Content-Type': 'application/merge-patch+json', 'If-Match': etag });
-        if (isNew) location.hash = `#/${kind}/${body.id}`;
-        else await recordPage(kind, id);
-        say(t('saved'));
+        if (isNew) {
+          pending = t('saved');
+          location.replace(`#/${kind}/${body.id}`);
+        } else {
+          await recordPage(kind, id);
+          say(t('saved'));
+        }
       } catch (problem) {
         if (problem.status !== 412) throw problem;
         await recordPage(kind, id);
         say(t('changed'), true);
       }
-    }, h('a', { href: `#/${kind}` }, t('cancel')), isNew ? null : remove));
+    }, h('a', { href: list }, t('cancel')), isNew ? null : remove));
 }
 
 // The frame
 
 function frame(session) {
   document.documentElement.lang = current();
-  const menu = document.getElementById('menu');
   menu.hidden = !session;
   const here = location.hash.split(/[/?]/)[1];
   menu.replaceChildren(...Object.keys(kinds).map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined }, t(k))));
@@ -186,11 +233,15 @@ async function route() {
   const [, kind, id, letter] = location.hash.match(/^#\/(companies|contacts)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
   if (!kind) { location.hash = '#/companies'; return; }
   frame(true);
-  say('');
+  say(pending);
+  pending = '';
+  if (!id) lastList[kind] = location.hash;
   try {
     if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
   } catch (problem) {
-    if (problem.status === 401 || problem.type.endsWith('sealed')) await start(); else explain(problem);
+    if (problem.status === 401 || problem.type === 'sealed') await start();
+    else if (problem.status === 404) show(h('h1', {}, t('type.not-found')), h('a', { href: `#/${kind}` }, t(kind)));
+    else explain(problem);
   }
 }
 
@@ -201,7 +252,7 @@ async function start() {
   } catch (problem) {
     frame(false);
     if (![401, 503].includes(problem.status)) explain(problem);
-    await loginPage();
+    loginPage();
     return;
   }
   window.onhashchange = route;

@@ -12,9 +12,17 @@ const words = {
     'address.street': 'Rue', 'address.postcode': 'Code postal', 'address.city': 'Ville', 'address.country': 'Pays',
     given_name: 'Prénom', family_name: 'Nom', company: 'Société', title: 'Fonction', emails: 'Courriels (un par ligne)',
     phones: 'Téléphones (un par ligne)', birthday: 'Anniversaire (AAAA-MM-JJ)', notes: 'Notes', tags: 'Étiquettes (une par ligne)',
-    error: 'La demande n’a pas abouti.', offline: 'Le serveur ne répond pas.', wrong: 'Identifiant ou mot de passe refusé.', field: 'Champ',
-    sealed: 'Espace fermé : personne ne l’a encore ouvert depuis son démarrage.', changed: 'Cette fiche a été modifiée entre-temps ; la voici à jour.',
-    wait: 'Trop d’essais ; attendez un peu.',
+    error: 'La demande n’a pas abouti.', offline: 'Le serveur ne répond pas.', wrong: 'Identifiant, mot de passe ou code de secours refusé.', field: '% : ',
+    refused: 'valeur refusée.', ended: 'Votre session a pris fin : reconnectez-vous dans un autre onglet, puis enregistrez.', changed: 'Cette fiche a été modifiée entre-temps ; la voici à jour.',
+    wait: 'Trop d’essais ; attendez un peu.', recover: 'Mot de passe perdu', passwordNew: 'Nouveau mot de passe (12 caractères au moins)',
+    recoverWhy: 'Avec le code de secours remis à la première ouverture, choisissez un nouveau mot de passe. Le code reste valable.',
+    'bad.siren': 'neuf chiffres, dont le dernier vérifie les autres.', 'bad.email': 'une adresse comme nom@exemple.fr.',
+    'bad.emails': 'une adresse par ligne, comme nom@exemple.fr.', 'bad.website': 'une adresse http ou https, sans espace.',
+    'bad.birthday': 'AAAA-MM-JJ, ou --MM-JJ sans l’année.', 'bad.name': 'à remplir, 256 caractères au plus.',
+    'bad.family_name': 'nom ou prénom à remplir, 128 caractères au plus.', 'bad.code': 'ce n’est pas le code remis par votre hébergeur.',
+    'bad.password': '12 caractères au moins, 1024 octets au plus.', 'type.enrolled': 'Cet espace est déjà ouvert : connectez-vous.',
+    'type.not-found': 'Cette fiche n’existe pas ou plus.', 'type.rights': 'Vos droits ne le permettent pas.',
+    'type.store-full': 'La place est épuisée : on peut encore lire et supprimer.',
   },
   en: {
     companies: 'Companies', contacts: 'Contacts', login: 'Log in', logout: 'Log out', language: 'Français',
@@ -28,14 +36,23 @@ const words = {
     'address.street': 'Street', 'address.postcode': 'Postcode', 'address.city': 'City', 'address.country': 'Country',
     given_name: 'Given name', family_name: 'Family name', company: 'Company', title: 'Title', emails: 'E-mails (one a line)',
     phones: 'Phones (one a line)', birthday: 'Birthday (YYYY-MM-DD)', notes: 'Notes', tags: 'Tags (one a line)',
-    error: 'The request did not succeed.', offline: 'The server does not answer.', wrong: 'Login or password refused.', field: 'Field',
-    sealed: 'Closed: nobody has opened it since it started.', changed: 'This record was changed meanwhile; here is the current one.',
-    wait: 'Too many attempts; wait a little.',
+    error: 'The request did not succeed.', offline: 'The server does not answer.', wrong: 'Login, password or recovery kit refused.', field: '%: ',
+    refused: 'value refused.', ended: 'Your session has ended: log in again in another tab, then save.', changed: 'This record was changed meanwhile; here is the current one.',
+    wait: 'Too many attempts; wait a little.', recover: 'Lost password', passwordNew: 'New password (at least 12 characters)',
+    recoverWhy: 'With the recovery kit of the first opening, choose a new password. The kit stays valid.',
+    'bad.siren': 'nine digits, the last of which checks the others.', 'bad.email': 'an address like name@example.org.',
+    'bad.emails': 'one address a line, like name@example.org.', 'bad.website': 'an http or https address without spaces.',
+    'bad.birthday': 'YYYY-MM-DD, or --MM-DD without a year.', 'bad.name': 'needed, at most 256 characters.',
+    'bad.family_name': 'a family or a given name is needed, at most 128 characters.', 'bad.code': 'this is not the code from your host.',
+    'bad.password': 'at least 12 characters, at most 1024 bytes.', 'type.enrolled': 'This space is open already: log in.',
+    'type.not-found': 'This record is not there, or no longer.', 'type.rights': 'Your rights do not cover this.',
+    'type.store-full': 'The space is used up: reading and deleting go on.',
   },
 };
 
 let language = (localStorage.getItem('language') || navigator.language || 'fr').startsWith('en') ? 'en' : 'fr';
 
+export const has = key => key in words[language];
 export const t = key => words[language][key] ?? key;
 export const current = () => language;
 export function switchLanguage() {

@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -120,11 +121,13 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
         return process
 
     def start(self):
+        need(not (self.folder / 'state').exists(), f'{self.folder} has the state of an earlier demo: remove it, or name another folder by --dir')
+        need(not listening(self.port), f'something listens on port {self.port} already, maybe another demo: name another port by --port')
         self.prepare()
         cloisond = self.spawn(self.bin / 'cloisond', '-c', self.folder / 'cloison.conf')
 
         def up():
-            need(cloisond.poll() is None, f'cloisond left with {cloisond.poll()}; see {self.log}:\n{self.log.read_text()[-2000:]}')
+            need(cloisond.poll() is None, f'cloisond left with {cloisond.poll()}; its log:\n{self.log.read_text()[-2000:]}')
             return (self.run / 'control.sock').exists() and self.staff('status').returncode == 0
         wait_for(up, 'cloisond did not come up')
 
@@ -133,7 +136,7 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
                    env=os.environ | {'CLOISON_FRONT': f'127.0.0.1:{self.haproxy}', 'CLOISON_BACK': f'127.0.0.1:{self.back}'})
         stream = (REPO / 'deploy/nginx/stream.conf').read_text().replace('@FRONT@', f'127.0.0.1:{self.nginx}').replace('@BACK@', f'127.0.0.1:{self.back}')
         config = self.folder / 'nginx.conf'
-        config.write_text(f'daemon off;\npid {self.folder}/nginx.pid;\nerror_log {self.log} warn;\nuser nobody nogroup;\n'
+        config.write_text(f'daemon off;\npid "{self.folder}/nginx.pid";\nerror_log "{self.log}" warn;\nuser nobody nogroup;\n'
                           f'include /etc/nginx/modules-enabled/*.conf;\nevents {{ worker_connections 1024; }}\n{stream}')
         self.spawn('nginx', '-e', self.log, '-c', config)
         for port in (self.haproxy, self.nginx):
@@ -310,17 +313,19 @@ def tell(demo):
     for tenant in demo.tenants:
         print(f'  https://{tenant["host"]}:{demo.port}/   log-in {tenant["login"]}, password {tenant["password"]}')
     print(f'  the same through HAProxy on port {demo.haproxy} and nginx on port {demo.nginx}; the browser does not know {demo.ca}/ca.pem\n')
-    print(f'  curl --cacert {demo.ca}/ca.pem -H "Authorization: Bearer {acme["token"]}" "https://{acme["host"]}:{demo.port}/api/v1/companies?letter=A&limit=5"\n')
-    print(f'  setpriv --reuid {STAFF} --regid {STAFF} --groups {DUTIES["viewer"]} {demo.bin}/cloison -S {demo.run} status\n')
+    print(f'  curl --cacert {shlex.quote(str(demo.ca / "ca.pem"))} -H "Authorization: Bearer {acme["token"]}" "https://{acme["host"]}:{demo.port}/api/v1/companies?letter=A&limit=5"\n')
+    print(f'  setpriv --reuid {STAFF} --regid {STAFF} --groups {DUTIES["viewer"]} {shlex.quote(str(demo.bin / "cloison"))} -S {shlex.quote(str(demo.run))} status\n')
     print(demo.staff_needs('status'))
 
 
 def main():
     parser = argparse.ArgumentParser(prog='deploy/demo')
-    parser.add_argument('--check', action='store_true')
-    parser.add_argument('--dir')
-    parser.add_argument('--port', type=int, default=8443)
+    parser.add_argument('--check', action='store_true', help='exercise the main job, print a line a step, stop; exit status 0 or 1')
+    parser.add_argument('--dir', help='where state goes and stays (default: a temporary folder, removed at the end)')
+    parser.add_argument('--port', type=int, default=8443, help='for TLS (default 8443)')
     options = parser.parse_args()
+    if not 0 < options.port < 65536:
+        parser.error(f'argument --port: from 1 to 65535, not {options.port}')
     folder = options.dir or tempfile.mkdtemp(prefix='cloison-demo-')
     demo = Demo(os.path.abspath(folder), options.port)
     for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

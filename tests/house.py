@@ -166,9 +166,9 @@ class House:
         if not self.kept:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def start(self, wrapper=()):
+    def start(self, wrapper=(), before=None):
         self.log = open(self.log_path, 'ab')
-        self.process = subprocess.Popen([*wrapper, self.bin / 'cloisond', '-c', self.config_path], stderr=self.log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*wrapper, self.bin / 'cloisond', '-c', self.config_path], stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=before)
         wait_for(self.up, why=f'cloisond; its log:\n{self.logged()}')
         return self
 
@@ -248,6 +248,15 @@ class House:
 
     def control(self, method, target, body=None, duties=tuple(DUTIES), uid=STAFF_UID):
         return self.unix(self.run / 'control.sock', method, target, body, uid=uid, gids=[DUTIES[d] for d in duties])
+
+    def ledger(self):
+        """All lines of the provider's ledger, the first one first."""
+        lines, start = [], 1
+        while start is not None:
+            page = self.control('GET', f'/v1/ledger?from={start}&limit=1000', duties=('auditor',)).json
+            lines += page['lines']
+            start = page['next']
+        return lines
 
     # tenants
 

@@ -42,7 +42,9 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     if (self.keys) return true;
     struct keyring *keys = keyring_new(tmk);
     if (!keys) return false;
-    if (store_unseal(self.store, keys, capsule_tenant_id(self.capsule)) != STORE_OK) {
+    enum store_result result = store_unseal(self.store, keys, capsule_tenant_id(self.capsule));
+    if (result != STORE_OK) {
+        if (result == STORE_BROKEN) gauge(COUNTER_check_state, 2);
         keyring_free(keys);
         return false;
     }

@@ -2,18 +2,19 @@
 #pragma once
 
 enum {
-    TENANT_NAME_MAX = 32,     /* bytes, [a-z][a-z0-9-]* */
-    TENANT_TITLE_MAX = 128,   /* bytes of UTF-8, what the provider calls the customer (C10) */
-    TENANT_MODULES_MAX = 256, /* bytes, comma-separated names (C10) */
-    TENANT_REGION_MAX = 32,   /* bytes, [a-z0-9-]+ (S8) */
-    TENANT_HOSTS_MAX = 8,     /* hosts of one tenant */
-    HOST_MAX = 253,           /* bytes, lower case, RFC 1035 */
-    TENANTS_MAX = 4096,       /* in one registry */
-    LISTENERS_MAX = 16,       /* of one router */
-    SOURCES_MAX = 16,         /* networks from which a listener takes PROXY headers */
-    PATH_BYTES_MAX = 255,     /* a path in a message or in the configuration */
-    ENROL_CODE_HASH = 32,     /* SHA-256 */
-    LEDGER_HASH = 32,         /* SHA-256 */
+    TENANT_NAME_MAX = 32,       /* bytes, [a-z][a-z0-9-]* */
+    TENANT_TITLE_MAX = 128,     /* bytes of UTF-8, what the provider calls the customer (C10) */
+    TENANT_MODULES_MAX = 256,   /* bytes, comma-separated names (C10) */
+    TENANT_REGION_MAX = 32,     /* bytes, [a-z0-9-]+ (S8) */
+    TENANT_HOSTS_MAX = 8,       /* hosts of one tenant */
+    TENANT_QUOTA_MIN = 1048576, /* bytes of the LMDB file: below, a store cannot be made */
+    HOST_MAX = 253,             /* bytes, lower case, RFC 1035 */
+    TENANTS_MAX = 4096,         /* in one registry */
+    LISTENERS_MAX = 16,         /* of one router */
+    SOURCES_MAX = 16,           /* networks from which a listener takes PROXY headers */
+    PATH_BYTES_MAX = 255,       /* a path in a message or in the configuration */
+    ENROL_CODE_HASH = 32,       /* SHA-256 */
+    LEDGER_HASH = 32,           /* SHA-256 */
 
     CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
     CLIENT_HELLO_MS = 10000,        /* and how long */

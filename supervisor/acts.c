@@ -34,7 +34,7 @@ static bool hosts_fit(const struct message_act *a) {
     return true;
 }
 
-static bool quota_fits(uint64_t bytes) { return bytes > 0 && bytes % 4096 == 0 && bytes <= (uint64_t)INT64_MAX; }
+static bool quota_fits(uint64_t bytes) { return bytes >= TENANT_QUOTA_MIN && bytes % 4096 == 0 && bytes <= REGISTRY_QUOTA_MAX; }
 
 uint32_t acts_bad_field(const struct message_act *a) {
     if (a->set & ACT_TITLE && !name_is_title(a->title)) return ACT_TITLE;
@@ -259,7 +259,11 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
     if (*detail) return ACT_BAD_FIELD;
     *detail = needs & HOSTS && !(s->set & ACT_HOSTS) ? ACT_HOSTS : acts_bad_field(s);
     if (*detail || !name_is_tenant(s->name) || !fd_fits(a)) return ACT_BAD_FIELD;
-    if (needs & NEW ? a->tenant != NULL || host_is_taken(a) : a->tenant && host_is_taken(a)) return ACT_EXISTS;
+    if (needs & NEW && a->tenant) return ACT_EXISTS;
+    if ((needs & NEW || a->tenant) && host_is_taken(a)) {
+        *detail = ACT_HOSTS;
+        return ACT_EXISTS;
+    }
     if (needs & NEW) return ACT_DONE;
     if (!a->tenant) return ACT_NO_TENANT;
     return rules[a->verb].allowed(a) && !a->house->leave_at ? ACT_DONE : ACT_WRONG_STATE;

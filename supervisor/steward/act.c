@@ -48,7 +48,7 @@ static bool take_modules(json_t *value, struct message_act *act) {
 static bool take_quota(json_t *value, struct message_act *act) {
     enum { PAGE = 4096 };
     json_int_t bytes = json_integer_value(value);
-    if (!json_is_integer(value) || bytes < 1 || bytes > INT64_MAX - PAGE) return false;
+    if (!json_is_integer(value) || bytes < TENANT_QUOTA_MIN || bytes > INT64_MAX - PAGE) return false;
     act->quota_bytes = ((uint64_t)bytes + PAGE - 1) / PAGE * PAGE;
     return true;
 }
@@ -80,7 +80,7 @@ static bool take(const char *key, json_t *value, bool creating, struct message_a
     }
     if (strcmp(key, "quota") == 0) {
         act->set |= ACT_QUOTA;
-        return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes above 0");
+        return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes, 1 MiB or more");
     }
     return wrong(problem, key, "none of name, hosts, title, modules, region, quota");
 }

@@ -251,7 +251,18 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
         staff_problem(r, 503, "worker-failed", NULL, "the worker did not start or did not answer");
 }
 
-static void answer_other(struct staff_request *r, const struct message_answer *answer) {
+/* What stands in the way, as far as the last word about the tenant goes. */
+static const char *wrong_state(const struct steward *steward, const struct staff_request *r) {
+    const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
+    bool suspended = row && row->is.state == TENANT_SUSPENDED;
+    if (r->verb == VERB_enrol_code) return "the customer has enrolled already";
+    if (r->verb == VERB_resume && row && !suspended) return "the tenant is not suspended";
+    if (r->verb == VERB_suspend && suspended) return "the tenant is suspended already";
+    if (suspended) return "the tenant is suspended; resume it first";
+    return "the tenant is not in a state for that";
+}
+
+static void answer_other(const struct steward *steward, struct staff_request *r, const struct message_answer *answer) {
     switch (answer->result) {
     case ACT_NO_TENANT:
         staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
@@ -261,13 +272,14 @@ static void answer_other(struct staff_request *r, const struct message_answer *a
                       answer->detail == ACT_HOSTS ? "hosts"
                       : answer->detail            ? act_field_name(answer->detail)
                                                   : NULL,
-                      "the name or one of the hosts belongs to a tenant already");
+                      answer->detail == ACT_HOSTS ? "one of them belongs to another tenant already"
+                                                  : "there is a tenant of that name already");
         return;
     case ACT_BAD_FIELD:
         staff_problem(r, 422, "invalid-field", act_field_name(answer->detail), "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
-        staff_problem(r, 409, "wrong-state", NULL, "the tenant is not in a state for that");
+        staff_problem(r, 409, "wrong-state", NULL, wrong_state(steward, r));
         return;
     case ACT_NOT_RECORDED:
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");
@@ -293,7 +305,7 @@ void control_answer(struct steward *steward, const struct message_answer *answer
         else if (answer->result == ACT_DONE)
             answer_done(steward, r, answer, fd);
         else
-            answer_other(r, answer);
+            answer_other(steward, r, answer);
     }
     if (fd >= 0) close(fd);
 }

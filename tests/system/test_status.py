@@ -420,7 +420,7 @@ def test_a_suspended_tenant_stays_stopped(house):
     with pytest.raises(OSError):
         house.bois.get('/api/v1/health', again=False)
     refused = run(house, 'tenant', 'start', 'bois', duties=('operator',))
-    assert refused.returncode == 1 and 'state' in refused.stderr
+    assert refused.returncode == 1 and 'suspended' in refused.stderr
     assert house.show('bois')['state'] == 'suspended' and 'suspended' in run(house, 'tenant', 'list').stdout
     house.cli('tenant', 'resume', 'bois')
     house.bois.close()

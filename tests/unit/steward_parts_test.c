@@ -322,7 +322,7 @@ static void bodies(void **state) {
     } rows[] = {
         {"{\"name\":\"acme\",\"hosts\":[\"a.example\"]}", true, NULL},
         {"{\"name\":\"acme\",\"hosts\":[\"a.example\",\"b.example\"],\"title\":\"É\",\"modules\":[\"crm\",\"docs\"],\"region\":\"fr\","
-         "\"quota\":1}",
+         "\"quota\":1048577}",
          true, NULL},
         {"{\"title\":\"\"}", false, NULL},
         {"{\"modules\":[]}", false, NULL},
@@ -344,6 +344,7 @@ static void bodies(void **state) {
         {"{\"region\":\"\"}", false, "region"},
         {"{\"region\":\"FR\"}", false, "region"},
         {"{\"quota\":0}", false, "quota"},
+        {"{\"quota\":1048575}", false, "quota"},
         {"{\"quota\":-1}", false, "quota"},
         {"{\"quota\":1.5}", false, "quota"},
         {"{\"quota\":9223372036854775807}", false, "quota"},
@@ -359,7 +360,7 @@ static void bodies(void **state) {
         struct act_problem problem = {0};
         bool taken = act_read(rows[i].body, strlen(rows[i].body), rows[i].creating, &act, &problem);
         if (taken != !rows[i].field || (!taken && strcmp(problem.field, rows[i].field) != 0)) fail_msg("%s", rows[i].body);
-        if (act.set & ACT_QUOTA && taken) assert_int_equal(act.quota_bytes, 4096);
+        if (act.set & ACT_QUOTA && taken) assert_int_equal(act.quota_bytes, 1048576 + 4096);
         if (act.set & ACT_MODULES && taken && rows[i].creating) assert_string_equal(act.modules, "crm,docs");
     }
 }

@@ -258,12 +258,12 @@ static void the_answer_is_the_supervisors(void **state) {
 static void create_shows_the_code(void **state) {
     (void)state;
     snprintf(heard.answer.code, sizeof heard.answer.code, "ABCDE-FGHJK-MNPQR-STVWX");
-    assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants", "{\"name\":\"neu\",\"hosts\":[\"neu.example\"],\"quota\":4097}"), 201);
+    assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants", "{\"name\":\"neu\",\"hosts\":[\"neu.example\"],\"quota\":1048577}"), 201);
     assert_non_null(strstr(text, "\"enrolment_code\": \"ABCDE-FGHJK-MNPQR-STVWX\""));
     assert_non_null(strstr(text, "Location: /v1/tenants/neu\r\n"));
     assert_string_equal(heard.act.name, "neu");
     assert_int_equal(heard.act.set, ACT_HOSTS | ACT_QUOTA);
-    assert_int_equal(heard.act.quota_bytes, 8192);
+    assert_int_equal(heard.act.quota_bytes, 1048576 + 4096);
     heard.acts = 0;
     assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants", "{\"name\":\"neu\"}"), 422);
     assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants", NULL), 422);

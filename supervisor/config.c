@@ -375,11 +375,11 @@ static int finish_duty(cfg_t *cfg, cfg_opt_t *opt) {
 
 /* --- the file --- */
 
-/* A copy with blanks for comments, since libconfuse counts their lines twice. NULL with the error told: a NUL byte, or a `${`, for which
- * libconfuse would put in what the environment says. */
+/* A copy with blanks for comments, since libconfuse counts their lines twice. NULL with the error told: a NUL byte, a `${`, for which
+ * libconfuse would put in what the environment says, or a brace that the end of the file closes, as it would let it: the file was cut. */
 static char *without_comments(const char *file, const char *text, size_t size, char *error) {
     char *copy = malloc(size + 1), quote = '\0';
-    int line = 1;
+    int line = 1, opened = 0, depth = 0;
     bool comment = false, escaped = false;
     for (size_t i = 0; copy && i < size; i++) {
         char c = text[i];
@@ -395,6 +395,8 @@ static char *without_comments(const char *file, const char *text, size_t size, c
             return NULL;
         }
         copy[i] = comment ? ' ' : c;
+        if (!quote && copy[i] == '{' && depth++ == 0) opened = line;
+        if (!quote && copy[i] == '}') depth--;
         if (comment || escaped)
             escaped = false;
         else if (quote && c == '\\')
@@ -403,7 +405,10 @@ static char *without_comments(const char *file, const char *text, size_t size, c
             quote = quote ? '\0' : c;
     }
     if (!copy) snprintf(error, CONFIG_ERROR_MAX, "%s: %s", file, strerror(errno));
-    return copy;
+    if (!copy || quote || depth <= 0) return copy;
+    snprintf(error, CONFIG_ERROR_MAX, "%s:%d: this brace is not closed", file, opened);
+    free(copy);
+    return NULL;
 }
 
 static bool run_confuse(char *text, size_t size) {

@@ -136,6 +136,8 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"listener \"127.0.0.1:1\" {\n kind = tls\n proxy = yes }", "c:3: proxy: expected true or false"},
         {"listener \"127.0.0.1:1\" {\n kind = tls\n proxy = true\n from = {\"10.1.0.0/8\"} }", "c:4: from: expected a network"},
         {"listener \"127.0.0.1:1\" { kind = tls proxy = true from = { ::/129 } }", "c:1: from: expected a network"},
+        {"region = a\nlistener \"127.0.0.1:1\" {\n kind = tls\n", "c:2: this brace is not closed"},
+        {"allow_missing = {mdwe", "c:1: this brace is not closed"},
         {"listener \"127.0.0.1:1\" { kind = tls proxy = true }", "c:1: listener \"127.0.0.1:1\": proxy = true and from go together"},
         {"listener \"127.0.0.1:1\" { kind = tls from = { ::1 } }", "c:1: listener \"127.0.0.1:1\": proxy = true and from go together"},
         {"listener \"127.0.0.1:1\" { kind = tls acme = \"http://a/\" }", "c:1: listener \"127.0.0.1:1\": acme needs kind = http"},

@@ -41,7 +41,8 @@ static int help(void) {
     puts("cloison [-S DIR] [--json] VERB ...   talks to the sockets in DIR, " RUN_DIR " by default; see cloison(1)\n");
     for (int i = 0; i < VERBS; i++)
         if (verbs[i].arguments)
-            printf("  %s%s%s %s\n", verbs[i].group ? verbs[i].group : "", verbs[i].group ? " " : "", verbs[i].name, verbs[i].arguments);
+            printf("  %s%s%s%s%s\n", verbs[i].group ? verbs[i].group : "", verbs[i].group ? " " : "", verbs[i].name,
+                   *verbs[i].arguments ? " " : "", verbs[i].arguments);
     return CLI_DONE;
 }
 

@@ -65,7 +65,7 @@ void show_head(const json_t *status, FILE *out, const char *line_end) {
             table_time(show_number(status, "started"), since), (long long)show_number(status, "tenant_count"),
             (long long)show_number(status, "workers"), (long long)show_number(status, "max_workers"),
             (long long)show_number(status, "evictions"), line_end);
-    fprintf(out, "walls: %s; ledger: %lld lines, %lld gaps; router started %lld times, steward %lld%s",
+    fprintf(out, "walls: %s; ledger: %lld lines, %lld gaps; starts of the router: %lld, of the steward: %lld%s",
             json_is_true(json_object_get(status, "posture_holds")) ? "all that is demanded hold"
                                                                    : "SOMETHING DEMANDED IS MISSING, see `cloison posture`",
             (long long)show_number(ledger, "lines"), (long long)show_number(ledger, "gaps"),
@@ -121,7 +121,25 @@ int cli_list(const struct cli *cli, int argc, char **argv) {
     return CLI_DONE;
 }
 
-/* A value in words: times by their keys, lists and objects in one line. */
+/* Lists and objects in one line: `a b`, `2xx 5, 5xx 0`. */
+static void print_plain(const json_t *value, const char *before) {
+    const char *key, *comma = "";
+    json_t *inner;
+    size_t i;
+    fputs(before, stdout);
+    json_array_foreach(value, i, inner) print_plain(inner, i ? " " : "");
+    json_object_foreach((json_t *)value, key, inner) {
+        printf("%s%s", comma, key);
+        print_plain(inner, " ");
+        comma = ", ";
+    }
+    if (json_is_string(value))
+        fputs(json_string_value(value), stdout);
+    else if (!json_is_array(value) && !json_is_object(value))
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+}
+
+/* A value in words: times by their keys. */
 static void print_member(const char *key, const json_t *value) {
     static const char *const times[] = {"created", "since", "cert_expires", "throttled_until"};
     char text[32];
@@ -136,7 +154,7 @@ static void print_member(const char *key, const json_t *value) {
     else if (is_time)
         printf("%s UTC\n", table_time(json_integer_value(value), text));
     else {
-        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+        print_plain(value, "");
         putchar('\n');
     }
 }
@@ -144,7 +162,8 @@ static void print_member(const char *key, const json_t *value) {
 int cli_show(const struct cli *cli, int argc, char **argv) {
     char path[128];
     struct client_answer answer;
-    if (argc != 1 || !name_is_tenant(argv[0])) return cli_usage("tenant show: the NAME of a tenant is wanted");
+    if (argc != 1) return cli_usage("tenant show: one NAME is wanted");
+    if (!name_is_tenant(argv[0])) return cli_usage("tenant show: %s is not the name of a tenant", argv[0]);
     snprintf(path, sizeof path, "/v1/tenants/%s", argv[0]);
     int status = show_get(cli, path, &answer);
     if (status != CLI_DONE) return status;

@@ -24,7 +24,7 @@ WORKER_LINK := -static-pie
 ALLOCATOR   := -ljemalloc_pic
 PIE         := -pie
 else
-HARDEN += -fsanitize=$(SAN) -fno-omit-frame-pointer -DCLOISON_SANITIZED
+HARDEN += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCLOISON_SANITIZED
 WORKER_LINK := -pie
 PIE         := -pie
 ALLOCATOR   :=

@@ -29,7 +29,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { BIND_TRIES = 100 }; /* 50 ms apart */
 
 enum { FDS = 262144, PATH_ROOM = PATH_BYTES_MAX + 32 };
 
@@ -87,7 +90,11 @@ static void open_sockets(void) {
     static struct listeners opened;
     const struct config *c = &house.config;
     const char *which;
-    if (!listeners_change(&none, c, &opened, &which)) log_fatal("listener %s: %s", which, strerror(errno));
+    /* The router of a supervisor that was killed holds the ports until it has followed it. */
+    for (int tries = 0; !listeners_change(&none, c, &opened, &which); tries++) {
+        if (errno != EADDRINUSE || tries == BIND_TRIES) log_fatal("listener %s: %s", which, strerror(errno));
+        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    }
     house.listeners = opened;
     house.status_socket = listener_unix(within(c->run_dir, "status.sock"), c->duty[DUTY_viewer].id, 0660);
     if (house.status_socket < 0) die("status.sock");

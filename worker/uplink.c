@@ -130,7 +130,9 @@ static void lock(void) {
 }
 
 static void profile_take(const struct message_start *profile) {
+    uint32_t enrolled = self.profile.enrolled; /* the supervisor may have said this before it heard of it */
     self.profile = *profile;
+    self.profile.enrolled |= enrolled;
     store_resize(self.store, profile->quota_bytes); /* not under what is used: then the old ceiling stays until there is room */
     web_profile_changed();
 }

@@ -41,7 +41,8 @@ struct exchange {
     char cookie[256], seen[256], retry[16];
 };
 static struct exchange now;
-static bool client_gone, permits = true;
+static bool client_gone, permits = true, disk_full;
+static void (*permit)(void *); /* asked for last */
 static int enrolled_told, plain_told = -1, asked, done;
 
 void respond_json(struct exchange *x, int status, json_t *body) {
@@ -75,10 +76,20 @@ struct exchange *exchange_held(uint64_t number) {
     assert_int_equal(number, 7);
     return client_gone ? NULL : &now;
 }
-void uplink_enrolled(void) { enrolled_told++; }
+enum store_result exchange_commit(void) {
+    if (!disk_full) return store_commit(self.store);
+    store_abort(self.store);
+    return STORE_FULL;
+}
+/* A supervisor that knows of the enrolment never takes another: what the tenant opens on must be there by then. */
+void uplink_enrolled(void) {
+    assert_true(store_commits(self.store) > 0 && store_count(self.store, STORE_USERS) == 1 && !store_dirty(self.store));
+    enrolled_told++;
+}
 void uplink_plain(bool wanted) { plain_told = wanted; }
 void uplink_want_permit(void (*granted)(void *), void *argument) {
     asked++;
+    permit = granted;
     if (permits) granted(argument);
 }
 void uplink_permit_done(void) { done++; }
@@ -131,7 +142,7 @@ static int fresh(void **state) {
     sha256(normal, ENROL_CODE_CHARS, self.profile.enrol_hash);
     self.profile.enrolled = 0;
     self.profile.https_port = 8443;
-    client_gone = false;
+    client_gone = disk_full = false;
     permits = true;
     enrolled_told = asked = done = 0;
     lockout_pass(2 * 3600);
@@ -285,11 +296,29 @@ static void enrolment_cut_short(void **state) {
             snprintf(body, sizeof body, "{\"recovery_kit\":\"%s\"}", kit);
             assert_int_equal(post("/api/v1/session", body), 401);
         }
-        assert_int_equal(enrolled_told, 1);
+        assert_int_equal(enrolled_told, way == 3 ? 0 : 1);
         assert_int_equal(log_in_as("anna", password), 200);
+        assert_int_equal(enrolled_told, 1);
         assert_int_equal(store_count(self.store, STORE_USERS), 1);
         restart();
         assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 200);
+    }
+}
+
+/* The capsule has its blocks, the store finds none: nobody is told, and the same again succeeds, in this worker or in the next. */
+static void enrolment_on_a_full_disk(void **state) {
+    (void)state;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        fresh(NULL);
+        disk_full = true;
+        assert_int_equal(enrol_as("anna", password), 507);
+        assert_int_equal(enrolled_told, 0);
+        assert_int_equal(self.profile.enrolled, 0);
+        disk_full = false;
+        if (stopped) restart();
+        assert_int_equal(enrol_as("anna", password), 201);
+        assert_int_equal(enrolled_told, 1);
+        assert_int_equal(log_in_as("anna", password), 200);
     }
 }
 
@@ -430,6 +459,35 @@ static void tokens(void **state) {
         strcpy(bearer_field, malformed[i]);
         assert_int_equal(with_token(HTTP_GET, "/api/v1/session", NULL), 401);
     }
+}
+
+static const char *new_token(const char *scopes, char id[64], char bearer[256]) {
+    char body[128];
+    snprintf(body, sizeof body, "{\"name\":\"t\",\"scopes\":[%s],\"expires\":null}", scopes);
+    assert_int_equal(with_cookie(HTTP_POST, "/api/v1/tokens", body), 201);
+    snprintf(id, 64, "/api/v1/tokens/%s", text("id"));
+    snprintf(bearer, 256, "Bearer %s", text("token"));
+    return bearer;
+}
+
+/* A token that may only read must not cut off the others. */
+static void tokens_end_themselves(void **state) {
+    (void)state;
+    char reader_id[64], other_id[64], admin_id[64], reader[256], other[256], admin[256];
+    assert_int_equal(enrol_as("anna", password), 201);
+    assert_int_equal(log_in_as("anna", password), 200);
+    new_token("\"read\"", reader_id, reader);
+    new_token("\"read\",\"write\"", other_id, other);
+    new_token("\"admin\"", admin_id, admin);
+    strcpy(bearer_field, reader);
+    assert_int_equal(with_token(HTTP_DELETE, other_id, NULL), 403);
+    strcpy(bearer_field, other);
+    assert_int_equal(with_token(HTTP_DELETE, reader_id, NULL), 403);
+    assert_int_equal(with_token(HTTP_DELETE, other_id, NULL), 204); /* itself */
+    strcpy(bearer_field, admin);
+    assert_int_equal(with_token(HTTP_DELETE, reader_id, NULL), 204);
+    strcpy(bearer_field, reader);
+    assert_int_equal(with_token(HTTP_GET, "/api/v1/session", NULL), 401);
 }
 
 static void password_change(void **state) {
@@ -597,6 +655,29 @@ static void lockout_answers(void **state) {
     assert_int_equal(post("/api/v1/session", body_of("anna", "wrong", false)), 401); /* counted anew */
 }
 
+/* Many tries at once, sent before the first has failed, are no way around the delay. */
+static void delays_hold_for_many_at_once(void **state) {
+    (void)state;
+    assert_int_equal(enrol_as("anna", password), 201);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(post("/api/v1/session", body_of("anna", "wrong", false)), 401);
+    lockout_pass(2);
+    permits = false; /* the first waits for its permit */
+    begin(HTTP_POST);
+    request.body = (const uint8_t *)body_of("anna", "one", false);
+    request.body_size = strlen((const char *)request.body);
+    route_of(HTTP_POST, "/api/v1/session")->handle(&now, &request);
+    assert_int_equal(now.status, 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(post("/api/v1/session", body_of("anna", "two", false)), 429);
+    clear();
+    permits = true;
+    permit(NULL);
+    while (now.status == 0)
+        event_base_loop(self.base, EVLOOP_ONCE);
+    assert_int_equal(now.status, 401);
+}
+
 static void many_sessions(void **state) {
     (void)state;
     uint8_t secret[KEY_BYTES], first[KEY_BYTES];
@@ -674,11 +755,14 @@ int main(void) {
         cmocka_unit_test(unicode),
         cmocka_unit_test_setup(cookies_outlive_the_worker, fresh),
         cmocka_unit_test_setup(tokens, fresh),
+        cmocka_unit_test_setup(tokens_end_themselves, fresh),
+        cmocka_unit_test_setup(enrolment_on_a_full_disk, fresh),
         cmocka_unit_test_setup(password_change, fresh),
         cmocka_unit_test_setup(kits, fresh),
         cmocka_unit_test_setup(foreign_pages, fresh),
         cmocka_unit_test_setup(delays_grow, fresh),
         cmocka_unit_test_setup(lockout_answers, fresh),
+        cmocka_unit_test_setup(delays_hold_for_many_at_once, fresh),
         cmocka_unit_test_setup(many_sessions, fresh),
         cmocka_unit_test_setup(is_fast, fresh),
         cmocka_unit_test_setup(no_permit, fresh), /* the last: jobs wait */

@@ -186,6 +186,11 @@ static void get_tokens(struct exchange *x, struct request *r) {
         answer_errno(x, ENOMEM);
 }
 
+/* A token without the right ends none but itself: one that may only read must not cut off the others. */
+static bool may_end(const struct request *r, const uint8_t id[ID_BYTES]) {
+    return r->session->kind == SLOT_SESSION || r->session->rights & RIGHT_ADMIN || memcmp(id, r->session->slot, ID_BYTES) == 0;
+}
+
 static void delete_token(struct exchange *x, struct request *r) {
     uint8_t id[ID_BYTES];
     struct slot slot;
@@ -193,6 +198,10 @@ static void delete_token(struct exchange *x, struct request *r) {
     if (ulid_parse(r->segment[0].data, r->segment[0].size, id))
         for (size_t i = 0; !found && capsule_slot(self.capsule, i, &slot); i++)
             found = memcmp(slot.id, id, ID_BYTES) == 0 && may_see(r, &slot);
+    if (found && !may_end(r, id)) {
+        respond_problem(x, 403, "rights", "A token ends no other one.", NULL, 0);
+        return;
+    }
     int error = found ? session_end(id) : ENOENT;
     if (error == ENOENT) {
         respond_problem(x, 404, "not-found", "There is no such token.", NULL, 0);
@@ -249,11 +258,14 @@ static void put_plain_socket(struct exchange *x, struct request *r) {
     answer_plain_socket(x, wanted);
 }
 
+void account_enrolled(void) {
+    if (self.profile.enrolled) return;
+    uplink_enrolled();
+    self.profile.enrolled = 1;
+}
+
 void account_unsealed(void) {
-    if (!self.profile.enrolled) {
-        uplink_enrolled();
-        self.profile.enrolled = 1;
-    }
+    if (store_count(self.store, STORE_USERS) > 0) account_enrolled(); /* it was cut short before that could be said */
     uplink_plain(plain_socket_wanted());
 }
 

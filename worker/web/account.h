@@ -28,3 +28,6 @@ int account_start(void);
 
 /* Called by tenant_unseal() when the store has its keys: tells the supervisor the tenant's own switches. */
 void account_unsealed(void);
+
+/* The administrator is on the disk: tells the supervisor, once. */
+void account_enrolled(void);

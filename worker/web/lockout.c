@@ -60,6 +60,17 @@ unsigned lockout_wait(const uint8_t locator[ID_BYTES], const uint8_t peer[16]) {
     return a > b ? a : b;
 }
 
+static void begin(struct row *table, const uint8_t key[ID_BYTES], uint32_t free_tries) {
+    struct row *r = place(table, key, false);
+    if (r && r->failures >= free_tries) r->last = now();
+}
+
+void lockout_begin(const uint8_t locator[ID_BYTES], const uint8_t peer[16]) {
+    uint8_t source[ID_BYTES];
+    begin(logins, locator, LOGIN_FREE);
+    if (source_key(peer, source)) begin(sources, source, SOURCE_FREE);
+}
+
 static void fail(struct row *table, const uint8_t key[ID_BYTES]) {
     struct row *r = place(table, key, true);
     r->last = now();

@@ -10,6 +10,8 @@ enum { LOCKOUT_LAST_SECONDS = 60 };
 
 /* Seconds to wait before another try with this login from this source; 0 = go on. At most LOCKOUT_LAST_SECONDS. */
 unsigned lockout_wait(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);
+/* A try begins: as long as its end is not known, the next one waits as after a wrong one. Else many at once would be as one. */
+void lockout_begin(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);
 void lockout_failed(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);
 void lockout_forgive(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);
 

@@ -5,6 +5,7 @@
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "../uplink.h"
+#include "account.h"
 #include "fields.h"
 #include "lockout.h"
 #include "login_text.h"
@@ -138,10 +139,19 @@ static void begin_session(struct exchange *x, const struct slot *slot) {
     secret_wipe(secret, sizeof secret);
 }
 
+/* Whoever knows of the enrolment refuses another: so the record it rests on is on the disk before anybody is told. */
+static enum store_result keep_user(const struct slot *slot, const char *login) {
+    enum store_result result = ensure_user(slot, login);
+    if (result != STORE_OK || self.profile.enrolled) return result;
+    result = exchange_commit();
+    if (result == STORE_OK) account_enrolled();
+    return result;
+}
+
 /* Opens the tenant with what a slot gave. false: answered. login: NULL where the client named none. */
 static bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login) {
     enum store_result result = STORE_IO;
-    if (tenant_unseal(tmk)) result = login ? ensure_user(slot, login) : STORE_OK;
+    if (tenant_unseal(tmk)) result = login ? keep_user(slot, login) : STORE_OK;
     if (result == STORE_OK) return true;
     if (x && result == STORE_MISSING)
         answer_wrong(x);
@@ -260,6 +270,7 @@ static void log_in_by_password(struct exchange *x, const struct request *r, json
     char password[PASSWORD_MAX + 1];
     memcpy(a.peer, r->peer, sizeof a.peer);
     if (read_login(x, object, false, &a, password) && !answer_wait(x, lockout_wait(a.locator, a.peer))) {
+        lockout_begin(a.locator, a.peer);
         capsule_login_salt(self.capsule, a.locator, a.salt);
         stretch(x, &a, password);
     }

@@ -107,6 +107,7 @@ static void begin(struct exchange *x, struct change *c, const char *old) {
         stretch_new(x, c);
         return;
     }
+    lockout_begin(c->locator, c->peer);
     capsule_login_salt(self.capsule, c->locator, c->salt);
     int error = password_thread_submit(old, c->salt, old_stretched, c);
     if (!error) return;

@@ -35,7 +35,10 @@ static struct census take_census(const struct supervisor *h, uint64_t now) {
         c.alive += life_alive(&t->life);
         c.waiting += t->queued;
         c.leaving += t->life.state == LIFE_DRAINING || t->life.state == LIFE_KILLED;
-        uint64_t rank = life_ready(&t->life) ? room_rank(t->life.state == LIFE_SEALED, tenant_idle(t, now)) : 0;
+        bool sealed = t->life.state == LIFE_SEALED;
+        /* To a sealed one nobody has shown a credential: its connections are anybody's. */
+        uint64_t idle = sealed ? now - t->life.ready_at : tenant_idle(t, now);
+        uint64_t rank = life_ready(&t->life) ? room_rank(sealed, idle) : 0;
         if (rank <= best) continue;
         best = rank;
         c.victim = t;

@@ -1,5 +1,5 @@
-/* How many workers run at once (max_workers): who waits, and who goes to make room. Idle sealed ones go first, so that a scanner that
- * wakes everybody ends nobody's session; one that has connections never goes. */
+/* How many workers run at once (max_workers): who waits, and who goes to make room. Sealed ones go first, so that a scanner that wakes
+ * everybody ends nobody's session, and whether or not they have connections, so that it keeps nobody out either. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 struct supervisor;
 struct tenant;
 
-enum { ROOM_IDLE_MS = 2000 /* a worker with traffic within this is not idle */ };
+enum { ROOM_IDLE_MS = 2000 /* a worker with traffic within this is not idle, a sealed one that is younger does not go */ };
 
 /* How readily a worker goes: 0 = not at all; the greatest goes first. Pure. */
 uint64_t room_rank(bool sealed, uint64_t idle_ms);

@@ -22,6 +22,7 @@
 
 enum {
     LOST_MS = 500,        /* from the end of the channel to the news of the death */
+    CONNECTED_MS = 90000, /* longer than a worker keeps a connection on which nothing is asked */
     SAVE_AGAIN_MS = 5000, /* when the registry could not be written */
     PATH_ROOM = PATH_BYTES_MAX + 64,
 };
@@ -387,11 +388,13 @@ void tenant_allow_plain(struct tenant *t) {
 /* ---- time ---- */
 
 uint64_t tenant_idle(const struct tenant *t, uint64_t now) {
-    if (!t->page || !life_ready(&t->life) || atomic_load(&t->page->value[COUNTER_connections])) return 0;
+    if (!t->page || !life_ready(&t->life)) return 0;
     uint64_t last = atomic_load(&t->page->value[COUNTER_last_activity]);
     last = last > now / 1000 ? now : last * 1000; /* its own word: never more than now */
     if (last < t->life.ready_at) last = t->life.ready_at;
-    return now > last ? now - last : 0;
+    uint64_t idle = now > last ? now - last : 0;
+    /* Its connections keep it awake while they may be those of its users; a worker closes them long before, when nothing is asked. */
+    return idle < CONNECTED_MS && atomic_load(&t->page->value[COUNTER_connections]) ? 0 : idle;
 }
 
 void tenant_tick(struct tenant *t, uint64_t now) {

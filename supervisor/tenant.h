@@ -80,7 +80,7 @@ void tenant_open_plain(struct tenant *tenant);
 /* Its group is the configuration's again. */
 void tenant_allow_plain(struct tenant *tenant);
 
-/* Ms without traffic; 0 = it has some, or runs no worker. */
+/* Ms without traffic of users: requests with a credential. 0 = there is some, or connections that may be about to, or no worker. */
 uint64_t tenant_idle(const struct tenant *tenant, uint64_t now);
 
 void tenant_tick(struct tenant *tenant, uint64_t now);

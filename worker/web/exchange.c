@@ -106,6 +106,11 @@ void exchange_body(struct exchange *x, bool (*piece)(struct exchange *, void *ar
     x->sink = argument;
 }
 
+/* Only those who have shown a credential keep a worker awake: no probe of its health, no scanner, no guesser of passwords. */
+static void note_activity(const struct exchange *x) {
+    if (x->request.session) gauge(COUNTER_last_activity, clock_ms() / 1000);
+}
+
 /* ---- the body ---- */
 
 /* The handler has returned: it has answered, or keeps the exchange. */
@@ -162,6 +167,7 @@ static void take_piece(struct exchange *x, const uint8_t *bytes, size_t size) {
     x->body_received += size;
     if (x->body_received - x->body_mark >= BODY_PIECE) {
         x->body_mark = x->body_received;
+        note_activity(x);
         x->body_since_ms = clock_ms();
     }
     if (x->responded || size == 0) return;
@@ -217,12 +223,6 @@ static bool feed(struct connection *c, struct exchange *x) {
 
 /* ---- the head ---- */
 
-static void count_arrival(const struct exchange *x) {
-    count(COUNTER_inflight, 1);
-    /* A probe of its health does not keep a worker awake. */
-    if (!slice_equals(x->head.path, "/api/v1/health")) gauge(COUNTER_last_activity, clock_ms() / 1000);
-}
-
 static void begin_body(struct connection *c, struct exchange *x) {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     x->phase = EXCHANGE_BODY;
@@ -256,8 +256,9 @@ static void exchange_begin(struct connection *c, struct exchange *x) {
     x->request.session = NULL;
     memcpy(x->request.peer, c->peer, sizeof c->peer);
     x->request.plain = c->plain;
-    count_arrival(x);
+    count(COUNTER_inflight, 1);
     if (!exchange_admit(x)) return;
+    note_activity(x);
     if (x->body_done && !(x->route->flags & ROUTE_STREAMED))
         handle_whole(x, (const uint8_t *)"", 0);
     else

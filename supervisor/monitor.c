@@ -15,6 +15,7 @@ enum {
     SERVICE_BOUND = 32 << 20, /* all that one restart of a house of TENANTS_MAX says, and as much again */
     WORKER_BOUND = 256 << 10,
     MINUTE_MS = 60000,
+    LATE_PER_MINUTE = 64,
 };
 
 /* One message while it is heard. A handler that keeps fd sets it to -1. */
@@ -172,16 +173,16 @@ static const struct {
     {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
 };
 enum { RULES = sizeof worker_rules / sizeof *worker_rules };
-_Static_assert((int)RULES <= (int)TENANT_RULES, "a count for each rule");
+_Static_assert((int)RULES + 1 <= (int)TENANT_RULES, "a count for each rule, and one for what is late");
 
-static bool too_many(struct tenant *t, size_t rule) {
+static bool too_many(struct tenant *t, size_t rule, uint32_t per_minute) {
     uint64_t now = clock_ms();
     if (now - t->said_at >= MINUTE_MS) {
         t->said_at = now;
-        for (size_t i = 0; i < RULES; i++)
+        for (size_t i = 0; i <= RULES; i++)
             t->said[i] = 0;
     }
-    return ++t->said[rule] > worker_rules[rule].per_minute;
+    return ++t->said[rule] > per_minute;
 }
 
 static void hear_worker(struct tenant *t, struct heard *h) {
@@ -190,13 +191,16 @@ static void hear_worker(struct tenant *t, struct heard *h) {
         tenant_fail(t, "speaks for another");
         return;
     }
-    if (head->generation < t->life.generation) return; /* late: of a dead one */
+    if (head->generation < t->life.generation) { /* late: of a dead one */
+        if (too_many(t, RULES, LATE_PER_MINUTE)) tenant_fail(t, "talks too much");
+        return;
+    }
     size_t i = 0;
     while (i < RULES && worker_rules[i].type != head->type)
         i++;
     if (i == RULES || !(worker_rules[i].states >> t->life.state & 1))
         tenant_fail(t, "said what is not allowed now");
-    else if (too_many(t, i))
+    else if (too_many(t, i, worker_rules[i].per_minute))
         tenant_fail(t, "talks too much");
     else
         worker_rules[i].handle(t, h);

@@ -80,6 +80,8 @@ static void misbehave(const uint8_t layer[64]) {
             say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
     for (int i = 0; is("lie-flood") && i < 200; i++)
         say(MESSAGE_WORKER_STATE, WORKER_SERVING, -1);
+    for (int i = 0; is("lie-late") && i < 200; i++)
+        say_as(MESSAGE_WORKER_STATE, WORKER_SERVING, -1, profile.head.tenant, profile.head.generation - 1);
     if (is("lie-mute")) close(JAIL_CHANNEL);
 }
 
@@ -344,7 +346,7 @@ static void a_worker_without_its_walls_does_not_serve(void **state) {
 static void a_lying_worker_ends_and_nobody_else(void **state) {
     (void)state;
     static const char *const names[] = {"lie-type",  "lie-size",   "lie-twice",  "lie-tenant", "lie-future", "lie-csr",
-                                        "lie-chain", "lie-permit", "lie-greedy", "lie-flood",  "lie-mute"};
+                                        "lie-chain", "lie-permit", "lie-greedy", "lie-flood",  "lie-late",   "lie-mute"};
     pid_t well = tenant("well")->process.pid;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_int_equal(create(names[i]), ACT_DONE);

@@ -107,6 +107,19 @@ static bool birthday_read(const char *s, int omit_year, char out[16]) {
     return true;
 }
 
+/* All texts of a property that may come several times, one a line. */
+static json_t *lines_of(const json_t *list) {
+    struct text out = {0};
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *line = json_array_get(list, i);
+        if (i) text_char(&out, '\n');
+        text_add(&out, json_string_value(line), json_string_length(line));
+    }
+    json_t *value = out.failed ? NULL : json_stringn(out.data ? out.data : "", out.size);
+    text_free(&out);
+    return value;
+}
+
 static json_t *address_of(const struct vcard *v) {
     if (!json_object_get(v->found, "ADR")) return NULL;
     return json_pack("{s:o,s:o,s:o,s:o}", "street", JOINED(v, "ADR", "\n", 0, 1, 2), "city", JOINED(v, "ADR", ", ", 3, 4), "postcode",
@@ -128,6 +141,7 @@ static bool company_of(const struct vcard *v, json_t *record) {
 
 static bool contact_of(const struct vcard *v, json_t *record) {
     const char *fn = found(v, "FN");
+    const json_t *notes = json_object_get(v->found, "NOTE");
     char birthday[16];
     bool fine = set_new(record, "family_name", json_string(part(v, "N", 0))) && set_new(record, "given_name", JOINED(v, "N", " ", 1, 2));
     /* A card without N has only how the name is written: no guess is made which part is which. */
@@ -138,7 +152,7 @@ static bool contact_of(const struct vcard *v, json_t *record) {
         fine = set_new(record, "birthday", json_string(birthday));
     return fine && set_new(record, "company", json_string(part(v, "ORG", 0))) && set(record, "title", json_object_get(v->found, "TITLE")) &&
            set(record, "emails", json_object_get(v->found, "EMAIL")) && set(record, "phones", json_object_get(v->found, "TEL")) &&
-           set(record, "notes", json_object_get(v->found, "NOTE"));
+           (!notes || set_new(record, "notes", lines_of(notes)));
 }
 
 static json_t *record_of(const struct vcard *v) {
@@ -229,6 +243,7 @@ static bool property(struct vcard *v, const struct vcard_line *l) {
         size_t skip = tel ? 4 : mail ? 7 : 0;
         return collect(v, l, vcard_text(l->value + skip, l->value_size - skip, 0, NULL));
     }
+    if (known[i].how == MORE_LINES) return collect(v, l, vcard_text(l->value, l->value_size, 0, NULL)); /* joined at the end, once */
     if (known[i].how == PARTS) return old || set_new(v->found, l->name, vcard_parts(l->value, l->value_size, ';'));
     if (known[i].how == PARTS_LIST) {
         json_t *parts = vcard_parts(l->value, l->value_size, ',');
@@ -237,11 +252,6 @@ static bool property(struct vcard *v, const struct vcard_line *l) {
         return fine;
     }
     json_t *text = vcard_text(l->value, l->value_size, 0, NULL);
-    if (old && known[i].how == MORE_LINES && text) {
-        json_t *both = json_sprintf("%s\n%s", json_string_value(old), json_string_value(text));
-        json_decref(text);
-        return set_new(v->found, l->name, both);
-    }
     if (old) return json_decref(text), true;
     return set_new(v->found, l->name, text);
 }

@@ -119,6 +119,7 @@ def test_a_contact_is_made_changed_and_deleted(browser, house):
     page.fill(given_name=nasty, family_name='Dürr', emails='zoe@exemple.fr\nz@exemple.fr', address__city='Évry')
     page.submit()
     page.wait(lambda: page.text('h1') == f'Dürr {nasty}')  # shown as text, never as markup
+    assert browser.title == 'Contacts – Cloison'  # the browser's history keeps titles
     page.wait(lambda: page.text('#notice') == 'Enregistré.')
     page.fill(title='Présidente', notes='')
     page.submit()

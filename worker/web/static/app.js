@@ -33,7 +33,8 @@ function h(tag, attributes = {}, ...children) {
 
 function show(...children) {
   main.replaceChildren(...children);
-  document.title = `${main.querySelector('h1').textContent} – Cloison`;
+  const heading = main.querySelector('h1');
+  document.title = `${heading.dataset.title ?? heading.textContent} – Cloison`;
   (main.querySelector('[data-first]') ?? main).focus({ preventScroll: true });
   scrollTo(0, 0);
 }
@@ -196,7 +197,7 @@ async function recordPage(kind, id) {
     },
   }, t('remove'));
   show(
-    h('h1', {}, isNew ? t('new') : kinds[kind].title(record)),
+    h('h1', { 'data-title': t(kind) }, isNew ? t('new') : kinds[kind].title(record)), // the browser's history keeps titles: no name
     form(kinds[kind].fields.map((f, i) => input(f, { value: value(record, f), required: kinds[kind].required.includes(f), 'data-first': isNew && i === 0 })), t('save'), async data => {
       try {
         const patch = patchOf(data, kind, isNew);

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-/*
- * The version of a new record is the store's to give (one more than any deleted record of the table had), yet it is part of the bytes:
- * this is what the last one had less one, which is right unless a deletion was undone. The store's answer is what counts.
- */
-static uint64_t floor_of[KIND_COUNT];
-
 enum store_result catalog_get(enum kind kind, const uint8_t id[ID_BYTES], struct record *r) {
     const uint8_t *value;
     size_t size;
@@ -45,34 +39,23 @@ static enum store_result put_entry(enum kind kind, const struct draft *d) {
     return index_put(self.store, kind_table[kind].table, &d->key, d->summary.data, d->summary.size);
 }
 
-/* One round: writes r with the version it has now; *version is the one it should have had. The store refuses a write alone when it is full,
- * so the index entry, which can be taken out again on a full store, goes first. */
-static enum store_result add_once(const struct record *r, struct draft *d, uint64_t expected, uint64_t *version) {
-    if (!draft_make(d, r)) return STORE_MEMORY;
+/* The store refuses a write alone when it is full, so the index entry, which can be taken out again on a full store, goes first. */
+static enum store_result add(const struct record *r, const struct draft *d) {
+    uint64_t version;
     enum store_result result = put_entry(r->kind, d);
     if (result != STORE_OK) return result;
-    result = put_record(r, d, expected, version);
+    result = put_record(r, d, 0, &version);
+    if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
     if (result != STORE_OK) index_delete(self.store, kind_table[r->kind].table, &d->key);
     return result;
 }
 
 enum store_result catalog_add(struct record *r, struct text *out) {
     struct draft draft = {.out = out, .start = out->size};
-    uint64_t version;
     record_time(r->created);
     memcpy(r->modified, r->created, sizeof r->modified);
-    r->version = floor_of[r->kind] + 1;
-    enum store_result result = add_once(r, &draft, 0, &version);
-    if (result == STORE_OK && version != r->version) {
-        floor_of[r->kind] = version - 1;
-        r->version = version + 1;
-        uint64_t first = version;
-        result = add_once(r, &draft, first, &version);
-        if (result != STORE_OK)
-            store_delete(self.store, kind_table[r->kind].table, r->id, first);
-        else if (version != r->version)
-            result = STORE_BROKEN; /* a store that does not count */
-    }
+    r->version = store_new_version(self.store, kind_table[r->kind].table);
+    enum store_result result = draft_make(&draft, r) ? add(r, &draft) : STORE_MEMORY;
     text_free(&draft.summary);
     return result;
 }
@@ -124,7 +107,6 @@ enum store_result catalog_remove(const struct record *old) {
         bool listed = result == STORE_OK;
         if (listed || result == STORE_MISSING) result = store_delete(self.store, table, old->id, old->version);
         if (result != STORE_OK && listed) put_entry(old->kind, &draft);
-        if (result == STORE_OK && old->version > floor_of[old->kind]) floor_of[old->kind] = old->version;
     }
     text_free(&unused);
     text_free(&draft.summary);

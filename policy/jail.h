@@ -1,8 +1,8 @@
 /*
  * The walls of a process, each one call, in the order a start makes them. Errors: -1 with errno; a caller fails closed.
  *
- * Order of a worker's start (lessons 33: others leave a door): exec as the tenant's uid, arena, jail_unshare(), jail_enter_directory(),
- * open what will be needed, jail_drop_rights(), self-test, wall_close().
+ * Order of a worker's start (any other leaves a door, see README.md): exec as the tenant's uid, arena, jail_unshare_as_init(),
+ * jail_enter_directory(), open what will be needed, jail_drop_rights(), self-test, wall_close().
  */
 #pragma once
 

@@ -19,7 +19,7 @@ enum {
     CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
     CLIENT_HELLO_MS = 10000,        /* and how long */
     PROXY_HEADER_MAX = 536,         /* PROXY v2 with its TLVs; v1 is at most 107 */
-    HANDOVER_CREDITS = 64,          /* fds in flight to one worker (lessons: in-flight fds count per sender) */
+    HANDOVER_CREDITS = 64,          /* fds in flight to one worker: the kernel counts all of a sending uid together */
     HELD_PER_TENANT = 64,           /* connections held while a tenant starts */
     HELD_MS = 30000,                /* and how long */
     ROUTER_CONNECTIONS_MAX = 16384, /* in the router's hands at once; fewer where RLIMIT_NOFILE's hard limit is small */

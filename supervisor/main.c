@@ -1,6 +1,6 @@
 /*
  * cloisond: the supervisor, root with four capabilities. Open, drop, close the wall, start router and steward, then work: this file is that
- * list (lessons 2). It parses no byte from a network, opens no tenant's store and holds no tenant's key.
+ * list. It parses no byte from a network, opens no tenant's store and holds no tenant's key.
  *
  *   ps:  cloisond                       root     registry, ledger, listeners; starts and ends the others
  *         ├ cloison-router              own uid  accepts and hands over

@@ -1,5 +1,6 @@
 /* How many password KDFs run at once on the machine: first come, first served among tenants, a tenant one at a time and its next behind
- * everybody else (lessons 22). One that keeps its permit is found, so that it keeps nobody from logging in. Pure: numbers in, numbers out.
+ * everybody else, so that a storm of log-ins does not take the machine. One that keeps its permit is found, so that it keeps nobody from
+ * logging in. Pure: numbers in, numbers out.
  */
 #pragma once
 

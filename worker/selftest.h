@@ -1,4 +1,4 @@
-/* The walls are proved at every start, by children that try what must fail (lessons 3). */
+/* The walls are proved at every start, by children that try what must fail. */
 #pragma once
 
 #include "../policy/wall.h"

@@ -1,5 +1,5 @@
 /*
- * From a connection to its tenant's worker: fd, source and nothing else go over the worker's hand-over socket (H2, lessons 9, 10).
+ * From a connection to its tenant's worker: fd, source and nothing else go over the worker's hand-over socket (H2), one fd a message.
  *
  * At most as many as the worker has credits are unacknowledged; a worker that acknowledges more than it got loses its socket. What cannot
  * go over at once is held in order, HELD_PER_TENANT at most, and the supervisor is asked for a worker once a start. For how long a

@@ -1,4 +1,4 @@
-/* Which tenant a host name belongs to, as the supervisor said. Exact names only: no wildcard, no default (lessons 11, 12). */
+/* Which tenant a host name belongs to, as the supervisor said. Exact names only: no wildcard, no default. */
 #pragma once
 
 #include "../../policy/limits.h"

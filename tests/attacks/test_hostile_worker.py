@@ -330,7 +330,7 @@ def test_permits_that_are_kept_are_taken_back(house):
 # ---- the hand-over ----
 
 def test_connections_that_are_never_taken_block_nobody():
-    """Fds in flight count for the router's uid, whoever lets them lie (lessons 10): credits bound them for each worker. In a house of its own,
+    """Fds in flight count for the router's uid, whoever lets them lie: credits bound them for each worker. In a house of its own,
     with so few fds that ten hoarders without credits would use them up."""
     few = ['prlimit', '--nofile=1500:1500', 'setpriv', '--bounding-set=-sys_resource']
     h = hostile_house()

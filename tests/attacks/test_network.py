@@ -1,7 +1,6 @@
 """A hostile client: requests that two readers would read differently, time, size and number of connections, forged PROXY headers, broken TLS.
 
-Each attack on acme ends with acme and its neighbour answering, and at the very end no process of the house has died (H3, lessons: "HTTP
-and clients", "fd passing")."""
+Each attack on acme ends with acme and its neighbour answering, and at the very end no process of the house has died (H3)."""
 import contextlib
 import json
 import os

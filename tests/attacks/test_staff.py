@@ -202,7 +202,7 @@ def test_the_tenants_uid_reads_its_own_directory_alone(house):
 
 @pytest.mark.parametrize('become', [False, True])
 def test_the_supervisors_capabilities_reach_no_memory(house, become):
-    """SETUID, SETGID, CHOWN, KILL, as they are and after becoming the tenant (lessons 33). That it could end a worker is its task."""
+    """SETUID, SETGID, CHOWN, KILL, as they are and after becoming the tenant. That it could end a worker is its task."""
     uid = house.show('acme')['uid'] if become else 0
     pid = house.worker_pid('acme')
     kept = [reach.CHOWN, reach.KILL, reach.SETGID, reach.SETUID]

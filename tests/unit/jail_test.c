@@ -109,7 +109,7 @@ static void every_layer_stands(void **state) {
     end(&s, pid);
 }
 
-/* lessons 33: as the tenant's uid outside, and as root with the supervisor's capabilities only, the worker is out of reach. */
+/* As the tenant's uid outside, and as root with the supervisor's capabilities only, the worker is out of reach. */
 static int reach(pid_t pid, uid_t uid, uint64_t capabilities) {
     pid_t child = fork();
     if (child == 0) {

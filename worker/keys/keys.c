@@ -1,5 +1,7 @@
 #include "keys.h"
 
+#include "algorithms.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -19,8 +21,7 @@ static pthread_key_t at_thread_end;
 static void free_context(void *context) { EVP_MD_CTX_free(context); }
 static void fetch(void) {
     if (pthread_key_create(&at_thread_end, free_context) != 0) return;
-    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL))
-        digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (algorithms_open()) digest = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
 bool keys_prepare(void) {

@@ -1,13 +1,11 @@
 #include "tls.h"
 
+#include "../keys/algorithms.h"
 #include "../keys/keys.h"
 #include "../tenant.h"
 #include "identity.h"
 
-#include <openssl/decoder.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,39 +14,8 @@ enum { TICKET_KEY_LIFE = 12 * 3600, TICKET_KEY_BYTES = 80 };
 static SSL_CTX *context;
 static uint64_t ticket_keys_since;
 
-/* Fetching one algorithm of a kind makes OpenSSL's table of all of that kind, which it keeps. */
-static bool fetch_tables(void) {
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    EVP_MD *digest = EVP_MD_fetch(NULL, "SHA256", NULL);
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_RAND *generator = EVP_RAND_fetch(NULL, "CTR-DRBG", NULL);
-    EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(NULL, "EC", NULL);
-    EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(NULL, "X25519", NULL);
-    EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, "ECDSA", NULL);
-    OSSL_DECODER *decoder = OSSL_DECODER_fetch(NULL, "EC", NULL);
-    bool good = cipher && digest && kdf && mac && generator && keys && exchange && signature && decoder;
-    EVP_CIPHER_free(cipher);
-    EVP_MD_free(digest);
-    EVP_KDF_free(kdf);
-    EVP_MAC_free(mac);
-    EVP_RAND_free(generator);
-    EVP_KEYMGMT_free(keys);
-    EVP_KEYEXCH_free(exchange);
-    EVP_SIGNATURE_free(signature);
-    OSSL_DECODER_free(decoder);
-    return good;
-}
-
-/* No text leaves a worker, so it needs none of the errors'; ciphers are only fetched, never looked up by the older way. Digests are: a
- * certificate's signature names one. */
 bool tls_init(void) {
-    static bool done;
-    if (!done)
-        done = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS,
-                                   NULL) == 1 &&
-               OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) == 1 && fetch_tables();
-    return done;
+    return algorithms_open() && OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) == 1;
 }
 
 /* The router has chosen this tenant by the same name; a name that is not ours is refused again here (lessons 11). */

@@ -4,8 +4,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-/* Initialises OpenSSL without reading a configuration file and has it make its tables of algorithms. Harmless when repeated; before
- * anything else of OpenSSL is used, and before the arena is mapped: the tables are public, and pages of secret memory dear. */
+/* algorithms_open(), and what TLS adds to it: before the arena is mapped. Harmless when repeated. */
 bool tls_init(void);
 
 /* Makes the context with the tenant's identity. After identity_open(). */

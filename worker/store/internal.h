@@ -49,6 +49,9 @@ struct store {
     unsigned reading; /* read_begin calls under way */
     int fd;           /* of the data file: its lock, and writing ahead of LMDB (room.c) */
     struct room room;
+    struct {
+        uint64_t map_bytes, file_bytes;
+    } asked; /* from store_prepare to store_begin */
 
     struct keyring *keys; /* borrowed; NULL while sealed */
     struct prf *blind;

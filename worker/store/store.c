@@ -104,9 +104,8 @@ static int check_format(struct store *s, uint64_t size) {
     return fresh ? write_format(s) : 0;
 }
 
-struct store *store_open(const char *path, uint64_t map_bytes) {
+struct store *store_prepare(const char *path, uint64_t map_bytes) {
     struct store *s = NULL;
-    uint64_t size = 0;
     int error = EINVAL;
 
     if (map_bytes >= STORE_MAP_MIN && map_bytes % QUOTA_UNIT == 0) {
@@ -116,18 +115,39 @@ struct store *store_open(const char *path, uint64_t map_bytes) {
     if (s) {
         s->fd = -1;
         arena_leave(); /* LMDB's lists of page numbers: 3 MiB, and no secret */
-        error = open_file(s, path, &size);
+        error = open_file(s, path, &s->asked.file_bytes);
         if (error == 0) error = open_env(s, path, map_bytes);
-        if (error == 0) error = check_format(s, size);
         arena_return();
     }
+    if (error == 0) {
+        s->asked.map_bytes = map_bytes;
+        return s;
+    }
+    store_close(s);
+    errno = error;
+    return NULL;
+}
+
+int store_begin(struct store *s) {
+    uint64_t size = s->asked.file_bytes;
+
+    arena_leave();
+    int error = check_format(s, size);
+    arena_return();
     if (error == 0 && !room_read(s)) error = EBADMSG;
     if (error == 0) {
-        s->room.quota = map_bytes / s->room.page;
+        s->room.quota = s->asked.map_bytes / s->room.page;
         s->room.file = size / s->room.page > s->room.end ? size / s->room.page : s->room.end;
-        if (store_resize(s, map_bytes) != STORE_OK) error = ENOMEM;
+        if (store_resize(s, s->asked.map_bytes) != STORE_OK) error = ENOMEM;
     }
-    if (error == 0) return s;
+    errno = error;
+    return error ? -1 : 0;
+}
+
+struct store *store_open(const char *path, uint64_t map_bytes) {
+    struct store *s = store_prepare(path, map_bytes);
+    if (!s || store_begin(s) == 0) return s;
+    int error = errno;
     store_close(s);
     errno = error;
     return NULL;

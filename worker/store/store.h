@@ -53,6 +53,13 @@ enum {
  * EINVAL = map_bytes, or what the system said.
  */
 struct store *store_open(const char *path, uint64_t map_bytes);
+
+/*
+ * The same in two steps, with the process sealing itself in between. LMDB trusts the pages that it reads, and whoever had taken over this
+ * tenant's last worker wrote them: they are looked at behind the walls. store_begin: 0, or -1 with errno; then only store_close is left.
+ */
+struct store *store_prepare(const char *path, uint64_t map_bytes);
+int store_begin(struct store *s);
 void store_close(struct store *s); /* drops what is not committed; NULL is fine */
 
 /* Another quota, at any time while no write is pending (else STORE_INVALID). Under what is used it only stops further growth. */

@@ -3,7 +3,6 @@
 #include "../policy/channel.h"
 #include "../policy/jail.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -13,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef CLONE_INTO_CGROUP
@@ -120,29 +118,4 @@ int spawn_make_directory(uid_t uid, const char *directory) {
     rmdir(directory);
     errno = why;
     return -1;
-}
-
-__attribute__((noreturn)) static void remove_files(uid_t uid, const char *directory) {
-    if (jail_become(uid, uid) < 0) _exit(1);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *files = fd < 0 ? NULL : fdopendir(fd);
-    if (!files) _exit(1);
-    for (struct dirent *e; (e = readdir(files));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(fd, e->d_name, 0) < 0) _exit(1);
-    _exit(fsync(fd) < 0);
-}
-
-int spawn_remove_directory(uid_t uid, const char *directory) {
-    int status, pidfd = -1;
-    pid_t pid = fork_into(-1, &pidfd);
-    if (pid == 0) remove_files(uid, directory);
-    if (pid < 0) return -1;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    close(pidfd);
-    if (status != 0) {
-        errno = EIO;
-        return -1;
-    }
-    return rmdir(directory);
 }

@@ -18,5 +18,3 @@ int spawn_worker(const char *binary, const char *title, uid_t uid, const char *d
 
 /* Makes a tenant's directory, mode 0700, owned by uid; its parent must be root's. EEXIST when it is there. */
 int spawn_make_directory(uid_t uid, const char *directory);
-/* Removes the plain files of a tenant's directory, under the tenant's uid, in a short-lived child; then the directory. Waits for it. */
-int spawn_remove_directory(uid_t uid, const char *directory);

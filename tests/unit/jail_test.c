@@ -244,9 +244,9 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     (void)state;
-    int error = spawn_remove_directory(UID, directory);
-    unlink(self_path);
-    return error | rmdir(base);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", base);
+    return system(command); /* NOLINT: a test */
 }
 
 int main(int argc, char **argv) {

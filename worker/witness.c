@@ -86,7 +86,6 @@ static void provider_ledger(struct exchange *x, struct request *r) {
 }
 
 const struct route witness_routes[] = {
-    {HTTP_GET, "/api/v1/provider-ledger", RIGHT_ADMIN, ROUTE_NO_BODY, provider_ledger,
-     "The heads of the provider's ledger that this tenant has seen"},
+    {HTTP_GET, "/api/v1/provider-ledger", RIGHT_ADMIN, ROUTE_NO_BODY, provider_ledger},
     {0},
 };

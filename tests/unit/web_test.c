@@ -113,22 +113,22 @@ static void upload(struct exchange *x, struct request *r) {
 }
 
 const struct route account_routes[] = {
-    {HTTP_GET, "/hello", 0, ROUTE_PUBLIC, hello, ""},
-    {HTTP_POST, "/echo", 0, ROUTE_PUBLIC, echo, ""},
-    {HTTP_PUT, "/echo", 0, ROUTE_PUBLIC, echo, ""},
-    {HTTP_GET, "/a/{}/b/{}", 0, ROUTE_PUBLIC, variable, ""},
-    {HTTP_GET, "/later", 0, ROUTE_PUBLIC, later, ""},
-    {HTTP_GET, "/silent", 0, ROUTE_PUBLIC, silent, ""},
-    {HTTP_GET, "/split", 0, ROUTE_PUBLIC, split, ""},
-    {HTTP_GET, "/flow", 0, ROUTE_PUBLIC, flow, ""},
-    {HTTP_POST, "/upload", 0, ROUTE_PUBLIC | ROUTE_STREAMED, upload, ""},
-    {HTTP_POST, "/public-record", 0, ROUTE_PUBLIC, record, ""},
+    {HTTP_GET, "/hello", 0, ROUTE_PUBLIC, hello},
+    {HTTP_POST, "/echo", 0, ROUTE_PUBLIC, echo},
+    {HTTP_PUT, "/echo", 0, ROUTE_PUBLIC, echo},
+    {HTTP_GET, "/a/{}/b/{}", 0, ROUTE_PUBLIC, variable},
+    {HTTP_GET, "/later", 0, ROUTE_PUBLIC, later},
+    {HTTP_GET, "/silent", 0, ROUTE_PUBLIC, silent},
+    {HTTP_GET, "/split", 0, ROUTE_PUBLIC, split},
+    {HTTP_GET, "/flow", 0, ROUTE_PUBLIC, flow},
+    {HTTP_POST, "/upload", 0, ROUTE_PUBLIC | ROUTE_STREAMED, upload},
+    {HTTP_POST, "/public-record", 0, ROUTE_PUBLIC, record},
     {0},
 };
 const struct route witness_routes[] = {{0}};
 const struct route crm_routes[] = {
-    {HTTP_GET, "/private", RIGHT_READ, 0, hello, ""},
-    {HTTP_POST, "/private", RIGHT_WRITE, 0, record, ""},
+    {HTTP_GET, "/private", RIGHT_READ, 0, hello},
+    {HTTP_POST, "/private", RIGHT_WRITE, 0, record},
     {0},
 };
 

@@ -271,20 +271,21 @@ static void letters(struct exchange *x, struct request *r) {
     text_free(&out);
 }
 
-#define KIND_ROUTES(PLURAL, ONE)                                                                                                           \
-    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_READ, ROUTE_NO_BODY, list, "List " PLURAL " by letter"},                                           \
-        {HTTP_POST, "/api/v1/" PLURAL, RIGHT_WRITE, 0, create, "Create a " ONE},                                                           \
-        {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_READ, ROUTE_NO_BODY, letters, "How many " PLURAL " each letter has"},               \
-        {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_READ, ROUTE_NO_BODY, show, "Read a " ONE},                                               \
-        {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, replace, "Replace a " ONE},                                                    \
-        {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, merge, "Change a " ONE " (RFC 7396)"}, {                                     \
-        HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, ROUTE_NO_BODY, discard, "Delete a " ONE                                         \
-    }
+/* clang-format off */
+#define KIND_ROUTES(PLURAL)                                                       \
+    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_READ, ROUTE_NO_BODY, list},               \
+    {HTTP_POST, "/api/v1/" PLURAL, RIGHT_WRITE, 0, create},                       \
+    {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_READ, ROUTE_NO_BODY, letters}, \
+    {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_READ, ROUTE_NO_BODY, show},         \
+    {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, replace},                 \
+    {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, merge},                 \
+    {HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, ROUTE_NO_BODY, discard}
+/* clang-format on */
 
 const struct route crm_routes[] = {
-    KIND_ROUTES("companies", "company"),
-    KIND_ROUTES("contacts", "contact"),
-    {HTTP_POST, "/api/v1/import", RIGHT_IMPORT, ROUTE_STREAMED, import_handle, "Import companies or contacts"},
-    {HTTP_GET, "/api/v1/export", RIGHT_EXPORT, ROUTE_NO_BODY, export_handle, "Export all companies or contacts"},
+    KIND_ROUTES("companies"),
+    KIND_ROUTES("contacts"),
+    {HTTP_POST, "/api/v1/import", RIGHT_IMPORT, ROUTE_STREAMED, import_handle},
+    {HTTP_GET, "/api/v1/export", RIGHT_EXPORT, ROUTE_NO_BODY, export_handle},
     {0},
 };

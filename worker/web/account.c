@@ -270,17 +270,16 @@ void account_unsealed(void) {
 }
 
 const struct route account_routes[] = {
-    {HTTP_POST, "/api/v1/enrol", 0, ROUTE_PUBLIC, enrol, "Make the tenant's key with the enrolment code; shows the recovery kit once"},
-    {HTTP_POST, "/api/v1/session", 0, ROUTE_PUBLIC, log_in, "Log in"},
-    {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY, get_session, "Who am I"},
-    {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY, delete_session, "Log out"},
-    {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit, "Replace the recovery kit; shows the new one once"},
-    {HTTP_PUT, "/api/v1/password", 0, 0, change_password, "Change the password; ends one's other sessions"},
-    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, "Make an API token; shown once"},
-    {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens, "List API tokens"},
-    {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token, "End an API token"},
-    {HTTP_GET, "/api/v1/settings/plain-socket", RIGHT_ADMIN, ROUTE_NO_BODY, get_plain_socket,
-     "Does the socket for proxies that end TLS exist"},
-    {HTTP_PUT, "/api/v1/settings/plain-socket", RIGHT_ADMIN, 0, put_plain_socket, "Switch that socket on or off"},
+    {HTTP_POST, "/api/v1/enrol", 0, ROUTE_PUBLIC, enrol},
+    {HTTP_POST, "/api/v1/session", 0, ROUTE_PUBLIC, log_in},
+    {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY, get_session},
+    {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY, delete_session},
+    {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit},
+    {HTTP_PUT, "/api/v1/password", 0, 0, change_password},
+    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token},
+    {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens},
+    {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token},
+    {HTTP_GET, "/api/v1/settings/plain-socket", RIGHT_ADMIN, ROUTE_NO_BODY, get_plain_socket},
+    {HTTP_PUT, "/api/v1/settings/plain-socket", RIGHT_ADMIN, 0, put_plain_socket},
     {0},
 };

@@ -94,10 +94,6 @@ struct exchange *exchange_held(uint64_t number) {
     return NULL;
 }
 
-struct request *exchange_request(struct exchange *x) {
-    return &x->request;
-}
-
 void exchange_body(struct exchange *x, bool (*piece)(struct exchange *, void *argument, const uint8_t *bytes, size_t size),
                    void (*end)(struct exchange *, void *argument), void (*release)(void *), void *argument) {
     x->piece = piece;

@@ -37,7 +37,7 @@ struct request {
 /* How a route takes its body and who may call it. */
 enum route_flag {
     ROUTE_PUBLIC = 1,   /* works sealed, without a session */
-    ROUTE_STREAMED = 2, /* body goes to body_piece as it comes, any size */
+    ROUTE_STREAMED = 2, /* the body goes to exchange_body()'s piece as it comes, any size */
     ROUTE_NO_BODY = 4,  /* a body is refused */
 };
 
@@ -49,7 +49,6 @@ struct route {
     /* Answers with one of the respond_ calls below, now or (after exchange_hold) later. With ROUTE_STREAMED it is called at the head and
      * sets a body sink with exchange_body(). */
     void (*handle)(struct exchange *x, struct request *r);
-    const char *summary; /* for the OpenAPI document */
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
@@ -88,6 +87,3 @@ enum store_result exchange_commit(void);
  * comes: keep a number, not the pointer. */
 uint64_t exchange_hold(struct exchange *x);
 struct exchange *exchange_held(uint64_t number); /* NULL: the client went away */
-
-/* The request of an exchange (valid until it responded). */
-struct request *exchange_request(struct exchange *x);

@@ -57,11 +57,11 @@ static void health(struct exchange *x, struct request *r) {
 }
 
 const struct route web_routes[] = {
-    {HTTP_GET, "/", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, page, "The interface"},
-#define ASSET(SYMBOL, FILE, TYPE) {HTTP_GET, "/" FILE, 0, ROUTE_PUBLIC | ROUTE_NO_BODY, file, "A file of the interface"},
+    {HTTP_GET, "/", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, page},
+#define ASSET(SYMBOL, FILE, TYPE) {HTTP_GET, "/" FILE, 0, ROUTE_PUBLIC | ROUTE_NO_BODY, file},
 #include "assets.def"
 #undef ASSET
-    {HTTP_GET, "/api/v1/health", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, health, "Whether the tenant is open"},
-    {HTTP_GET, "/api/v1/openapi.json", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, openapi, "This description"},
+    {HTTP_GET, "/api/v1/health", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, health},
+    {HTTP_GET, "/api/v1/openapi.json", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, openapi},
     {0},
 };

@@ -1,4 +1,4 @@
-/* Which route a request is for, of the three tables in http.h. */
+/* Which route a request is for, of the tables in http.h. */
 #pragma once
 
 #include "http.h"

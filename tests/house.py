@@ -4,7 +4,7 @@
         acme = house.enrolled('acme')
         acme.post('/api/v1/companies', {'name': 'Acme'})
 
-Staff is a uid of its own in the groups of its duties; root has no duty (requirements C1). Needs root.
+Staff is a uid of its own in the groups of its duties; root has no duty (C1). Needs root.
 """
 import http.client
 import json

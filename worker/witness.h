@@ -1,6 +1,6 @@
 /*
  * The tenant as a witness of the provider's ledger: at each start the worker is handed the ledger's head (count and hash of the last line)
- * and keeps it sealed, so that a chain that was shortened or rewritten is found (S11, design "The house"). Three fates of a head:
+ * and keeps it sealed, so that a chain that was shortened or rewritten is found (S11). Three fates of a head:
  *   it goes on              count rose, or stayed with the same hash
  *   it contradicts          count fell, or stayed with another hash: the tenant and the status are told, and both heads are kept
  *   rewritten but longer    only the lines themselves show it: an administrator compares the kept heads with the ledger's lines

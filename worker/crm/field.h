@@ -1,6 +1,5 @@
 /*
- * The fields of companies and contacts: one table that drives validation, the columns of CSV and the schemas of the OpenAPI document
- * (interfaces "Web").
+ * The fields of companies and contacts: one table that drives validation, the columns of CSV and the schemas of the OpenAPI document.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
  * The secret arena: the worker's heap and thread stacks, mapped from memfd_secret so that not even root can read them through
- * /proc/PID/mem, ptrace, process_vm_readv or a core (design "Memory", S2, S4). The allocator is jemalloc (linked statically) with one
+ * /proc/PID/mem, ptrace, process_vm_readv or a core (S2, S4). The allocator is jemalloc (linked statically) with one
  * arena of its own whose extents come from the mapping only. A full arena makes malloc return NULL; it never falls back to other memory.
  *
  * Not in the arena, on purpose: what is allocated before arena_open() (nothing secret exists then), the allocator's own bookkeeping

@@ -1,7 +1,7 @@
 /*
  * Who this tenant is to its clients: an EC P-256 key that is made here and never leaves, and the certificate chain for it. Until a chain is
  * installed, a self-signed certificate for the tenant's hosts. Kept in the file "identity", which is not sealed under the tenant's key,
- * since it is needed before anybody has presented one (design "Keys").
+ * since it is needed before anybody has presented one.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * cloison-worker: one tenant. Open, then seal, then say ready, then work: this file is that list (design "The house", lessons 2, 33).
+ * cloison-worker: one tenant. Open, then seal, then say ready, then work: this file is that list; policy/README.md says why in this order.
  *
  * fds: 2 the log until the wall closes, 3 the channel, 4 the counter page, 5 the tenant's directory with the lock on it.
  * The first thread only waits: everything runs on threads whose stacks lie in the secret arena.

@@ -1,5 +1,5 @@
 /*
- * The key capsule: the one file that holds the key slots, opened before sealing (design "Keys", S4, S14).
+ * The key capsule: the one file that holds the key slots, opened before sealing (S4, S14).
  * Two copies written in turn, the older overwritten; each with a version that only rises and a MAC over the whole slot set.
  * A slot is AEAD(outer, AEAD(credential, TMK)); outer comes by HKDF from the shred secret and the slot's class's epoch secret, so that
  * a removed slot, also out of an old disk image of the LMDB file, opens nothing with today's capsule. Slots are bound by their whole

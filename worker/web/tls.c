@@ -18,7 +18,7 @@ bool tls_init(void) {
     return algorithms_open() && OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL) == 1;
 }
 
-/* The router has chosen this tenant by the same name; a name that is not ours is refused again here (lessons 11). */
+/* The router has chosen this tenant by the same name; a name that is not ours is refused again here. */
 static int name_asked(SSL *ssl, int *alert, void *unused) {
     (void)unused;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);

@@ -21,7 +21,6 @@ static const struct {
     {COUNTER_bytes_in, "received_bytes", "bytes"},
     {COUNTER_bytes_out, "sent_bytes", "bytes"},
     {COUNTER_letters, "letter_pages", ""},
-    {COUNTER_searches, "searches", ""},
     {COUNTER_logins, "logins", ""},
     {COUNTER_login_failures, "login_failures", ""},
     {COUNTER_commits, "commits", ""},

@@ -65,14 +65,18 @@ static enum store_result see_records(struct store *s, MDB_cursor *at, size_t *bu
     int rc = mdb_cursor_get(at, &k, &v, MDB_SET_RANGE);
     if (rc == 0 && k.mv_size == SEALED_KEY && memcmp(k.mv_data, scan->key, SEALED_KEY) == 0) rc = mdb_cursor_get(at, &k, &v, MDB_NEXT);
     for (; rc == 0 && *budget > 0; rc = mdb_cursor_get(at, &k, &v, MDB_NEXT)) {
-        if (k.mv_size != SEALED_KEY) {
+        /* Out of order: a damaged branch page may lead round in a circle. */
+        if (k.mv_size != SEALED_KEY || memcmp(k.mv_data, scan->key, SEALED_KEY) <= 0) {
             rc = MDB_CORRUPTED;
             break;
         }
         const uint8_t space = *(const uint8_t *)k.mv_data;
         if (space >= SPACE_RECORDS + STORE_TABLES_END) rc = MDB_NOTFOUND;
         if (rc != 0) break;
-        if (space == SPACE_META) continue; /* the format, the state */
+        if (space == SPACE_META) { /* the format, the state */
+            memcpy(scan->key, k.mv_data, SEALED_KEY);
+            continue;
+        }
         enum store_result result = see_record(s, at, &k, &v);
         if (result != STORE_OK) return result;
         --*budget;

@@ -231,7 +231,9 @@ static enum store_result walk(struct store *s, enum store_table table, struct st
 
     for (size_t i = 0; i < limit; i++) {
         enum store_result result = next_record(at, table, cursor, &k, &v);
-        if (result == STORE_MISSING) cursor->done = true;
+        /* Behind a broken page of LMDB's, or one out of order, nothing is found that was not given before: the walk ends there. */
+        if (result == STORE_OK && cursor->size > 0 && memcmp(k.mv_data, cursor->key, SEALED_KEY) <= 0) result = STORE_BROKEN;
+        if (result == STORE_MISSING || result == STORE_BROKEN) cursor->done = true;
         if (result != STORE_OK) return result == STORE_MISSING ? STORE_OK : result;
         memcpy(key.bytes, k.mv_data, SEALED_KEY);
         memcpy(cursor->key, key.bytes, SEALED_KEY);

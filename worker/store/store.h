@@ -144,7 +144,8 @@ enum store_result store_check_step(struct store *s, struct store_check *check, s
 
 /* All records of a table, unordered, for export without an index: start with a zeroed cursor; up to `limit` a call. The value lives until
  * `each` returns; each returns false to stop, and calls nothing of the store. STORE_BROKEN: the record after the last one given does not
- * open; the cursor has passed it, so the walk can go on. Records written in between may or may not be seen. */
+ * open; the cursor has passed it, so the walk can go on, unless `done` says that nothing behind it can be found. Records written in between
+ * may or may not be seen. */
 struct store_cursor {
     uint8_t key[64]; /* private */
     size_t size;

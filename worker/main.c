@@ -58,10 +58,11 @@ static void prepare_libraries(void) {
 
 /* All files there will ever be. Landlock comes after them and is inherited by the threads, so this is the first thread's work. */
 static void open_files(void) {
-    self.capsule = capsule_open(open_file("capsule"));
+    int capsule = open_file("capsule");
+    self.capsule = self.profile.enrolled ? capsule_open_enrolled(capsule) : capsule_open(capsule);
     if (!self.capsule) die("capsule");
     if (identity_open(open_file("identity")) < 0) die("identity");
-    self.store = store_open("data.mdb", self.profile.quota_bytes);
+    self.store = store_prepare("data.mdb", self.profile.quota_bytes);
     if (!self.store) die("data.mdb");
 }
 
@@ -95,6 +96,8 @@ static void close_wall(void) {
     jail_observe(layer, &landlock_abi);
     if (dup2(null_fd, STDERR_FILENO) < 0) die("stderr"); /* from here on no text leaves (S2) */
     if (wall_close(&wall) < 0) _exit(1);
+    /* Only now is the file read: it may hold what a compromised worker of yesterday put there. The exit status is all that tells why. */
+    if (store_begin(self.store) < 0) _exit(errno);
     layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
     layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
     uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());

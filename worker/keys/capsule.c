@@ -41,13 +41,15 @@ int capsule_write(struct capsule *c, bool both) {
 }
 
 /* The newest copy, or the first content of a new capsule. */
-static bool load(struct capsule *c, int fd) {
+static bool load(struct capsule *c, int fd, bool may_be_new) {
     size_t size = 0;
     struct capsule_image *read = malloc(image_bytes(SLOTS_MAX));
     if (!read || twofile_open(&c->file, fd, magic, image_bytes(SLOTS_MAX), read, &size) < 0) goto out;
     if (size) {
         errno = EBADMSG;
         if (image_valid(read, size)) c->image = image_copy(read, read->room);
+    } else if (!may_be_new) {
+        errno = EBADMSG;
     } else {
         image_begin(read);
         c->image = image_copy(read, ROOM_MIN);
@@ -74,7 +76,7 @@ static bool make_dummy(struct capsule *c) {
     return slot_wrap(&c->dummy, &outer, credential, tmk);
 }
 
-struct capsule *capsule_open(int fd) {
+static struct capsule *open_it(int fd, bool may_be_new) {
     struct capsule *c = calloc(1, sizeof *c);
     if (!c) {
         close(fd);
@@ -83,12 +85,24 @@ struct capsule *capsule_open(int fd) {
     c->file.fd = fd;
     bool fine = keys_prepare();
     arena_leave();
-    fine = fine && load(c, fd);
+    fine = fine && load(c, fd, may_be_new);
     arena_return();
     if (fine && make_dummy(c)) return c;
     int error = fine ? ENOMEM : errno;
     capsule_close(c);
     errno = error;
+    return NULL;
+}
+
+struct capsule *capsule_open(int fd) {
+    return open_it(fd, true);
+}
+
+struct capsule *capsule_open_enrolled(int fd) {
+    struct capsule *c = open_it(fd, false);
+    if (!c || capsule_enrolled(c)) return c;
+    capsule_close(c);
+    errno = EBADMSG;
     return NULL;
 }
 

@@ -41,6 +41,9 @@ struct capsule;
 /* Opens or makes the capsule in the open file fd (owned from now on). NULL with errno: EBADMSG when both copies are damaged or of an
  * unknown format, EPROTO when the file is too long, ENOMEM, or what the file said. An empty file becomes a capsule without slots. */
 struct capsule *capsule_open(int fd);
+/* The same of a tenant that is known to have enrolled: a capsule that was never written, or has never had a slot, is EBADMSG and stays as
+ * it is, so that a lost one is not taken for a new one. */
+struct capsule *capsule_open_enrolled(int fd);
 void capsule_close(struct capsule *c); /* NULL is fine */
 
 bool capsule_enrolled(const struct capsule *c);               /* has it ever had a slot */

@@ -11,6 +11,7 @@
 #include "selftest.h"
 #include "tenant.h"
 #include "uplink.h"
+#include "watchdog.h"
 #include "web/account.h"
 #include "web/identity.h"
 #include "web/tls.h"
@@ -20,7 +21,6 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +111,7 @@ static void *work(void *unused) {
     for (;;) {
         if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
         web_turn_end();
+        watchdog_turn();
     }
     return NULL;
 }
@@ -134,8 +135,5 @@ int main(void) {
     pthread_t loop;
     errno = arena_thread(&loop, LOOP_STACK, work, NULL);
     if (errno) die("thread");
-    sem_t never;
-    sem_init(&never, 0, 0);
-    for (;;)
-        sem_wait(&never); /* a futex: on the wall's list */
+    watchdog_run(loop, WATCHDOG_SECONDS);
 }

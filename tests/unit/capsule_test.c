@@ -120,6 +120,33 @@ static void begins_empty(void **state) {
     capsule_close(c);
 }
 
+/* Of an enrolled tenant: absent, empty, cut, torn or without a slot is not a new one, and is not made one. */
+static void lost_is_not_new(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], junk[4096] = {7}, after[4096];
+    for (int i = 0; i < 4; i++) {
+        fresh(NULL);
+        capsule_close(i == 3 ? must_open(NULL) : NULL);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (i == 1) syscall(SYS_pwrite64, fd, junk, 8, 0);
+        if (i == 2) syscall(SYS_pwrite64, fd, junk, sizeof junk, 0);
+        syscall(SYS_pread64, fd, junk, sizeof junk, 0);
+        errno = 0;
+        assert_null(capsule_open_enrolled(fd));
+        assert_int_equal(errno, EBADMSG);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        syscall(SYS_pread64, fd, after, sizeof after, 0);
+        assert_memory_equal(after, junk, i == 1 ? 8 : i == 0 ? 0 : sizeof after);
+        close(fd);
+    }
+    fresh(NULL);
+    capsule_close(enrolled(tmk));
+    struct capsule *c = capsule_open_enrolled(open(path, O_RDWR | O_CLOEXEC));
+    assert_non_null(c);
+    assert_true(opens_password(c, "anna", stretched, tmk));
+    capsule_close(c);
+}
+
 static void enrols_once(void **state) {
     (void)state;
     uint8_t tmk[KEY_BYTES], again[KEY_BYTES], wrong[KEY_BYTES] = {0};
@@ -682,6 +709,7 @@ int main(void) {
     close(fd);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(begins_empty, fresh),
+        cmocka_unit_test_setup(lost_is_not_new, fresh),
         cmocka_unit_test_setup(enrols_once, fresh),
         cmocka_unit_test_setup(salts_tell_nothing, fresh),
         cmocka_unit_test_setup(sessions_and_tokens, fresh),

@@ -89,6 +89,10 @@ enum store_result store_put(struct store *s, enum store_table table, const uint8
     return STORE_OK;
 }
 
+enum store_result store_fits(struct store *s, enum store_table table, size_t size, bool deleting) {
+    return (void)s, (void)table, (void)size, (void)deleting, STORE_OK;
+}
+
 uint64_t store_new_version(const struct store *s, enum store_table table) { return (void)s, fake.table[table].floor + 1; }
 
 enum store_result store_delete(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], uint64_t expected) {

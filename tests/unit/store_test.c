@@ -325,7 +325,7 @@ static void asked_before(void **state) {
         struct fixture f;
         uint64_t stored = 0, v;
         fixture_new(&f, 4 * MIB);
-        while (store_fits(f.s, STORE_CONTACTS, 470)) {
+        while (store_fits(f.s, STORE_CONTACTS, 470, false) == STORE_OK) {
             struct index_key k = entry_for(stored), moved = k;
             moved.letter = k.letter == 'A' ? 'Z' : 'A';
             uint64_t next = store_new_version(f.s, STORE_CONTACTS);

@@ -31,6 +31,11 @@ static bool draft_make(struct draft *d, const struct record *r) {
     return record_render(r, d->out) && record_summary(r, &d->summary) && record_key(r, &d->key);
 }
 
+/* Asked before the first part of a change. */
+static enum store_result fits(const struct record *r, const struct draft *d) {
+    return store_fits(self.store, kind_table[r->kind].table, d->out->size - d->start, false);
+}
+
 static enum store_result put_record(const struct record *r, const struct draft *d, uint64_t expected, uint64_t *version) {
     return store_put(self.store, kind_table[r->kind].table, r->id, d->out->data + d->start, d->out->size - d->start, expected, version);
 }
@@ -42,7 +47,8 @@ static enum store_result put_entry(enum kind kind, const struct draft *d) {
 /* The store refuses a write alone when it is full, so the index entry, which can be taken out again on a full store, goes first. */
 static enum store_result add(const struct record *r, const struct draft *d) {
     uint64_t version;
-    enum store_result result = put_entry(r->kind, d);
+    enum store_result result = fits(r, d);
+    if (result == STORE_OK) result = put_entry(r->kind, d);
     if (result != STORE_OK) return result;
     result = put_record(r, d, 0, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
@@ -68,7 +74,8 @@ static enum store_result swap(const struct record *old, const struct record *r, 
     enum store_table table = kind_table[r->kind].table;
     bool stays = same_place(&before->key, &after->key);
     uint64_t version;
-    enum store_result result = put_entry(r->kind, after);
+    enum store_result result = fits(r, after);
+    if (result == STORE_OK) result = put_entry(r->kind, after);
     if (result != STORE_OK) return result;
     result = put_record(r, after, old->version, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
@@ -101,8 +108,8 @@ enum store_result catalog_remove(const struct record *old) {
     struct text unused = {0};
     struct draft draft = {.out = &unused};
     enum store_table table = kind_table[old->kind].table;
-    enum store_result result = STORE_MEMORY;
-    if (draft_make(&draft, old)) {
+    enum store_result result = draft_make(&draft, old) ? store_fits(self.store, table, 0, true) : STORE_MEMORY;
+    if (result == STORE_OK) {
         result = index_delete(self.store, table, &draft.key);
         bool listed = result == STORE_OK;
         if (listed || result == STORE_MISSING) result = store_delete(self.store, table, old->id, old->version);

@@ -199,14 +199,17 @@ uint64_t store_new_version(const struct store *s, enum store_table table) {
     return s->keys && is_table(table) ? s->state.table[table].floor + 1 : 0;
 }
 
-bool store_fits(struct store *s, enum store_table table, size_t size) {
-    if (!s->keys || s->failed || !is_table(table) || size > STORE_VALUE_MAX || room_crushed(s)) return false;
-    uint64_t pages = room_overflow(s, (size_t)padme(RECORD_HEAD + size) + SEALED_OVERHEAD);
-    struct need need = index_need(s, table, false);
+enum store_result store_fits(struct store *s, enum store_table table, size_t size, bool deleting) {
+    if (!s->keys) return STORE_SEALED;
+    if (s->failed) return s->failed;
+    if (!is_table(table) || size > STORE_VALUE_MAX) return STORE_INVALID;
+    uint64_t pages = deleting ? 0 : room_overflow(s, (size_t)padme(RECORD_HEAD + size) + SEALED_OVERHEAD);
+    struct need need = index_need(s, table, deleting);
     need.pages += need.pages + pages + 1;
     need.puts += need.puts + 1;
     need.in_a_row = pages;
-    return room_for(s, &need) != ROOM_NONE;
+    if (room_crushed_by(s, &need)) return STORE_MEMORY;
+    return room_for(s, &need) == ROOM_NONE ? STORE_FULL : STORE_OK;
 }
 
 /* The first record of the table after the cursor. */

@@ -138,3 +138,4 @@ void room_take(struct store *s, const struct need *need) {
 
 bool room_pressed(const struct store *s) { return s->room.taken > PRESSED_PAGES; }
 bool room_crushed(const struct store *s) { return s->room.taken > CRUSHED_PAGES; }
+bool room_crushed_by(const struct store *s, const struct need *need) { return s->room.taken + need->pages + need->puts > CRUSHED_PAGES; }

@@ -52,3 +52,5 @@ void room_take(struct store *s, const struct need *need); /* it was done */
 
 bool room_pressed(const struct store *s); /* the transaction is large */
 bool room_crushed(const struct store *s); /* the transaction is too large */
+/* With this write it would be. */
+bool room_crushed_by(const struct store *s, const struct need *need);

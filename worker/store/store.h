@@ -86,10 +86,11 @@ enum store_result store_put(struct store *s, enum store_table table, const uint8
 /* The version that a new id of the table would get now. 0 while sealed. */
 uint64_t store_new_version(const struct store *s, enum store_table table);
 /*
- * Whether a store_put of `size` bytes together with two changes of the table's index now surely fits, so that a write of several parts is
- * refused before its first. (For a value over a page that needs a run of free pages, the put itself may still say STORE_FULL.)
+ * Whether a change of one record and two of the table's index can surely be made now, so that a change of several parts is refused before
+ * its first: a store_put of `size` bytes, or with `deleting` a store_delete. STORE_OK, or what one of the parts might say. (For a value
+ * over a page that needs a run of free pages, the put itself may still say STORE_FULL.)
  */
-bool store_fits(struct store *s, enum store_table table, size_t size);
+enum store_result store_fits(struct store *s, enum store_table table, size_t size, bool deleting);
 /* Works on a full file too, out of a reserve. With STORE_ANY also a record that is STORE_BROKEN goes (and store_put replaces it). */
 enum store_result store_delete(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], uint64_t expected);
 

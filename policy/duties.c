@@ -28,16 +28,3 @@ bool duty_may(uint32_t duties, enum verb verb) {
     if ((unsigned)verb >= VERB_COUNT) return false;
     return (verb_table[verb].duties & duties) != 0;
 }
-
-/* The table's names are C identifiers: "enrol_code" is said "enrol-code". Both are taken. */
-static bool same(const char *row, const char *name) {
-    for (; *row && *name; row++, name++)
-        if (*row != *name && !(*row == '_' && *name == '-')) return false;
-    return *row == *name;
-}
-
-enum verb verb_named(const char *name) {
-    for (int v = VERB_NONE + 1; v < VERB_COUNT; v++)
-        if (same(verb_table[v].name, name)) return (enum verb)v;
-    return VERB_NONE;
-}

@@ -43,6 +43,3 @@ extern const struct verb_row verb_table[VERB_COUNT]; /* row 0 is VERB_NONE: name
 
 /* Whether a person holding these duties may do this. An out-of-range verb is refused. */
 bool duty_may(uint32_t duties, enum verb verb);
-
-/* VERB_NONE when there is no verb of that name. */
-enum verb verb_named(const char *name);

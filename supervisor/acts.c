@@ -36,7 +36,8 @@ static bool hosts_fit(const struct message_act *a) {
 
 static bool quota_fits(uint64_t bytes) { return bytes >= TENANT_QUOTA_MIN && bytes % 4096 == 0 && bytes <= REGISTRY_QUOTA_MAX; }
 
-uint32_t acts_bad_field(const struct message_act *a) {
+/* Of the fields that are given: 0 = fine, else the enum act_field that is not. */
+static uint32_t bad_field(const struct message_act *a) {
     if (a->set & ACT_TITLE && !name_is_title(a->title)) return ACT_TITLE;
     if (a->set & ACT_MODULES && !name_is_modules(a->modules)) return ACT_MODULES;
     if (a->set & ACT_REGION && !name_is_region(a->region)) return ACT_REGION;
@@ -257,7 +258,7 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
     uint32_t needs = rules[a->verb].needs;
     *detail = s->set & ~rules[a->verb].fields;
     if (*detail) return ACT_BAD_FIELD;
-    *detail = needs & HOSTS && !(s->set & ACT_HOSTS) ? ACT_HOSTS : acts_bad_field(s);
+    *detail = needs & HOSTS && !(s->set & ACT_HOSTS) ? ACT_HOSTS : bad_field(s);
     if (*detail || !name_is_tenant(s->name) || !fd_fits(a)) return ACT_BAD_FIELD;
     if (needs & NEW && a->tenant) return ACT_EXISTS;
     if ((needs & NEW || a->tenant) && host_is_taken(a)) {

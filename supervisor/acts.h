@@ -8,6 +8,3 @@ struct supervisor;
 
 /* Does it or refuses it; the answer goes to the steward now or when a worker has done its part. Takes fd (-1 = none) over. */
 void acts_do(struct supervisor *house, const struct message_act *act, int fd);
-
-/* The fields of an act that are given, checked: 0 = fine, else the enum act_field that is not. Pure. */
-uint32_t acts_bad_field(const struct message_act *act);

@@ -17,7 +17,7 @@ static int close_failed(int fd) {
     return -1;
 }
 
-int listener_tcp(const struct config_listener *w) {
+static int listener_tcp(const struct config_listener *w) {
     int on = 1, fd = socket(w->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return close_failed(fd);

@@ -20,9 +20,6 @@ struct listeners {
     struct listener row[LISTENERS_MAX];
 };
 
-/* A listening, non-blocking TCP socket. */
-int listener_tcp(const struct config_listener *wanted);
-
 /* A listening Unix socket at path (a stale one is replaced; anything else there is EEXIST), owned by root and gid, with that mode. No
  * moment in between is more open than the end. gid CONFIG_NOBODY: root's, and only root may connect. */
 int listener_unix(const char *path, gid_t gid, mode_t mode);

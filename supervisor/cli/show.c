@@ -26,7 +26,8 @@ int show_get(const struct cli *cli, const char *path, struct client_answer *answ
     return client_ask(cli, &(struct client_call){.socket = "status", .method = "GET", .path = path}, answer);
 }
 
-void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *line_end) {
+/* A table; now: Unix seconds. */
+static void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *line_end) {
     static const char *const heads[] = {"TENANT", "STATE", ">FOR",   ">PID",   ">CONN", ">REQUESTS", ">5XX",
                                         ">IN",    ">OUT",  ">STORE", ">QUOTA", ">MEM",  ">CRASHES",  "CERTIFICATE"};
     struct table *table = table_new(heads, sizeof heads / sizeof *heads);

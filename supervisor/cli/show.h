@@ -15,6 +15,5 @@ int64_t show_requests(const json_t *tenant);
 /* GET on status.sock, judged as client_ask() does. */
 int show_get(const struct cli *cli, const char *path, struct client_answer *answer);
 
-/* Two lines about the machine; a table of the tenants. now: Unix seconds; line_end ends each line. */
+/* Two lines about the machine; line_end ends each. */
 void show_head(const json_t *status, FILE *out, const char *line_end);
-void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *line_end);

@@ -24,7 +24,8 @@ enum posture_demand posture_demand(enum layer layer, uint64_t excused) {
     }
 }
 
-const char *posture_state(uint8_t state) {
+/* NULL: a state nobody has reported. */
+static const char *state_word(uint8_t state) {
     switch (state) {
     case LAYER_ON:
         return "on";
@@ -58,7 +59,7 @@ bool posture_holds(const uint8_t layer[64], bool machine, uint64_t excused) {
 json_t *posture_layers(const uint8_t layer[64], bool machine) {
     json_t *object = json_object();
     for (int i = 0; i < LAYER_COUNT; i++) {
-        const char *state = posture_state(layer[i]);
+        const char *state = state_word(layer[i]);
         if (state && posture_layer[i].machine == machine) json_object_set_new(object, posture_layer[i].name, json_string(state));
     }
     return object;

@@ -25,9 +25,6 @@ extern const struct posture_layer posture_layer[LAYER_COUNT];
 /* A layer that is not named as an exception is demanded. excused: as in struct message_posture. */
 enum posture_demand posture_demand(enum layer layer, uint64_t excused);
 
-/* "on", "off", "unavailable"; NULL for a state nobody has reported. */
-const char *posture_state(uint8_t state);
-
 /* Whether all demanded layers of the machine, or of a worker, hold. */
 bool posture_holds(const uint8_t layer[64], bool machine, uint64_t excused);
 

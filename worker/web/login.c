@@ -64,7 +64,7 @@ void answer_session(struct exchange *x, const struct session *session) {
         answer_errno(x, ENOMEM);
 }
 
-void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]) {
+static void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]) {
     char text[KIT_TEXT + 1];
     kit_format(kit, text);
     json_t *body = json_pack("{s:s}", "recovery_kit", text);

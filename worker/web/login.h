@@ -16,7 +16,6 @@ void answer_session(struct exchange *x, const struct session *session);
 /* Makes a new recovery kit for a user, the old one's place taken, and answers 201 {recovery_kit}. origin: the slot under which it is made.
  */
 void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint8_t *origin);
-void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]);
 
 void answer_wrong(struct exchange *x);                  /* the uniform 401 */
 bool answer_wait(struct exchange *x, unsigned seconds); /* 429 for a delay; false with 0: not answered */

@@ -135,6 +135,26 @@ static void odd_stacks_are_refused(void **state) {
     assert_int_equal(arena_thread(&thread, SIZE_MAX / 4096 * 4096, on_the_thread, NULL), EINVAL);
 }
 
+static void outside_is_outside(void **state) {
+    (void)state;
+    for (size_t size = 0; size < 300000; size = size * 3 / 2 + 1) {
+        free(malloc(size)); /* the cache has one of ours to offer */
+        uint8_t *p = arena_outside_malloc(size), *zero = arena_outside_calloc(3, size);
+        assert_true(p && !arena_holds(p) && zero && !arena_holds(zero));
+        for (size_t i = 0; i < 3 * size; i++)
+            assert_int_equal(zero[i], 0);
+        p = arena_outside_realloc(p, 2 * size);
+        assert_true(p && !arena_holds(p));
+        arena_outside_free(p);
+        arena_outside_free(zero);
+        p = malloc(size);
+        assert_true(arena_holds(p)); /* and nothing of theirs came into it */
+        free(p);
+    }
+    arena_outside_free(NULL);
+    assert_null(arena_outside_calloc(SIZE_MAX / 2, 3));
+}
+
 static void leaving_nests(void **state) {
     (void)state;
     void *small[200];
@@ -280,7 +300,7 @@ int main(void) {
         cmocka_unit_test(odd_stacks_are_refused), cmocka_unit_test(leaving_nests),
         cmocka_unit_test(full_is_null),           cmocka_unit_test(is_unreadable),
         cmocka_unit_test(fd_is_closed),           cmocka_unit_test(scratch_is_outside),
-        cmocka_unit_test(stacks_have_a_guard),
+        cmocka_unit_test(stacks_have_a_guard),    cmocka_unit_test(outside_is_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,10 @@ int arena_thread(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), vo
 
 void arena_leave(void) {}
 void arena_return(void) {}
+void *arena_outside_malloc(size_t size) { return malloc(size); }
+void *arena_outside_calloc(size_t count, size_t size) { return calloc(count, size); }
+void *arena_outside_realloc(void *p, size_t size) { return realloc(p, size); }
+void arena_outside_free(void *p) { free(p); }
 size_t arena_used(void) { return 0; }
 
 #else
@@ -329,6 +333,23 @@ void arena_leave(void) {
 void arena_return(void) {
     if (outside == 0) abort();
     if (--outside == 0 && map.base && allocate_in(ours) != 0) abort();
+}
+
+/* The allocator's first arena, past the thread's cache, which is full of ours. */
+enum { OUTSIDE = MALLOCX_ARENA(0) | MALLOCX_TCACHE_NONE };
+
+void *arena_outside_malloc(size_t size) { return mallocx(size ? size : 1, OUTSIDE); }
+
+void *arena_outside_calloc(size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+    return mallocx(bytes ? bytes : 1, OUTSIDE | MALLOCX_ZERO);
+}
+
+void *arena_outside_realloc(void *p, size_t size) { return p ? rallocx(p, size ? size : 1, OUTSIDE) : arena_outside_malloc(size); }
+
+void arena_outside_free(void *p) {
+    if (p) dallocx(p, MALLOCX_TCACHE_NONE);
 }
 
 #endif

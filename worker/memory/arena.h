@@ -42,6 +42,12 @@ void arena_join(pthread_t thread);
 void arena_leave(void);
 void arena_return(void);
 
+/* malloc, calloc, realloc and free outside the arena: what LMDB, which sees no secret, calls in place of the C library's (Makefile). */
+void *arena_outside_malloc(size_t size);
+void *arena_outside_calloc(size_t count, size_t size);
+void *arena_outside_realloc(void *p, size_t size);
+void arena_outside_free(void *p);
+
 /* Pages outside the arena that are never dumped; arena_scratch_free wipes and unmaps. NULL when there is no memory. */
 void *arena_scratch(size_t bytes);
 void arena_scratch_free(void *p, size_t bytes);

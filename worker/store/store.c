@@ -1,6 +1,5 @@
 #include "store.h"
 
-#include "../memory/arena.h"
 #include "internal.h"
 #include "state.h"
 
@@ -114,10 +113,8 @@ struct store *store_prepare(const char *path, uint64_t map_bytes) {
     }
     if (s) {
         s->fd = -1;
-        arena_leave(); /* LMDB's lists of page numbers: 3 MiB, and no secret */
         error = open_file(s, path, &s->asked.file_bytes);
         if (error == 0) error = open_env(s, path, map_bytes);
-        arena_return();
     }
     if (error == 0) {
         s->asked.map_bytes = map_bytes;
@@ -131,9 +128,7 @@ struct store *store_prepare(const char *path, uint64_t map_bytes) {
 int store_begin(struct store *s) {
     uint64_t size = s->asked.file_bytes;
 
-    arena_leave();
     int error = check_format(s, size);
-    arena_return();
     if (error == 0 && !room_read(s)) error = EBADMSG;
     if (error == 0) {
         s->room.quota = s->asked.map_bytes / s->room.page;
@@ -156,10 +151,8 @@ struct store *store_open(const char *path, uint64_t map_bytes) {
 void store_close(struct store *s) {
     if (!s) return;
     store_seal(s);
-    arena_leave();
     if (s->reader) mdb_txn_abort(s->reader);
     if (s->env) mdb_env_close(s->env);
-    arena_return();
     if (s->fd >= 0) close(s->fd);
     free(s);
 }
@@ -170,9 +163,7 @@ enum store_result store_resize(struct store *s, uint64_t map_bytes) {
     if (!room_read(s)) return STORE_BROKEN;
     /* Under what is used the map keeps room for deleting. */
     uint64_t floor = (s->room.end + 256) * s->room.page, map = map_bytes > floor ? map_bytes : floor;
-    arena_leave();
     int rc = mdb_env_set_mapsize(s->env, map);
-    arena_return();
     if (rc != 0) return store_result_of(rc);
     s->room.quota = map_bytes / s->room.page;
     return room_read(s) ? STORE_OK : STORE_BROKEN;

@@ -1,5 +1,4 @@
 /* Transactions: one reader that is renewed for each call, one writer that stays open until the commit. */
-#include "../memory/arena.h"
 #include "internal.h"
 #include "state.h"
 
@@ -52,9 +51,7 @@ enum store_result write_begin(struct store *s) {
     if (s->writer) return STORE_OK;
     if (s->reading > 0) return STORE_INVALID; /* out of a callback */
     if (!room_read(s)) return STORE_BROKEN;
-    arena_leave();
     int rc = mdb_txn_begin(s->env, NULL, 0, &s->writer);
-    arena_return();
     if (rc != 0) {
         s->writer = NULL;
         return store_result_of(rc);
@@ -68,9 +65,7 @@ enum store_result write_begin(struct store *s) {
 /* Back to the last commit. The LMDB transaction is over already, or ends here. */
 static void drop(struct store *s) {
     if (s->writer) {
-        arena_leave();
         mdb_txn_abort(s->writer);
-        arena_return();
         s->writer = NULL;
     }
     tree_drop(s);
@@ -89,25 +84,20 @@ enum store_result write_lost(struct store *s, enum store_result why) {
 enum store_result write_value(struct store *s, const struct sealed_key *key, const void *value, size_t size) {
     MDB_val k = {SEALED_KEY, (void *)(uintptr_t)key->bytes}, v = {size, (void *)(uintptr_t)value};
 
-    arena_leave();
     int rc = mdb_put(s->writer, s->dbi, &k, &v, 0);
-    arena_return();
     return rc == 0 ? STORE_OK : write_lost(s, store_result_of(rc));
 }
 
 enum store_result write_gone(struct store *s, const struct sealed_key *key) {
     MDB_val k = {SEALED_KEY, (void *)(uintptr_t)key->bytes};
 
-    arena_leave();
     int rc = mdb_del(s->writer, s->dbi, &k, NULL);
-    arena_return();
     return rc == 0 || rc == MDB_NOTFOUND ? STORE_OK : write_lost(s, store_result_of(rc));
 }
 
 int write_trial(struct store *s, MDB_val *key, MDB_val *value) {
     MDB_txn *trial;
 
-    arena_leave();
     int rc = mdb_txn_begin(s->env, s->writer, 0, &trial);
     if (rc == 0) {
         rc = mdb_put(trial, s->dbi, key, value, 0);
@@ -116,7 +106,6 @@ int write_trial(struct store *s, MDB_val *key, MDB_val *value) {
         else
             mdb_txn_abort(trial);
     }
-    arena_return();
     return rc;
 }
 
@@ -136,9 +125,7 @@ enum store_result store_commit(struct store *s) {
         store_abort(s);
         return result;
     }
-    arena_leave();
     int rc = mdb_txn_commit(s->writer);
-    arena_return();
     s->writer = NULL;
     if (rc != 0) {
         drop(s);

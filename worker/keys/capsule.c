@@ -116,7 +116,6 @@ void capsule_close(struct capsule *c) {
 
 bool capsule_enrolled(const struct capsule *c) { return c->image->enrolled; }
 const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->tenant; }
-uint64_t capsule_version(const struct capsule *c) { return c->image->version; }
 
 size_t capsule_slots(const struct capsule *c, uint32_t kind) {
     size_t n = 0;

@@ -49,7 +49,6 @@ void capsule_close(struct capsule *c); /* NULL is fine */
 bool capsule_enrolled(const struct capsule *c);               /* has it ever had a slot */
 size_t capsule_slots(const struct capsule *c, uint32_t kind); /* unexpired ones of that enum slot_kind; 0 = all kinds */
 const uint8_t *capsule_tenant_id(const struct capsule *c);    /* ID_BYTES, random, made with the capsule: for the store's AAD */
-uint64_t capsule_version(const struct capsule *c);            /* rises by one a change: who keeps it elsewhere sees an older capsule */
 
 /* Makes the TMK (out: tmk) and the first two slots, a password's and a recovery kit's, in one durable step: there is no half. The slots'
  * owner and rights are the caller's, the rest is filled. 0 or an errno value (EEXIST when enrolled). */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECK_RECORDS = 64, CHECK_FIRST_MS = 1000, CHECK_STEP_MS = 20, CHECK_AGAIN_MS = 6 * 3600 * 1000 };
+enum { CHECK_RECORDS = 64, CHECK_FIRST_MS = 1000, CHECK_STEP_MS = 20, CHECK_AGAIN_MS = 6 * 3600 * 1000, CHECK_RETRY_MS = 5000 };
 
 /* The background check of the store: some records a step, a pass after each unsealing and every six hours. */
 static struct store_check *check;
@@ -27,9 +27,10 @@ static void check_step(evutil_socket_t none, short what, void *unused) {
         check_after(CHECK_STEP_MS);
         return;
     }
-    if (result == STORE_OK || result == STORE_BROKEN) gauge(COUNTER_check_state, result == STORE_OK && check->found == 0 ? 1 : 2);
+    /* What cannot be read at all is not sound either; want of memory says nothing. */
+    if (result != STORE_MEMORY) gauge(COUNTER_check_state, result == STORE_OK && check->found == 0 ? 1 : 2);
     memset(check, 0, sizeof *check);
-    check_after(CHECK_AGAIN_MS);
+    check_after(result == STORE_MEMORY ? CHECK_RETRY_MS : CHECK_AGAIN_MS);
 }
 
 static void check_begin(void) {

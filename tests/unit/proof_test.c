@@ -30,7 +30,7 @@ static const char *lacks(const char *from, const char *to) {
 static void a_jailed_child_suffices(void **state) {
     (void)state;
     assert_null(lacks("Name", "Name"));
-    assert_null(lacks("Seccomp_filters:\t2\n", "")); /* an old kernel does not count */
+    assert_null(lacks("Seccomp_filters:\t2\n", ""));  /* an old kernel does not count */
     assert_null(lacks("Seccomp:\t2", "Seccomp:\t3")); /* its own filter is ending it: what it dies of is told by its status */
 }
 

@@ -1,7 +1,8 @@
 """From inside a worker that has been taken over: at most that worker ends, and fifty other tenants go on as if nothing were (S4, H1, H2).
 
-The hostile worker is hostile/hostile.c: the jail and the wall of the real one, then the misdeed that its tenant's name tells it. It lives in one
-house with fifty real workers. After each misdeed the fifty are asked again, on the connections that they had before: none of them was restarted.
+The hostile worker is hostile/hostile.c: the jail and the wall of the real one, then the misdeed that its tenant's name tells it. It lives
+in one house with fifty real workers. After each misdeed the fifty are asked again, on the connections that they had before: none of them
+was restarted.
 """
 import json
 import os
@@ -87,7 +88,7 @@ def house():
 
 
 def slow_ones(house):
-    """What takes its limit of seconds to be over is begun first and looked at last. Returns by misdeed: when, and the command that waits."""
+    """What takes its limit of seconds to be over is begun first and looked at last. Returns the waiting command by misdeed."""
     waiting = {}
     for misdeed, command in (('spin', 'stop'), ('spin--2', 'stop'), ('never-drain', 'stop'), ('deaf', 'stop'), ('csr-never', 'csr'), ('never-ready', 'start')):
         name = f'evil-{misdeed}'

@@ -1,5 +1,5 @@
-"""As staff in every group of the provider, as the tenant's own uid from outside, as root with no more than the supervisor keeps: nothing that
-a customer stored comes back, by file, process, memory, socket or verb (C1, C3, C6, S4)."""
+"""As staff in every group of the provider, as the tenant's own uid from outside, as root with no more than the supervisor keeps: nothing
+that a customer stored comes back, by file, process, memory, socket or verb (C1, C3, C6, S4)."""
 import base64
 import concurrent.futures
 import json
@@ -117,6 +117,15 @@ def test_files_and_sockets_get_through_where_there_is_no_wall(tmp_path):
                 os.chmod(p, p.stat().st_mode | 0o111)
         assert reach.as_somebody(lambda: reach.files([str(path)]), **STAFF)
         assert reach.as_somebody(lambda: reach.connects(tmp_path / 'sock'), **STAFF)
+
+
+def test_a_canary_would_be_seen(house):
+    word = CANARIES['note']
+    for text in (f'{{"notes": "{word}"}}', word.upper(), word.encode().hex(), urllib.parse.quote(word), base64.b64encode(word.encode()).decode(), word.encode('utf-16-le')):
+        with pytest.raises(AssertionError):
+            clean(house, text)
+    with pytest.raises(AssertionError):
+        clean(house, house.secrets[0])
 
 
 # ---- staff ----

@@ -30,7 +30,7 @@ static void print_lines(const json_t *lines) {
         table_cell(table, "%lld", (long long)show_number(line, "times"));
         table_cell(table, "%.12s", show_text(line, "hash"));
     }
-    table_print(table, stdout, "\n");
+    table_print(table, "\n");
     table_free(table);
 }
 

@@ -27,7 +27,7 @@ int show_get(const struct cli *cli, const char *path, struct client_answer *answ
 }
 
 /* A table; now: Unix seconds. */
-static void show_tenants(const json_t *tenants, int64_t now, FILE *out, const char *line_end) {
+static void show_tenants(const json_t *tenants, int64_t now) {
     static const char *const heads[] = {"TENANT", "STATE", ">FOR",   ">PID",   ">CONN", ">REQUESTS", ">5XX",
                                         ">IN",    ">OUT",  ">STORE", ">QUOTA", ">MEM",  ">CRASHES",  "CERTIFICATE"};
     struct table *table = table_new(heads, sizeof heads / sizeof *heads);
@@ -55,22 +55,22 @@ static void show_tenants(const json_t *tenants, int64_t now, FILE *out, const ch
         table_cell(table, "%lld", (long long)show_number(t, "crashes"));
         table_cell(table, "%s", !known ? "-" : expires ? table_time(expires, text) : "self-signed");
     }
-    table_print(table, out, line_end);
+    table_print(table, "\n");
     table_free(table);
 }
 
-void show_head(const json_t *status, FILE *out, const char *line_end) {
+void show_head(const json_t *status, const char *line_end) {
     char since[32];
     json_t *ledger = json_object_get(status, "ledger");
-    fprintf(out, "cloisond since %s UTC: %lld tenants, %lld of %lld workers running, %lld evictions%s",
-            table_time(show_number(status, "started"), since), (long long)show_number(status, "tenant_count"),
-            (long long)show_number(status, "workers"), (long long)show_number(status, "max_workers"),
-            (long long)show_number(status, "evictions"), line_end);
-    fprintf(out, "walls: %s; ledger: %lld lines, %lld gaps; starts of the router: %lld, of the steward: %lld%s",
-            json_is_true(json_object_get(status, "posture_holds")) ? "all that is demanded hold"
-                                                                   : "SOMETHING DEMANDED IS MISSING, see `cloison posture`",
-            (long long)show_number(ledger, "lines"), (long long)show_number(ledger, "gaps"),
-            (long long)show_number(status, "router_starts"), (long long)show_number(status, "steward_starts"), line_end);
+    printf("cloisond since %s UTC: %lld tenants, %lld of %lld workers running, %lld evictions%s",
+           table_time(show_number(status, "started"), since), (long long)show_number(status, "tenant_count"),
+           (long long)show_number(status, "workers"), (long long)show_number(status, "max_workers"),
+           (long long)show_number(status, "evictions"), line_end);
+    printf("walls: %s; ledger: %lld lines, %lld gaps; starts of the router: %lld, of the steward: %lld%s",
+           json_is_true(json_object_get(status, "posture_holds")) ? "all that is demanded hold"
+                                                                  : "SOMETHING DEMANDED IS MISSING, see `cloison posture`",
+           (long long)show_number(ledger, "lines"), (long long)show_number(ledger, "gaps"), (long long)show_number(status, "router_starts"),
+           (long long)show_number(status, "steward_starts"), line_end);
 }
 
 int cli_status(const struct cli *cli, int argc, char **argv) {
@@ -81,8 +81,8 @@ int cli_status(const struct cli *cli, int argc, char **argv) {
     if (cli->json)
         cli_print_json(answer.json);
     else {
-        show_head(answer.json, stdout, "\n");
-        show_tenants(json_object_get(answer.json, "tenants"), show_number(answer.json, "now"), stdout, "\n");
+        show_head(answer.json, "\n");
+        show_tenants(json_object_get(answer.json, "tenants"), show_number(answer.json, "now"));
     }
     client_free(&answer);
     return CLI_DONE;
@@ -116,7 +116,7 @@ int cli_list(const struct cli *cli, int argc, char **argv) {
     if (cli->json)
         cli_print_json(json_object_get(answer.json, "tenants"));
     else
-        table_print(table, stdout, "\n");
+        table_print(table, "\n");
     table_free(table);
     client_free(&answer);
     return CLI_DONE;

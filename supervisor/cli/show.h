@@ -16,4 +16,4 @@ int64_t show_requests(const json_t *tenant);
 int show_get(const struct cli *cli, const char *path, struct client_answer *answer);
 
 /* Two lines about the machine; line_end ends each. */
-void show_head(const json_t *status, FILE *out, const char *line_end);
+void show_head(const json_t *status, const char *line_end);

@@ -50,25 +50,25 @@ void table_cell(struct table *table, const char *format, ...) {
     if (size > table->width[column]) table->width[column] = size;
 }
 
-static void print_cell(const struct table *table, FILE *out, size_t column, const char *text) {
+static void print_cell(const struct table *table, size_t column, const char *text) {
     int width = (int)table->width[column];
     if (*table->heads[column] == '>')
-        fprintf(out, "%*s", width, text);
+        printf("%*s", width, text);
     else if (column + 1 < table->columns)
-        fprintf(out, "%-*s", width, text);
+        printf("%-*s", width, text);
     else
-        fputs(text, out);
-    if (column + 1 < table->columns) fputs("  ", out);
+        fputs(text, stdout);
+    if (column + 1 < table->columns) fputs("  ", stdout);
 }
 
-void table_print(const struct table *table, FILE *out, const char *line_end) {
+void table_print(const struct table *table, const char *line_end) {
     if (!table || table->columns == 0) return;
     for (size_t c = 0; c < table->columns; c++)
-        print_cell(table, out, c, head_text(table, c));
-    fputs(line_end, out);
+        print_cell(table, c, head_text(table, c));
+    fputs(line_end, stdout);
     for (size_t i = 0; i < table->cells; i++) {
-        print_cell(table, out, i % table->columns, table->cell[i]);
-        if ((i + 1) % table->columns == 0) fputs(line_end, out);
+        print_cell(table, i % table->columns, table->cell[i]);
+        if ((i + 1) % table->columns == 0) fputs(line_end, stdout);
     }
 }
 

@@ -17,7 +17,7 @@ void table_free(struct table *table);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* line_end: what ends each line, "\n" or with an escape before it. */
-void table_print(const struct table *table, FILE *out, const char *line_end);
+void table_print(const struct table *table, const char *line_end);
 
 /* 0, 812, 1.2k, 34M, 5.6G by thousands; for bytes by 1024. */
 const char *table_count(uint64_t value, char out[16]);

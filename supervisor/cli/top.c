@@ -63,7 +63,7 @@ static void draw(const struct line *line, size_t count, const char *line_end) {
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "store_bytes"), text));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "memory_bytes"), text));
     }
-    table_print(table, stdout, line_end);
+    table_print(table, line_end);
     table_free(table);
 }
 
@@ -82,7 +82,7 @@ static void picture(const json_t *status, const json_t *before, double passed, b
     }
     qsort(line, count, sizeof *line, busier);
     if (screen) fputs("\033[H", stdout);
-    show_head(status, stdout, line_end);
+    show_head(status, line_end);
     draw(line, count, line_end);
     fputs(screen ? "\033[J" : "\n", stdout);
     fflush(stdout);

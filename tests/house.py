@@ -19,6 +19,8 @@ import subprocess
 import tempfile
 import time
 
+from wire import Reply
+
 REPO = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get('CLOISON_BUILD', REPO / 'build'))
 DUTIES = {'viewer': 70001, 'operator': 70002, 'registrar': 70003, 'auditor': 70004}
@@ -49,18 +51,6 @@ def readable(sock):
     poll = select.poll()  # select() ends at 1024 fds
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f'<{self.status} {self.body[:200]!r}>'
 
 
 class Client:
@@ -102,7 +92,7 @@ class Client:
                 self.connection = self._connect()
             self.connection.request(method, path, body=body, headers=head)
             r = self.connection.getresponse()
-            answer = Answer(r.status, r.headers, r.read())
+            answer = Reply(r.status, r.headers, r.read())
         except (OSError, http.client.HTTPException):
             self.close()
             if fresh or not again or method not in ('GET', 'HEAD'):
@@ -214,7 +204,7 @@ class House:
             data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
             c.request(method, target, body=data, headers=headers or {})
             r = c.getresponse()
-            answer = Answer(r.status, r.headers, r.read())
+            answer = Reply(r.status, r.headers, r.read())
             c.close()
             return answer
         if uid is None:
@@ -241,7 +231,7 @@ class House:
         os.waitpid(pid, 0)
         if 'error' in result:
             raise OSError(result['error'], os.strerror(result['error']))
-        return Answer(result['status'], dict(result['headers']), result['body'].encode('latin-1'))
+        return Reply(result['status'], dict(result['headers']), result['body'].encode('latin-1'))
 
     def status_get(self, target, duties=('viewer',), headers=None):
         return self.unix(self.run / 'status.sock', 'GET', target, headers=headers, uid=STAFF_UID, gids=[DUTIES[d] for d in duties])

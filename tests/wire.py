@@ -60,7 +60,7 @@ class Reply:
         return json.loads(self.body)
 
     def __repr__(self):
-        return f'<{self.status} {self.body[:120]!r}>'
+        return f'<{self.status} {self.body[:200]!r}>'
 
 
 def split_replies(data, heads=()):

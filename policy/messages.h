@@ -167,9 +167,7 @@ struct message_tenant {
 struct message_posture {
     struct message_head head;
     uint8_t layer[64]; /* of the machine and the supervisor, enum layer_state; index enum layer */
-    uint32_t workers;  /* running */
     uint32_t max_workers;
-    uint32_t tenants;
     uint32_t evictions;  /* workers stopped to make room */
     uint64_t started_ms; /* Unix time */
     uint64_t ledger_lines;

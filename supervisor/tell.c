@@ -177,7 +177,6 @@ void tell_posture(struct supervisor *h) {
     h->posture_stale = false;
     union message m = {.posture = {.head = {.type = MESSAGE_STEWARD_HOST},
                                    .max_workers = h->config.max_workers,
-                                   .tenants = (uint32_t)h->tenant_count,
                                    .evictions = h->evictions,
                                    .started_ms = h->started_ms,
                                    .ledger_gaps = ledger_gaps(h->ledger),
@@ -185,8 +184,6 @@ void tell_posture(struct supervisor *h) {
                                    .steward_starts = h->steward.starts,
                                    .sample_ms = h->config.sample_ms}};
     ledger_head(h->ledger, &m.posture.ledger_lines, hash);
-    for (size_t i = 0; i < h->tenant_count; i++)
-        m.posture.workers += life_alive(&h->tenant[i]->life);
     memcpy(m.posture.layer, h->layer, sizeof m.posture.layer);
     m.posture.excused = h->config.allow_missing;
     if (h->config.secret_memory == SECRET_MEMORY_BEST_EFFORT) m.posture.excused |= 1ULL << LAYER_secret_memory;

@@ -123,7 +123,7 @@ static void machine(struct page *p) {
     family(p, "cloison_start_time_seconds", GAUGE, "seconds", "Unix time at which the supervisor started");
     single(p, h->started_ms / 1000);
     family(p, "cloison_workers", GAUGE, "", "Workers running");
-    single(p, h->workers);
+    single(p, tenants_running(p->steward->tenants));
     family(p, "cloison_workers_limit", GAUGE, "", "Workers that may run at once");
     single(p, h->max_workers);
     family(p, "cloison_evictions", COUNTER, "", "Idle workers stopped to make room");

@@ -143,6 +143,14 @@ void tenants_sample(struct tenants *tenants) {
 }
 
 size_t tenants_count(const struct tenants *tenants) { return tenants->count; }
+
+size_t tenants_running(const struct tenants *tenants) {
+    size_t n = 0;
+    for (size_t i = 0; i < tenants->count; i++)
+        n += tenants->row[i]->is.pid != 0;
+    return n;
+}
+
 const struct tenants_row *tenants_at(const struct tenants *tenants, size_t i) { return tenants->row[i]; }
 const struct tenants_row *tenants_by_number(const struct tenants *tenants, uint32_t number) { return find(tenants, number); }
 

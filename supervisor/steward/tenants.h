@@ -46,6 +46,8 @@ size_t tenants_count(const struct tenants *tenants);
 const struct tenants_row *tenants_at(const struct tenants *tenants, size_t i);
 const struct tenants_row *tenants_by_number(const struct tenants *tenants, uint32_t number);
 const struct tenants_row *tenants_by_name(const struct tenants *tenants, const char *name);
+/* How many have a worker, from when it said ready to its end. */
+size_t tenants_running(const struct tenants *tenants);
 
 /* What may be shown of a number: rounded; a TOTAL over all workers since the steward's start. */
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter);

@@ -95,10 +95,10 @@ static json_t *state_counts(const struct tenants *tenants) {
 json_t *status_json(const struct steward *steward) {
     const struct message_posture *h = &steward->host;
     return json_pack("{s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:b, s:o}", "started", seconds_or_null(h->started_ms),
-                     "workers", (int)tenants_running(steward->tenants), "max_workers", (int)h->max_workers, "evictions", (int)h->evictions, "router_starts",
-                     number(h->router_starts), "steward_starts", number(h->steward_starts), "states", state_counts(steward->tenants),
-                     "ledger", "lines", number(h->ledger_lines), "gaps", number(h->ledger_gaps), "tenant_count",
-                     number(tenants_count(steward->tenants)), "now", seconds_or_null(steward_now_ms()), "posture_holds",
+                     "workers", (int)tenants_running(steward->tenants), "max_workers", (int)h->max_workers, "evictions", (int)h->evictions,
+                     "router_starts", number(h->router_starts), "steward_starts", number(h->steward_starts), "states",
+                     state_counts(steward->tenants), "ledger", "lines", number(h->ledger_lines), "gaps", number(h->ledger_gaps),
+                     "tenant_count", number(tenants_count(steward->tenants)), "now", seconds_or_null(steward_now_ms()), "posture_holds",
                      posture_all_hold(steward->has_host ? h : NULL, steward->tenants), "tenants", tenants_json(steward->tenants));
 }
 

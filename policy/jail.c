@@ -169,6 +169,11 @@ static int landlock_nothing(void) {
     return 0;
 }
 
+int jail_limit_files(uint64_t bytes) {
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return -1;
+    return setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, bytes});
+}
+
 int jail_drop_rights(void) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
     if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 && errno != EINVAL) return -1;

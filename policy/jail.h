@@ -35,6 +35,9 @@ int jail_enter_directory(void);
 /* The same with an empty, read-only tmpfs: for a process that needs no file at all. */
 int jail_enter_empty(void);
 
+/* No file of it grows past `bytes`: a write there fails with EFBIG. */
+int jail_limit_files(uint64_t bytes);
+
 /* No new privileges, MDWE, no capability, not dumpable, no core, Landlock without a single right, death with the parent. Needs no
  * right. What the kernel lacks is left out and shows in jail_observe(). */
 int jail_drop_rights(void);

@@ -8,6 +8,7 @@ enum {
     TENANT_REGION_MAX = 32,     /* bytes, [a-z0-9-]+ (S8) */
     TENANT_HOSTS_MAX = 8,       /* hosts of one tenant */
     TENANT_QUOTA_MIN = 1048576, /* bytes of the LMDB file: below, a store cannot be made */
+    FILE_SLACK = 16777216,      /* bytes: no file of a worker grows past twice the quota it started with and this */
     HOST_MAX = 253,             /* bytes, lower case, RFC 1035 */
     TENANTS_MAX = 4096,         /* in one registry */
     LISTENERS_MAX = 16,         /* of one router */

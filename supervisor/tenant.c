@@ -79,6 +79,8 @@ static void say_profile(struct tenant *t, uint32_t type) {
 
 void tenant_profile_changed(struct tenant *t) {
     say_profile(t, MESSAGE_WORKER_PROFILE); /* one that is starting takes it right after it is ready */
+    /* The ceiling of a worker's files is made at its start: the next connection starts one with a higher one. */
+    if (life_alive(&t->life) && t->entry->quota_bytes > 2 * t->quota_bytes) tenant_event(t, LIFE_STOP);
 }
 
 bool tenant_make_directory(const struct tenant *t) {
@@ -119,6 +121,7 @@ static const char *give_birth(struct tenant *t) {
     process_begin(&t->process, &spawned, t->entry->uid, 0);
     t->link = link_open(t->house->base, spawned.channel, &monitor_worker, t);
     if (!t->link) return "its channel";
+    t->quota_bytes = t->entry->quota_bytes;
     say_profile(t, MESSAGE_WORKER_START);
     return NULL;
 }

@@ -29,6 +29,7 @@ struct tenant {
     struct message_ready report; /* of the running worker; zero before it is ready */
     uint8_t cgroup_limits;       /* enum layer_state of the running worker */
     uint64_t memory_bytes;       /* memory.current when it was sampled last */
+    uint64_t quota_bytes;        /* of the store when the worker started: its files may grow to twice that */
     uint64_t since_ms;           /* Unix time of the present state */
     uint64_t lost_at;            /* ms of the clock: it closed its channel; 0 = not */
     int32_t last_exit;           /* exit status, or -signal */

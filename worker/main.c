@@ -5,6 +5,7 @@
  * The first thread only waits: everything runs on threads whose stacks lie in the secret arena.
  */
 #include "../policy/jail.h"
+#include "../policy/limits.h"
 #include "../policy/wall.h"
 #include "crm/crm.h"
 #include "memory/arena.h"
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +68,16 @@ static void open_files(void) {
     if (!self.store) die("data.mdb");
 }
 
+/* A compromised worker must not fill the provider's disk. Twice the quota, so that one that is raised meanwhile need not always wait for
+ * the next start; a file that is larger already, of a quota that was lowered, stays writable. */
+static void limit_files(void) {
+    struct stat st;
+    uint64_t most = 2 * self.profile.quota_bytes + FILE_SLACK;
+    if (stat("data.mdb", &st) < 0) die("data.mdb");
+    if ((uint64_t)st.st_size > most) most = (uint64_t)st.st_size;
+    if (jail_limit_files(most) < 0) die("file size");
+}
+
 /* The JSON library would open /dev/urandom at its first object. Never zero: that means "find one yourself". */
 static void seed_json(void) {
     size_t seed;
@@ -96,8 +108,9 @@ static void close_wall(void) {
     jail_observe(layer, &landlock_abi);
     if (dup2(null_fd, STDERR_FILENO) < 0) die("stderr"); /* from here on no text leaves (S2) */
     if (wall_close(&wall) < 0) _exit(1);
-    /* Only now is the file read: it may hold what a compromised worker of yesterday put there. The exit status is all that tells why. */
-    if (store_begin(self.store) < 0) _exit(errno);
+    /* Only now are the files taken apart: they may hold what a compromised worker of yesterday put there. The exit status is all that tells
+     * why. */
+    if (store_begin(self.store) < 0 || identity_begin() < 0) _exit(errno);
     layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
     layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
     uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());
@@ -129,6 +142,7 @@ int main(void) {
     if (jail_unshare_as_init() < 0) die("namespaces");
     if (jail_enter_directory() < 0) die("root");
     open_files();
+    limit_files();
     if (jail_drop_rights() < 0) die("rights");
     prove_walls();
 

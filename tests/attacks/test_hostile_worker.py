@@ -177,7 +177,7 @@ def test_a_call_that_is_not_on_the_list_ends_it(house, call):
     house.others.are_as_before()
 
 
-@pytest.mark.parametrize('misdeed', ['all-calls', 'other-walls', 'modes'])
+@pytest.mark.parametrize('misdeed', ['all-calls', 'other-walls', 'modes', 'fill-the-disk'])
 def test_nothing_is_in_reach(house, misdeed):
     """Every other system call from children within the jail; what the walls beside seccomp must hold; what uids and modes must hold."""
     status = begin(house, misdeed)

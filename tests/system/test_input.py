@@ -165,6 +165,28 @@ def test_a_full_quota_is_507_and_reading_goes_on():
         assert client.post('/api/v1/companies', {'name': 'Encore'}).status == 201
 
 
+def file_ceiling(house, name):
+    with open(f'/proc/{house.worker_pid(name)}/limits') as f:
+        soft, hard = next(line.split()[3:5] for line in f if line.startswith('Max file size'))
+    assert soft == hard
+    return int(hard)
+
+
+def test_a_higher_quota_holds_at_once():
+    """A full tenant writes on as soon as staff gives it room; no worker's files may ever grow past twice its quota (a hostile one would)."""
+    with House() as h:
+        client = h.enrolled('plein', None, '--quota', str(2 << 20))
+        assert fill(client)[1].status == 507 and file_ceiling(h, 'plein') == (4 << 20) + (16 << 20)
+        pid = h.worker_pid('plein')
+        h.cli('tenant', 'set', 'plein', '--quota', str(4 << 20))
+        wait_for(lambda: client.post('/api/v1/companies', {'name': 'Encore'}).status == 201, why='room')
+        assert h.worker_pid('plein') == pid
+        assert fill(client)[1].status == 507
+        h.cli('tenant', 'set', 'plein', '--quota', str(64 << 20))  # more than its files may grow to: another worker
+        wait_for(lambda: client.post('/api/v1/companies', {'name': 'Encore'}).status == 201, why='more room')
+        assert h.worker_pid('plein') != pid and file_ceiling(h, 'plein') == (128 << 20) + (16 << 20)
+
+
 def test_a_full_disk_is_507_and_reading_goes_on(tmp_path):
     disk = tmp_path / 'disk'
     disk.mkdir()

@@ -129,6 +129,8 @@ static void open_spares(void) {
     if (spare_device < 0 || loop < 0 || wall_make(WALL_WORKER, &wall) < 0) broken("spares");
 }
 
+uint64_t file_ceiling(void) { return 2 * profile.quota_bytes + FILE_SLACK; }
+
 /* The order of worker/main.c, less what this misdeed leaves out. */
 static void enter_jail(void) {
     if (!(deed->omit & OMIT_NAMESPACES) && jail_unshare_as_init() < 0) broken("namespaces");
@@ -136,6 +138,7 @@ static void enter_jail(void) {
     own_file = open("mine", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     spare_directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (own_file < 0 || spare_directory < 0) broken("its own file");
+    if (jail_limit_files(file_ceiling()) < 0) broken("file size");
     if (!(deed->omit & OMIT_RIGHTS) && jail_drop_rights() < 0) broken("rights");
     if (deed->before_wall) deed->before_wall();
     if (!(deed->omit & OMIT_WALL) && wall_close(&wall) < 0) broken("wall");

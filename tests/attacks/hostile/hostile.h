@@ -42,6 +42,8 @@ extern struct wall_program wall;
 /* Opened before the wall, for use behind it. */
 extern int spare_memfd, spare_pipe, spare_directory, spare_device, own_file;
 extern char own_path[4096]; /* of its directory, as it was before the jail */
+/* Bytes that a file of this tenant may grow to. */
+uint64_t file_ceiling(void);
 
 __attribute__((noreturn)) void got_through(void);
 __attribute__((noreturn)) void broken(const char *step); /* before the wall only: says why */

@@ -192,6 +192,12 @@ static void claim_no_secret_memory(void) { claim(LAYER_secret_memory, LAYER_UNAV
 static void claim_nonsense(void) { claim(LAYER_seccomp, 9); }
 static void claim_unnamed_layer(void) { claim(63, LAYER_ON); }
 
+/* The provider's disk: a sparse file would do to show it. */
+static void fill_the_disk(void) {
+    if (pwrite(own_file, "x", 1, (off_t)file_ceiling()) >= 0) got_through();
+    if (pwrite(own_file, "x", 1, (off_t)file_ceiling() - 1) != 1) broken("its share");
+}
+
 const struct misdeed start_misdeeds[] = {
     {.name = "none"}, /* goes through all of it and harms nobody: what is refused below is refused for its misdeed */
     {.name = "leave-at-once", .first = leave_well},
@@ -208,6 +214,7 @@ const struct misdeed start_misdeeds[] = {
     {.name = "memory-bomb", .after_ready = memory_bomb},
     {.name = "thread-bomb", .after_ready = thread_bomb},
     {.name = "counters", .after_ready = counters_garbage},
+    {.name = "fill-the-disk", .after_ready = fill_the_disk},
     {.name = "other-walls", .before_wall = try_other_walls},
     {.name = "modes", .first = try_modes},
     {.name = "no-namespaces", .omit = OMIT_NAMESPACES},

@@ -1028,6 +1028,7 @@ static int start(void **state) {
     self.base = event_base_new();
     assert_int_equal(identity_open(memfd_create("identity", 0)), 0);
     assert_int_equal(web_start(), 0);
+    assert_int_equal(identity_begin(), 0);
     client_context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_security_level(client_context, 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, orders), 0);

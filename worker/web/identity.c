@@ -23,6 +23,8 @@ struct record {
 };
 
 static struct twofile file = {.fd = -1};
+static struct record *found; /* from identity_open() to identity_begin() */
+static size_t found_size;    /* 0: the file was empty */
 static EVP_PKEY *key;
 static X509 *leaf;
 static STACK_OF(X509) * rest; /* of the chain; NULL: self-signed */
@@ -82,28 +84,36 @@ static bool load(const struct record *r, size_t size) {
     return X509_check_private_key(leaf, key) == 1;
 }
 
+static void forget_found(void) {
+    int error = errno;
+    if (found) secret_wipe(found, sizeof *found);
+    free(found);
+    found = NULL;
+    errno = error;
+}
+
 int identity_open(int fd) {
-    size_t room = sizeof(struct record) + CHAIN_MAX, size;
-    struct record *r = malloc(room);
-    if (!tls_init() || !r || twofile_open(&file, fd, "CLOISID1", room, r, &size) < 0) {
-        if (!r) close(fd);
-        free(r);
-        return -1;
-    }
+    size_t room = sizeof(struct record) + CHAIN_MAX;
+    found = malloc(room);
+    if (found && twofile_open(&file, fd, "CLOISID1", room, found, &found_size) == 0) return 0;
+    if (!found) close(fd);
+    forget_found();
+    return -1;
+}
+
+int identity_begin(void) {
     bool good;
-    if (size) {
+    if (found_size) {
         errno = EBADMSG;
-        good = load(r, size);
+        good = load(found, found_size);
     } else {
         errno = ENOMEM;
         key = certificate_key();
         good = key && sign_self() && save(NULL, 0) == 0;
     }
-    if (good && file.damaged) good = twofile_write(&file, r, size) == 0; /* two whole copies again */
-    int error = errno;
-    secret_wipe(r, sizeof *r);
-    free(r);
-    errno = error;
+    if (good && file.damaged) good = twofile_write(&file, found, found_size) == 0; /* two whole copies again */
+    good = good && tls_identity_changed();
+    forget_found();
     return good ? 0 : -1;
 }
 

@@ -10,9 +10,11 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-/* Takes over fd, the open identity file (closed on failure), and reads key and chain, or makes a key. Needs self.profile.
- * 0, or -1 with errno (EBADMSG: the file is damaged). */
+/* Takes over fd, the open identity file (closed on failure), and reads its bytes. 0, or -1 with errno (EBADMSG: the file is damaged). */
 int identity_open(int fd);
+/* Takes key and chain out of them, or makes a key, and gives both to TLS. Behind the wall: whoever had taken over this tenant's last worker
+ * wrote what OpenSSL parses here. Needs self.profile and tls_start(). 0, or -1 with errno. */
+int identity_begin(void);
 
 /* The certification request for the tenant's hosts (policy/csr.h). Returns its DER size, 0 on failure. */
 size_t identity_csr(uint8_t *der, size_t room);

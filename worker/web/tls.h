@@ -7,7 +7,7 @@
 /* algorithms_open(), and what TLS adds to it: before the arena is mapped. Harmless when repeated. */
 bool tls_init(void);
 
-/* Makes the context with the tenant's identity. After identity_open(). */
+/* Makes the context; identity_begin() puts the tenant's identity into it. */
 bool tls_start(void);
 
 /* A server's end on the socket, which stays the caller's. NULL: out of memory. */

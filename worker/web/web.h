@@ -8,8 +8,7 @@
 
 #include <stddef.h>
 
-/* Before sealing, after identity_open(): makes the TLS context, compiles the routes, and shakes hands with itself so that nothing is
- * opened or fetched later. Uses self.base, self.profile, self.counters. 0, or -1 with errno. */
+/* Before sealing: makes the TLS context and compiles the routes. Uses self.base, self.profile, self.counters. 0, or -1 with errno. */
 int web_start(void);
 
 /* Takes over a connected, non-blocking socket (closed here in every case), of which nothing of the TLS or HTTP bytes has been read. */

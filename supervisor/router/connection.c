@@ -40,6 +40,7 @@ struct connection {
     int low_water;
     enum phase phase;
     bool watched; /* event is added */
+    bool check;   /* a proxy's own */
 };
 
 TAILQ_HEAD(queue, connection);
@@ -82,7 +83,7 @@ static void finish(struct connection *c, enum tally_end end) {
     all->held_count -= c->phase == PHASE_HELD;
     all->count--;
     TAILQ_INSERT_HEAD(&all->free, c, age);
-    tally_add(all->tally, end);
+    tally_add(all->tally, c->check && end == TALLY_left ? TALLY_checked : end);
 }
 
 /* Ends one that was of no use to anybody. */
@@ -225,16 +226,14 @@ static enum step look_at_proxy(struct connection *c, size_t size, size_t *need) 
         finish(c, TALLY_broken);
         return STEP_GONE;
     }
-    if (header.kind == PROXY_LOCAL) {
-        finish(c, TALLY_checked);
-        return STEP_GONE;
-    }
     if (header.kind == PROXY_SOURCE) {
         memcpy(c->guest.address, header.address, sizeof c->guest.address);
         c->guest.port = header.port;
     }
     c->phase = c->listener->policy.kind == LISTENER_TLS ? PHASE_HELLO : PHASE_REQUEST;
-    return enter_source(c) ? STEP_ON : STEP_GONE;
+    /* The proxy's own health check goes on as a client's connection would, a TLS handshake included, and counts for no client. */
+    c->check = header.kind == PROXY_LOCAL;
+    return c->check || enter_source(c) ? STEP_ON : STEP_GONE;
 }
 
 static enum step look_at_hello(struct connection *c, size_t size, size_t *need) {

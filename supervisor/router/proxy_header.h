@@ -18,7 +18,7 @@ enum proxy_result {
 enum proxy_kind {
     PROXY_SOURCE = 1, /* address and port are the client's */
     PROXY_UNKNOWN,    /* the proxy does not know or cannot say it (v1 UNKNOWN, v2 AF_UNSPEC or AF_UNIX): the peer's own address stands */
-    PROXY_LOCAL,      /* v2 LOCAL: the proxy's own connection, a health check */
+    PROXY_LOCAL,      /* v2 LOCAL: the proxy's own connection, a health check; the peer's own address stands */
 };
 
 struct proxy_header {

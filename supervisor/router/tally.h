@@ -11,7 +11,7 @@
     END(passed, 0, "handed over to its tenant's worker")                                                                                   \
     END(redirected, 0, "answered by the plain HTTP listener")                                                                              \
     END(left, 0, "the peer closed first")                                                                                                  \
-    END(checked, 0, "a proxy's health check")                                                                                              \
+    END(checked, 0, "a proxy's health check that wanted no more than a connection")                                                        \
     END(late, 1, "nothing complete came within CLIENT_HELLO_MS")                                                                           \
     END(crowded_out, 1, "the oldest, when there was no room for a new one")                                                                \
     END(no_proxy, 1, "not from where a PROXY header is taken")                                                                             \

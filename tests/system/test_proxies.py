@@ -1,6 +1,7 @@
 """Debian's HAProxy and nginx in front, with the files of deploy/: TLS passes through untouched, the source is believed from allowed networks
 only, a kept connection never crosses tenants, and a proxy that ends TLS itself gets what the tenant's administrator switched on (H3, C4)."""
 import contextlib
+import csv
 import hashlib
 import http.client
 import json
@@ -164,6 +165,43 @@ def test_the_source_is_the_clients_own(tmp_path, ports):
             assert opened(port, f'127.0.{network}.2'), name
 
 
+def test_health_checks_of_a_proxy(house, ports, tmp_path):
+    """HAProxy looks whether the port answers, and whether acme's certificate does: both are LOCAL connections. It finds a wrong name, too."""
+    check = 'send-proxy-v2 check inter 100 fastinter 100 downinter 100 rise 1 fall 1'
+    tls = 'check-ssl verify none check-sni'
+    (tmp_path / 'haproxy.cfg').write_text(f'''
+global
+    stats socket {tmp_path}/stats
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+    timeout check 5s
+backend cloison
+    server port 127.0.0.1:{ports['back']} {check}
+    server acme 127.0.0.1:{ports['back']} {check} {tls} acme.localhost
+    server nobody 127.0.0.1:{ports['back']} {check} {tls} nobody.localhost
+''')
+    proxy = subprocess.Popen(['haproxy', '-f', tmp_path / 'haproxy.cfg'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    def checks():
+        """What the last check of each server found: L4OK, L6OK, L6RSP..."""
+        with socket.socket(socket.AF_UNIX) as stats:
+            stats.connect(str(tmp_path / 'stats'))
+            stats.sendall(b'show stat\n')
+            lines = stats.makefile().read().lstrip('# ').splitlines()
+        return {row['svname']: row['check_status'] for row in csv.DictReader(lines)}
+    try:
+        wait_for(lambda: (tmp_path / 'stats').exists(), why='haproxy')
+        wait_for(lambda: (checks()['port'], checks()['acme']) == ('L4OK', 'L6OK') and checks()['nobody'].startswith('L6RSP'), why='the checks')
+        time.sleep(3)  # 90 more
+        assert (checks()['port'], checks()['acme']) == ('L4OK', 'L6OK')
+    finally:
+        proxy.terminate()
+        proxy.wait(20)
+
+
 # ---- whose header is believed ----
 
 V2 = b'\r\n\r\n\0\r\nQUIT\n'
@@ -180,9 +218,9 @@ HEADERS = {
     'v1-unknown': b'PROXY UNKNOWN\r\n',
     'v2': v2(),
     'v2-tlv': V2 + b'\x21\x11' + struct.pack('!H', 12 + 6) + v2()[16:] + b'\x04\x00\x03abc',
+    'v2-local': V2 + b'\x20\x00\x00\x00',  # the proxy itself: a health check, which may speak TLS
 }
 FORGED = {
-    'the proxy itself': V2 + b'\x20\x00\x00\x00',  # LOCAL: a health check, of which nothing more is expected
     'nothing': b'',
     'a wrong word': b'PROXX TCP4 192.0.2.7 127.0.0.1 40000 443\r\n',
     'no address': b'PROXY TCP4 a.b.c.d 127.0.0.1 40000 443\r\n',

@@ -8,6 +8,7 @@
  *         └ cloison-worker: NAME        the tenant's uid, own namespaces, one for each tenant that runs
  */
 #include "../policy/jail.h"
+#include "../policy/version.h"
 #include "../policy/wall.h"
 #include "clock.h"
 #include "log.h"
@@ -176,19 +177,26 @@ static void begin(const char *config_path) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: cloisond [-t] [-c FILE]\n");
+    fprintf(stderr, "usage: cloisond [-tV] [-c FILE]\n");
     return 2;
+}
+
+static int version(void) {
+    puts("cloisond " CLOISON_VERSION);
+    return 0;
 }
 
 int main(int argc, char **argv) {
     static char error[CONFIG_ERROR_MAX];
     const char *path = CONFIG_PATH;
     bool test = false;
-    for (int option; (option = getopt(argc, argv, "c:t")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "c:tV")) != -1;) {
         if (option == 'c')
             path = optarg;
         else if (option == 't')
             test = true;
+        else if (option == 'V')
+            return version();
         else
             return usage();
     }

@@ -1,3 +1,4 @@
+#include "../../policy/version.h"
 #include "cli.h"
 
 #include <stdio.h>
@@ -46,6 +47,11 @@ static int help(void) {
     return CLI_DONE;
 }
 
+static int version(void) {
+    puts("cloison " CLOISON_VERSION);
+    return CLI_DONE;
+}
+
 static int dispatch(const struct cli *cli, int argc, char **argv) {
     bool group = false;
     for (int i = 0; i < VERBS; i++) {
@@ -68,6 +74,8 @@ int main(int argc, char **argv) {
             cli.json = true;
         else if (count == 0 && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
             return help();
+        else if (count == 0 && strcmp(argv[i], "--version") == 0)
+            return version();
         else if (strcmp(argv[i], "-S") == 0 && i + 1 < argc)
             cli.dir = argv[++i];
         else if (strcmp(argv[i], "-S") == 0)

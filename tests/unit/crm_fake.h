@@ -38,7 +38,7 @@ static struct {
     struct fake_table table[STORE_TABLES_END];
     size_t changes, commits;
     int refuse_put, refuse_index; /* after that many more writes, STORE_FULL; -1 = never */
-    enum store_result commit_fails;
+    enum store_result commit_fails, lost; /* lost: what store_lose() was told */
 } fake = {.refuse_put = -1, .refuse_index = -1};
 
 static size_t fake_find(struct fake_table *t, const uint8_t *id) {
@@ -194,6 +194,7 @@ enum store_result store_walk(struct store *s, enum store_table table, struct sto
     return STORE_OK;
 }
 
+void store_lose(struct store *s, enum store_result why) { (void)s, fake.lost = why; }
 bool store_dirty(const struct store *s) { return (void)s, fake.changes > 0; }
 bool store_pressed(const struct store *s) { return (void)s, false; }
 #endif

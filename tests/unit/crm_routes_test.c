@@ -157,6 +157,11 @@ static void full(void **state) {
         request("GET", path, NULL, 200);
         assert_string_equal(member("name"), "\"Abel\"");
     }
+    assert_int_equal(fake.lost, STORE_OK);
+    fake.refuse_put = 0;
+    fake.refuse_index = 1; /* the entry is changed, the record is refused, and so is the entry's way back: all of the commit goes */
+    request("PUT", path, "{\"name\":\"Abel\",\"sector\":\"new\"}", 507);
+    assert_int_equal(fake.lost, STORE_FULL);
     fake.refuse_put = fake.refuse_index = 0;
     request("DELETE", path, NULL, 204);
     assert_int_equal(fake.table[STORE_COMPANIES].entries, 0);

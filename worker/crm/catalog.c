@@ -44,6 +44,11 @@ static enum store_result put_entry(enum kind kind, const struct draft *d) {
     return index_put(self.store, kind_table[kind].table, &d->key, d->summary.data, d->summary.size);
 }
 
+/* The first half of a change is taken back, or all that waits for this commit goes. */
+static void undone(enum store_result result) {
+    if (result != STORE_OK && result != STORE_MISSING) store_lose(self.store, result);
+}
+
 /* The store refuses a write alone when it is full, so the index entry, which can be taken out again on a full store, goes first. */
 static enum store_result add(const struct record *r, const struct draft *d) {
     uint64_t version;
@@ -52,7 +57,7 @@ static enum store_result add(const struct record *r, const struct draft *d) {
     if (result != STORE_OK) return result;
     result = put_record(r, d, 0, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
-    if (result != STORE_OK) index_delete(self.store, kind_table[r->kind].table, &d->key);
+    if (result != STORE_OK) undone(index_delete(self.store, kind_table[r->kind].table, &d->key));
     return result;
 }
 
@@ -80,13 +85,12 @@ static enum store_result swap(const struct record *old, const struct record *r, 
     result = put_record(r, after, old->version, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
     if (result != STORE_OK) {
-        if (stays)
-            put_entry(r->kind, before);
-        else
-            index_delete(self.store, table, &after->key);
+        undone(stays ? put_entry(r->kind, before) : index_delete(self.store, table, &after->key));
         return result;
     }
-    if (!stays) result = index_delete(self.store, table, &before->key);
+    if (stays) return STORE_OK;
+    result = index_delete(self.store, table, &before->key);
+    undone(result);
     return result == STORE_MISSING ? STORE_OK : result; /* an entry that was lost is not missed: the new one heals that */
 }
 
@@ -113,7 +117,7 @@ enum store_result catalog_remove(const struct record *old) {
         result = index_delete(self.store, table, &draft.key);
         bool listed = result == STORE_OK;
         if (listed || result == STORE_MISSING) result = store_delete(self.store, table, old->id, old->version);
-        if (result != STORE_OK && listed) put_entry(old->kind, &draft);
+        if (result != STORE_OK && listed) undone(put_entry(old->kind, &draft));
     }
     text_free(&unused);
     text_free(&draft.summary);

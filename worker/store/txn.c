@@ -139,6 +139,8 @@ enum store_result store_commit(struct store *s) {
     return STORE_OK;
 }
 
+void store_lose(struct store *s, enum store_result why) { write_lost(s, why); }
+
 void store_abort(struct store *s) {
     if (s->writer) drop(s);
     s->failed = STORE_OK;

@@ -37,7 +37,7 @@ struct fake_table {
 static struct {
     struct fake_table table[STORE_TABLES_END];
     size_t changes, commits;
-    int refuse_put, refuse_index; /* after that many more writes, STORE_FULL; -1 = never */
+    int refuse_put, refuse_index;         /* after that many more writes, STORE_FULL; -1 = never */
     enum store_result commit_fails, lost; /* lost: what store_lose() was told */
 } fake = {.refuse_put = -1, .refuse_index = -1};
 

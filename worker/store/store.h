@@ -124,7 +124,7 @@ uint64_t store_count(struct store *s, enum store_table table); /* records; 0 whi
 /* Makes everything since the last commit durable (LMDB's one fdatasync of the pages, then its synchronous write of the meta page). On
  * anything but STORE_OK nothing of it happened. Also says so (once) when the transaction was lost by an earlier call's failure. */
 enum store_result store_commit(struct store *s);
-void store_abort(struct store *s);             /* drops what is not committed */
+void store_abort(struct store *s); /* drops what is not committed */
 /* The same, and the next store_commit says why (not STORE_OK): for a caller that could not undo its half of a change. */
 void store_lose(struct store *s, enum store_result why);
 bool store_dirty(const struct store *s);       /* something waits for store_commit */

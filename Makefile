@@ -99,6 +99,13 @@ $(BUILD)/attacks/hostile: $(HOSTILE) $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lseccomp -lmd -lpthread
 
+# Programs that tests/bench runs.
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+bench: $(BENCH)
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libworker.a $(BUILD)/libpolicy.a
+	@mkdir -p $(@D)
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(WORKER_LIBS)
+
 # Fuzzers: the same archives built by clang into build/fuzz; see tests/run.
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzzers:
@@ -135,5 +142,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all lint install unit attackers fuzzers fuzzers-here clean
+.PHONY: all lint install unit attackers bench fuzzers fuzzers-here clean
 .DELETE_ON_ERROR:

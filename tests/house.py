@@ -6,6 +6,7 @@
 
 Staff is a uid of its own in the groups of its duties; root has no duty (C1). Needs root.
 """
+import ctypes
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ BUILD = pathlib.Path(os.environ.get('CLOISON_BUILD', REPO / 'build'))
 DUTIES = {'viewer': 70001, 'operator': 70002, 'registrar': 70003, 'auditor': 70004}
 STAFF_UID, PROXY_GID, ROUTER_UID, STEWARD_UID = 70100, 70005, 70010, 70011
 PASSWORD = 'correct horse battery staple'
+libc = ctypes.CDLL(None, use_errno=True)
 PROGRAMS = ['cloisond', 'cloison-router', 'cloison-steward', 'cloison-worker', 'cloison']
 
 
@@ -51,6 +53,18 @@ def readable(sock):
     poll = select.poll()  # select() ends at 1024 fds
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def without_memfd_secret():
+    """In the child before exec: memfd_secret (447) answers ENOSYS, as on a kernel that lacks it."""
+    class Filter(ctypes.Structure):
+        _fields_ = [('code', ctypes.c_uint16), ('jt', ctypes.c_uint8), ('jf', ctypes.c_uint8), ('k', ctypes.c_uint32)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [('size', ctypes.c_uint16), ('code', ctypes.POINTER(Filter))]
+    code = (Filter * 4)(Filter(0x20, 0, 0, 0), Filter(0x15, 0, 1, 447), Filter(0x06, 0, 0, 0x00050000 | 38), Filter(0x06, 0, 0, 0x7fff0000))
+    if libc.prctl(22, 2, ctypes.byref(Program(4, code))) != 0:
+        os._exit(99)
 
 
 class Client:

@@ -13,7 +13,7 @@ import zlib
 
 import pytest
 
-from house import REPO, Client, House, free_port, wait_for
+from house import REPO, Client, House, free_port, wait_for, without_memfd_secret
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -237,18 +237,6 @@ def test_root_takes_no_fd_to_secret_memory(scene):
         assert 'secretmem' not in os.readlink(f'/proc/{house.pid}/fd/{fd}')
         assert libc.syscall(438, pidfd, int(fd), 0) >= 0 or ctypes.get_errno() > 0
     os.close(pidfd)
-
-
-def without_memfd_secret():
-    """In the child before exec: memfd_secret (447) answers ENOSYS, as on a kernel that lacks it."""
-    class Filter(ctypes.Structure):
-        _fields_ = [('code', ctypes.c_uint16), ('jt', ctypes.c_uint8), ('jf', ctypes.c_uint8), ('k', ctypes.c_uint32)]
-
-    class Program(ctypes.Structure):
-        _fields_ = [('size', ctypes.c_uint16), ('code', ctypes.POINTER(Filter))]
-    code = (Filter * 4)(Filter(0x20, 0, 0, 0), Filter(0x15, 0, 1, 447), Filter(0x06, 0, 0, 0x00050000 | 38), Filter(0x06, 0, 0, 0x7fff0000))
-    if libc.prctl(22, 2, ctypes.byref(Program(4, code))) != 0:
-        os._exit(99)
 
 
 def test_the_search_finds_them_without_secret_memory():

@@ -9,7 +9,10 @@ import os
 import sys
 
 from ground import Broken
-from measures import MEASURES
+import measures
+import measures_keys
+
+MEASURES = measures.MEASURES | measures_keys.MEASURES
 
 
 def arguments():

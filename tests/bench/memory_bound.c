@@ -13,7 +13,8 @@ static double now(void) {
 }
 
 int main(int argc, char **argv) {
-    size_t places = (argc > 1 ? strtoul(argv[1], NULL, 10) : 256) << 20 >> 2, reads = (argc > 2 ? strtoul(argv[2], NULL, 10) : 20) * 1000000;
+    size_t places = (argc > 1 ? strtoul(argv[1], NULL, 10) : 256) << 20 >> 2,
+           reads = (argc > 2 ? strtoul(argv[2], NULL, 10) : 20) * 1000000;
     uint32_t *next = mmap(NULL, places * sizeof *next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (next == MAP_FAILED || places < 2 || places > UINT32_MAX) return 1;
     madvise(next, places * sizeof *next, MADV_NOHUGEPAGE);

@@ -61,11 +61,12 @@ json_t *status_tenant(const struct tenants_row *row) {
                   number(t->head.generation), "pid", number_or_null(t->pid), "since", seconds_or_null(t->since_ms), "starts",
                   number(t->starts), "crashes", number(t->crashes), "last_exit", ended ? json_integer(t->last_exit) : json_null(),
                   "throttled_until", seconds_or_null(t->throttled_until_ms), "tls", t->plain ? "both" : "passthrough", "last_backup");
-    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "connections",
-                                shown(row, COUNTER_connections), "inflight", shown(row, COUNTER_inflight), "requests", requests(row),
-                                "bytes_in", shown(row, COUNTER_bytes_in), "bytes_out", shown(row, COUNTER_bytes_out), "latency",
-                                latency(row), "store_bytes", row->sampled ? shown(row, COUNTER_store_bytes) : json_null(), "memory_bytes",
-                                number_or_null(counter_rounded(t->memory_bytes)), "cert_expires",
+    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "connections",
+                                shown(row, COUNTER_connections), "inflight", shown(row, COUNTER_inflight), "handshake_failures",
+                                shown(row, COUNTER_handshake_failures), "login_failures", shown(row, COUNTER_login_failures), "requests",
+                                requests(row), "bytes_in", shown(row, COUNTER_bytes_in), "bytes_out", shown(row, COUNTER_bytes_out),
+                                "latency", latency(row), "store_bytes", row->sampled ? shown(row, COUNTER_store_bytes) : json_null(),
+                                "memory_bytes", number_or_null(counter_rounded(t->memory_bytes)), "cert_expires",
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
                                 "ledger", word(row, COUNTER_ledger_state, ledgers), "posture", posture_layers(t->layer, false));
     if (all && json_object_update_new(all, life) == 0 && json_object_update_new(all, numbers) == 0) return all;

@@ -213,9 +213,9 @@ static void posture_speaks_of_proved_workers(void **state) {
 static void a_tenant_has_the_promised_fields(void **state) {
     (void)state;
     static const char *const fields[] = {
-        "name",     "state",     "instance",        "pid",         "since",       "connections",  "inflight",     "requests",
-        "bytes_in", "bytes_out", "latency",         "store_bytes", "quota_bytes", "memory_bytes", "cert_expires", "starts",
-        "crashes",  "last_exit", "throttled_until", "tls",         "last_backup", "posture"};
+        "name",     "state",     "instance",        "pid",         "since",       "connections",  "inflight",           "requests",
+        "bytes_in", "bytes_out", "latency",         "store_bytes", "quota_bytes", "memory_bytes", "cert_expires",       "starts",
+        "crashes",  "last_exit", "throttled_until", "tls",         "last_backup", "posture",      "handshake_failures", "login_failures"};
     struct tenants *all = tenants_new();
     for (uint32_t s = 0; s <= TENANT_THROTTLED + 1U; s++)
         put(all, s + 1, "acme", s);

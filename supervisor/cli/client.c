@@ -35,7 +35,8 @@ static int reach(const struct cli *cli, const char *name, struct client_answer *
     int why = errno;
     const char *hint = "";
     if (why == ENOENT || why == ECONNREFUSED) hint = " (is cloisond running? -S names its run directory)";
-    if (why == EACCES) hint = " (you are in no group that may connect)";
+    if (why == EACCES && strcmp(name, "status") == 0)
+        hint = " (you are in no group that has the viewer duty; a new group holds from the next log-in)";
     failed(out, "%s: %s%s", address.sun_path, strerror(why), hint);
     if (fd >= 0) close(fd);
     return -1;

@@ -62,7 +62,7 @@ static int dispatch(const struct cli *cli, int argc, char **argv) {
         return verbs[i].run(cli, argc - words, argv + words);
     }
     if (group) return argc < 2 ? cli_usage("%s: which verb?", argv[0]) : cli_usage("%s %s: there is no such verb", argv[0], argv[1]);
-    return cli_usage("%s: there is no such verb", argv[0]);
+    return cli_usage("%s: there is no such %s", argv[0], argv[0][0] == '-' ? "option" : "verb");
 }
 
 int main(int argc, char **argv) {

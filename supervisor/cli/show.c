@@ -14,6 +14,11 @@ const char *show_text(const json_t *object, const char *key) {
     return text ? text : "-";
 }
 
+const char *show_bytes(const json_t *object, const char *key, char out[16]) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_integer(value) ? table_bytes((uint64_t)json_integer_value(value), out) : "-";
+}
+
 int64_t show_requests(const json_t *tenant) {
     const char *class;
     json_t *value;
@@ -49,9 +54,9 @@ static void show_tenants(const json_t *tenants, int64_t now) {
         table_cell(table, "%s", table_count((uint64_t)show_number(json_object_get(t, "requests"), "5xx"), small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_in"), small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_out"), small));
-        table_cell(table, "%s", known ? table_bytes((uint64_t)show_number(t, "store_bytes"), small) : "-");
+        table_cell(table, "%s", show_bytes(t, "store_bytes", small));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "quota_bytes"), small));
-        table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "memory_bytes"), small));
+        table_cell(table, "%s", show_bytes(t, "memory_bytes", small));
         table_cell(table, "%lld", (long long)show_number(t, "crashes"));
         table_cell(table, "%s", !known ? "-" : expires ? table_time(expires, text) : "self-signed");
     }

@@ -9,6 +9,8 @@
 /* A member; 0 and "-" when there is none. */
 int64_t show_number(const json_t *object, const char *key);
 const char *show_text(const json_t *object, const char *key);
+/* A member in bytes, K, M...; "-" when it is not known. */
+const char *show_bytes(const json_t *object, const char *key, char out[16]);
 /* All classes of a tenant's requests. */
 int64_t show_requests(const json_t *tenant);
 

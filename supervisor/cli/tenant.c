@@ -71,6 +71,8 @@ static json_t *modules_of(const char *text) {
 /* One --option of create and set into body. argv[*i] is the option; on return *i is the last argument it took. */
 static int option(const char *verb, int argc, char **argv, int *i, json_t *body) {
     static const char *const names[] = {"host", "title", "modules", "region", "quota"};
+    static const char *const wanted[] = {"a host name", "text in UTF-8", "names with commas between", "text in UTF-8",
+                                         "a number of bytes, K, M, G or T directly behind it or not"};
     const char *name = argv[*i] + 2, *value = strchr(name, '=');
     size_t size = value ? (size_t)(value - name) : strlen(name);
     size_t which = 0;
@@ -103,7 +105,7 @@ static int option(const char *verb, int argc, char **argv, int *i, json_t *body)
     default:
         made = json_string(value);
     }
-    if (!made) return cli_usage("tenant %s: --%s: %s is not a value for it", verb, names[which], value);
+    if (!made) return cli_usage("tenant %s: --%s: %s, where %s is wanted", verb, names[which], value, wanted[which]);
     json_object_set_new(body, names[which], made);
     return CLI_DONE;
 }

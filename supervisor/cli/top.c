@@ -60,8 +60,8 @@ static void draw(const struct line *line, size_t count, const char *line_end) {
         table_cell(table, "%s", table_count((uint64_t)show_number(json_object_get(t, "requests"), "5xx"), text));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_in"), text));
         table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "bytes_out"), text));
-        table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "store_bytes"), text));
-        table_cell(table, "%s", table_bytes((uint64_t)show_number(t, "memory_bytes"), text));
+        table_cell(table, "%s", show_bytes(t, "store_bytes", text));
+        table_cell(table, "%s", show_bytes(t, "memory_bytes", text));
     }
     table_print(table, line_end);
     table_free(table);

@@ -248,7 +248,7 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
     if (why)
         staff_problem(r, detail == CHAIN_NOT_STORED ? 507 : 422, "invalid-chain", "certificate", why);
     else
-        staff_problem(r, 503, "worker-failed", NULL, "the worker did not start or did not answer");
+        staff_problem(r, 503, "worker-failed", NULL, "the worker did not start or did not answer; the log of cloisond says why");
 }
 
 /* What stands in the way, as far as the last word about the tenant goes. */

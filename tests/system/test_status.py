@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -49,6 +50,7 @@ def test_status_as_text_and_as_json(house):
     assert len({len(line) for line in lines[2:] if line}) <= 2  # a table
 
     told = shown_json(house, 'status')
+    assert all((rows[t['name']][rows['TENANT'].index('MEM')] == '-') == (t['memory_bytes'] is None) for t in told['tenants'])  # unknown is not 0
     assert told['workers'] == 2 and told['max_workers'] == 64 and told['tenant_count'] == 2 and told['states']['serving'] == 2
     assert abs(told['now'] - time.time()) < 5 and told['started'] <= told['now']
     assert [t['name'] for t in told['tenants']] == ['acme', 'bois'] and told['ledger']['gaps'] == 0
@@ -57,7 +59,7 @@ def test_status_as_text_and_as_json(house):
 def test_one_tenant_has_everything_that_is_promised(house):
     t = shown_json(house, 'tenant', 'show', 'acme')
     promised = 'name state instance pid since connections inflight requests bytes_in bytes_out latency store_bytes quota_bytes memory_bytes ' \
-               'cert_expires starts crashes last_exit throttled_until tls last_backup posture'.split()
+               'cert_expires starts crashes last_exit throttled_until tls last_backup posture handshake_failures login_failures'.split()
     assert not [p for p in promised if p not in t]
     assert (t['title'], t['modules'], t['region'], t['hosts'], t['enrolled']) == ('Acme SA', 'crm,export', 'fr-est', ['acme.localhost'], True)
     assert t['quota_bytes'] == 64 << 20 and t['uid'] == 2000000001 and t['tls'] == 'passthrough' and t['cert_expires'] is None
@@ -131,7 +133,9 @@ def test_exit_statuses(house):
     gone = subprocess.run([house.bin / 'cloison', '-S', '/nonexistent', 'status'], capture_output=True, text=True)
     assert gone.returncode == 3 and 'is cloisond running?' in gone.stderr
     outside = run(house, 'status', duties=())
-    assert outside.returncode == 3 and 'no group' in outside.stderr
+    assert outside.returncode == 3 and 'no group that has the viewer duty' in outside.stderr
+    assert 'there is no such option' in run(house, '--what').stderr
+    assert 'K, M, G or T' in run(house, 'tenant', 'set', 'acme', '--quota', '10X').stderr
     root = subprocess.run([house.bin / 'cloison', '-S', house.run, 'status'], capture_output=True, text=True)
     assert root.returncode == 1 and 'refused' in root.stderr  # root has no duty (C1)
     full = subprocess.run(['sh', '-c', f'exec {house.bin}/cloison -S {house.run} status >/dev/full'], capture_output=True, text=True, user=STAFF_UID, group=STAFF_UID,
@@ -237,6 +241,11 @@ def test_the_time_between_samples_is_the_operators():
         for _ in range(20):
             client.get('/api/v1/contacts')
         wait_for(lambda: h.show('acme')['requests']['2xx'] > before, 3, why='a sample')
+        assert h.show('acme')['login_failures'] == h.show('acme')['handshake_failures'] == 0
+        assert client.post('/api/v1/session', {'login': 'admin', 'password': 'not the password'}).status == 401
+        with pytest.raises(OSError), socket.create_connection(('127.0.0.1', h.tls_port), 5) as raw:
+            ssl.create_default_context().wrap_socket(raw, server_hostname='acme.localhost')  # will not have a self-signed certificate
+        wait_for(lambda: (t := h.show('acme'))['login_failures'] == t['handshake_failures'] == 1, 3, why='what README says of abuse')
         h.options['sample_seconds'] = 3600
         h.write_config()
         h.process.send_signal(signal.SIGHUP)

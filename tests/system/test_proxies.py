@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import pwd
 import socket
 import ssl
 import stat
@@ -296,6 +297,12 @@ def test_a_missing_or_unknown_server_name_is_closed(house, fronts, host, front):
             assert raw.recv(100) == b''
         except ConnectionResetError:
             pass
+    assert 'client' not in (fronts.folder / 'stream.log').read_text()  # nginx would have a line of each such failure, with the address (S2)
+
+
+def test_haproxy_is_not_root_once_it_listens(fronts):
+    haproxy = fronts.started[0].pid
+    assert os.stat(f'/proc/{haproxy}').st_uid == pwd.getpwnam('haproxy').pw_uid and os.readlink(f'/proc/{haproxy}/root') == '/var/lib/haproxy'
 
 
 def test_the_server_name_is_not_case_sensitive(house):
@@ -414,6 +421,7 @@ def test_the_plain_socket_is_the_administrators_alone(house, ending):
     wait_for(lambda: house.show('acme')['tls'] == 'passthrough', why='the status')
     through.close()
     assert through.get('/api/v1/health').status == 502
+    assert 'client' not in (house.root / 'ending/ending.log').read_text()  # nor the address and the request of a 502 (S2)
     assert house.acme.get('/api/v1/health').status == 200
     record = [line['verb'] for line in json.loads(house.cli('--json', 'ledger', 'list').stdout)['lines'] if line.get('tenant') == 'acme']
     assert 'plain_on' in record and 'plain_off' in record

@@ -86,6 +86,9 @@ def test_enrolment_by_hand(browser, house):
     assert kit not in browser.page_source
     page.one('#logout').click()
     page.one('#recover').click()
+    page.fill(recovery_kit=kit[:-1], password='another ' + PASSWORD)
+    page.submit()
+    page.wait(lambda: page.text('#notice').startswith('Code de secours : ce n’est pas un code de secours'))
     page.fill(recovery_kit=kit, password='another ' + PASSWORD)
     page.submit()
     page.wait(lambda: page.text('h1') == 'Sociétés')
@@ -93,7 +96,7 @@ def test_enrolment_by_hand(browser, house):
     page.fill(login='camille', password='another ' + PASSWORD)
     page.submit()
     page.one('.letters')
-    assert [c for c in page.complaints() if 'status of 403' not in c] == []  # the wrong code
+    assert [c for c in page.complaints() if 'status of 403' not in c and 'status of 400' not in c] == []  # the wrong code, the cut kit
 
 
 def test_companies_stand_under_their_letters_accents_included(browser, house):
@@ -143,7 +146,20 @@ def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, ho
     page.submit()
     page.wait(lambda: page.text('#notice') == 'SIREN : neuf chiffres, dont le dernier vérifie les autres.')
     assert browser.switch_to.active_element.get_attribute('name') == 'siren'
-    page.fill(siren='732829320')
+    browser.set_window_size(500, 500)
+    browser.execute_script('''const field = document.querySelector('[name=siren]');
+                              scrollTo(0, scrollY + field.getBoundingClientRect().top);  // in view, but under the notice
+                              const button = document.querySelector('main button[type=submit]');
+                              button.focus({ preventScroll: true });
+                              field.form.requestSubmit(button);''')
+    page.wait(lambda: browser.switch_to.active_element.get_attribute('name') == 'siren')
+    page.wait(lambda: browser.execute_script('''return document.querySelector('[name=siren]').getBoundingClientRect().top
+                                                     >= document.getElementById('notice').getBoundingClientRect().bottom'''))
+    browser.set_window_size(1100, 800)
+    page.fill(siren='732829320', phone='sans chiffre')
+    page.submit()
+    page.wait(lambda: page.text('#notice') == 'Téléphone : au moins un chiffre, 64 caractères au plus.')
+    page.fill(phone='')
     page.submit()
     page.wait(lambda: page.text('h1') == 'Très' * 60)
     assert browser.execute_script('return document.documentElement.scrollWidth <= innerWidth && scrollY === 0')

@@ -363,10 +363,12 @@ def tell(demo):
     print()
     for tenant in demo.tenants:
         print(f'  https://{tenant["host"]}:{demo.port}/   log-in {tenant["login"]}, password {tenant["password"]}')
-    print(f'  the same through HAProxy on port {demo.haproxy} and nginx on port {demo.nginx}; the browser does not know {demo.ca}/ca.pem\n')
+    print(f'  the same through HAProxy on port {demo.haproxy} and nginx on port {demo.nginx};')
+    print(f'  the browser warns, since it does not know the certificate authority {demo.ca}/ca.pem: go on, or import that file into it\n')
     print(f'  curl --cacert {shlex.quote(str(demo.ca / "ca.pem"))} -H "Authorization: Bearer {acme["token"]}" "https://{acme["host"]}:{demo.port}/api/v1/companies?letter=A&limit=5"\n')
     print(f'  setpriv --reuid {STAFF} --regid {STAFF} --groups {DUTIES["viewer"]} {shlex.quote(str(demo.bin / "cloison"))} -S {shlex.quote(str(demo.run))} status\n')
     print(demo.staff_needs('status'))
+    print('The numbers are sampled every ten seconds: ask again to see the import in them.')
 
 
 def main():

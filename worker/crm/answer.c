@@ -18,7 +18,7 @@ void problem_store(struct problem *p, enum store_result result) {
         problem_set(p, 404, "not-found", "There is no such record.");
         return;
     case STORE_CONFLICT:
-        problem_set(p, 412, "version-conflict", "The record has been changed since.");
+        problem_set(p, 412, "version-conflict", "The record has been changed or deleted since; read it again.");
         return;
     case STORE_FULL:
         problem_set(p, 507, "store-full", "The space of this tenant is used up; reading and deleting go on.");

@@ -15,11 +15,13 @@ static int scratch(uint8_t **memory, size_t bytes) {
 static void scratch_free(uint8_t *memory, size_t bytes) { arena_scratch_free(memory, bytes); }
 
 int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[KEY_BYTES]) {
+    uint8_t worked[KEY_BYTES];
+    size_t size = strlen(password);
     argon2_context context = {
-        .out = out,
-        .outlen = KEY_BYTES,
+        .out = worked,
+        .outlen = sizeof worked,
         .pwd = (uint8_t *)(uintptr_t)password, /* read only: no ARGON2_FLAG_CLEAR_PASSWORD */
-        .pwdlen = (uint32_t)strlen(password),
+        .pwdlen = (uint32_t)size,
         .salt = (uint8_t *)(uintptr_t)salt,
         .saltlen = 32,
         .t_cost = PASSWORD_PASSES,
@@ -31,5 +33,8 @@ int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[K
         .free_cbk = scratch_free,
         .flags = ARGON2_DEFAULT_FLAGS,
     };
-    return argon2id_ctx(&context) == ARGON2_OK ? 0 : ENOMEM;
+    if (!keys_prepare() || argon2id_ctx(&context) != ARGON2_OK) return ENOMEM;
+    hkdf((const uint8_t *)password, size, worked, sizeof worked, "cloison password v1", out, KEY_BYTES);
+    secret_wipe(worked, sizeof worked);
+    return 0;
 }

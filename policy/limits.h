@@ -34,6 +34,7 @@ enum {
     REQUEST_TARGET_MAX = 4096,
     REQUEST_HEADERS_MAX = 64,
     REQUEST_BODY_MAX = 1048576, /* a body that is not streamed */
+    SOCKET_UNSENT_MAX = 65536,  /* unsent bytes of a connection, in the kernel and again in the worker */
     PIPELINE_MAX = 16,          /* requests read ahead of their answers on one connection */
 
     CSR_MAX = 4096,    /* DER bytes of a certification request */

@@ -1,8 +1,10 @@
 """The main path: a customer enrols, logs in, keeps companies and contacts; the provider sees numbers only (H1-H4, S4)."""
 import json
+import os
+import socket
 import time
 
-from house import PASSWORD, Client, wait_for
+from house import PASSWORD, Client, libc, wait_for
 
 
 def test_health_is_told_without_a_session(house):
@@ -148,3 +150,18 @@ def test_an_enrolled_tenant_does_not_open_on_an_empty_store():
         assert client.get('/api/v1/companies').status >= 500
         assert client.login().status >= 500
         wait_for(lambda: h.show('acme')['check'] == 'damaged', why='the status to say so')
+
+
+def test_a_connection_inherits_what_its_worker_may_not_set(house):
+    """setsockopt() is not on a worker's list: the listening socket was given TCP_NODELAY and TCP_NOTSENT_LOWAT (25), and accept keeps them."""
+    client = house.client('acme')
+    client.get('/api/v1/health')
+    pidfd, seen = os.pidfd_open(house.worker_pid('acme')), []
+    for fd in os.listdir(f'/proc/{house.worker_pid("acme")}/fd'):
+        if os.readlink(f'/proc/{house.worker_pid("acme")}/fd/{fd}').startswith('socket:'):
+            with socket.socket(fileno=libc.syscall(438, pidfd, int(fd), 0)) as s:  # pidfd_getfd
+                if s.family == socket.AF_INET:
+                    seen.append((s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), s.getsockopt(socket.IPPROTO_TCP, 25)))
+    os.close(pidfd)
+    client.close()
+    assert seen and set(seen) == {(1, 65536)}

@@ -8,8 +8,6 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -411,7 +409,6 @@ static struct connection *connection_new(int fd, const struct message_handover *
 }
 
 void connection_accept(int fd, const struct message_handover *h) {
-    int one = 1, unsent = OUTPUT_HIGH;
     count(COUNTER_connections_total, 1);
     now_ms = clock_us() / 1000;
     struct connection *c = there_is_room() ? connection_new(fd, h) : NULL;
@@ -420,10 +417,6 @@ void connection_accept(int fd, const struct message_handover *h) {
         close(fd);
         return;
     }
-    /* Neither means anything to a Unix socket. Without the second the kernel calls a socket writable only when a third of its large buffer
-     * is free, and a slow reader would be taken for a deaf one. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     memcpy(c->peer, h->address, sizeof c->peer);
     c->reading = true;
     c->state = c->ssl ? CONNECTION_HANDSHAKE : CONNECTION_OPEN;

@@ -16,7 +16,7 @@
 
 enum {
     INPUT_ROOM = REQUEST_HEAD_MAX + 4096, /* a whole head and a window behind it for its body */
-    OUTPUT_HIGH = 64 * 1024,              /* unsent bytes over which no further request is read */
+    OUTPUT_HIGH = SOCKET_UNSENT_MAX,      /* unsent bytes over which no further request is read */
     OUTPUT_LOW = 64 * 1024,               /* and under which a stream goes on */
 
     HANDSHAKE_MS = 10000,

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -86,7 +88,7 @@ CALL(mmap_executable, SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MA
 CALL(mprotect_executable, SYS_mprotect, HERE & ~4095L, 4096, PROT_READ | PROT_EXEC)
 CALL(fcntl_seals, SYS_fcntl, spare_memfd, 1033, 0)
 CALL(fcntl_owner, SYS_fcntl, JAIL_CHANNEL, F_SETOWN, 1)
-CALL(setsockopt_socket, SYS_setsockopt, JAIL_CHANNEL, SOL_SOCKET, SO_PASSCRED, HERE, 4)
+CALL(setsockopt, SYS_setsockopt, JAIL_CHANNEL, IPPROTO_TCP, TCP_ULP, HERE, 4)
 
 #ifdef __x86_64__
 CALL(open, SYS_open, PATH("mine"), O_RDONLY, 0)
@@ -190,7 +192,7 @@ const struct misdeed call_misdeeds[] = {
     DEED(mprotect_executable, "mprotect-executable"),
     DEED(fcntl_seals, "fcntl-seals"),
     DEED(fcntl_owner, "fcntl-owner"),
-    DEED(setsockopt_socket, "setsockopt-socket"),
+    DEED(setsockopt, "setsockopt"),
 #ifdef __x86_64__
     DEED(open, "open"),
     DEED(fork, "fork"),

@@ -9,6 +9,7 @@
 #include "../policy/wall.h"
 #include "crm/crm.h"
 #include "memory/arena.h"
+#include "memory/registers.h"
 #include "selftest.h"
 #include "tenant.h"
 #include "uplink.h"
@@ -125,6 +126,7 @@ static void *work(void *unused) {
         if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
         web_turn_end();
         watchdog_turn();
+        registers_clear();
     }
     return NULL;
 }

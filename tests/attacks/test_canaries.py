@@ -1,195 +1,64 @@
 """Unique words in every input, real traffic through HAProxy; then root looks everywhere but into the tenants' own hands (S2, S3, S4, S5).
 
-Root that looks: logs, status, metrics, ledger, every file of the product, arguments and environments, and the memory of every process of the
-product and of the proxy, by /proc/PID/mem and process_vm_readv. Zero words. The last test takes the secret arena away and must find them.
+Root that looks: logs, status, metrics, ledger, every file of the product, the raw blocks of the disk below its state, swap, arguments and
+environments, every fd, and the memory of every process of the product and of the proxy: by /proc/PID/mem, process_vm_readv and gdb's cores
+with their registers. Zero words. The last tests take the secret arena away and must find them.
 """
-import base64
-import ctypes
 import os
-import secrets
+import pathlib
+import shutil
 import signal
+import socket
 import subprocess
-import zlib
+import tempfile
 
 import pytest
 
+from canaries import STEM, Words, traffic, unpacked
 from house import REPO, Client, House, free_port, wait_for, without_memfd_secret
+from root_looks import (NT_PRSTATUS, VECTORS, Disk, by_mem, by_vm_readv, core, everything_in, files_below, locked_kib, mapped_files, notes, processes,
+                        ranges, registers, swap_areas, taken_fds)
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Words:
-    """Canaries by name; what a search for them must look for."""
-
-    def __init__(self):
-        self.word = {}
-
-    def __getitem__(self, name):
-        return self.word.setdefault(name, f'kanari{secrets.token_hex(6)}')
-
-    def needles(self, leave=()):
-        for name, word in self.word.items():
-            if name in leave:
-                continue
-            raw = word.encode()
-            yield name, raw
-            yield f'{name} in UTF-16', word.encode('utf-16-le')
-            yield f'{name} in hex', raw.hex().encode()
-            for shift in range(3):  # base64 at each alignment, without the characters its neighbours decide
-                yield f'{name} in base64', base64.b64encode(b'\0' * shift + raw)[4 if shift else 0:-4]
-
-    def found_in(self, data, leave=()):
-        return sorted({name for name, needle in self.needles(leave) if needle in data})
+# The server name travels in clear in every TLS handshake: the router and the proxy see it by their trade.
+BY_TRADE = ('sni',)
+WAYS = {'/proc/PID/mem': by_mem, 'process_vm_readv': by_vm_readv}
 
 
-def traffic(house, port, words):
-    """Everything a customer and a stranger can send; returns the worker's pid."""
-    host = house.create('acme')
-    client = Client(house, host, port=port)
-    login, password = words['login'], words['password'] + ' et encore'
-    assert client.post('/api/v1/enrol', {'code': house.codes['acme'], 'login': login, 'password': password}).status == 201
-    assert client.post('/api/v1/session', {'login': login, 'password': password}).status == 200
-    client.post('/api/v1/session', {'login': words['wrong login'], 'password': words['wrong password']})
-    assert client.post('/api/v1/session', {'login': login, 'password': password}).status == 200
-    made = client.post('/api/v1/companies', {'name': words['name'], 'address': {'city': words['city']}, 'custom': {words['custom key'].lower(): words['custom']}})
-    assert made.status == 201, made
-    assert client.post('/api/v1/contacts', {'family_name': words['family'], 'notes': words['notes'], 'emails': [f'{words["mail"]}@exemple.fr']}).status == 201
-    token = client.post('/api/v1/tokens', {'name': words['token name'], 'scopes': ['read', 'write', 'import', 'export'], 'expires': '2099-01-01T00:00:00Z'})
-    words.word['token'] = token.json['token'].removeprefix('clt_')[:24]
-    words.word['cookie'] = client.cookies['__Host-cloison'][:24]
-    rows = '\r\n'.join(['name,sector', *[f'{words["imported"]} {i},{words["sector"]}' for i in range(200)]]).encode()
-    assert client.post('/api/v1/import?kind=companies&format=csv', rows, headers={'Content-Type': 'text/csv'}).json['created'] == 200
-    for form in ('csv', 'vcard', 'json'):
-        assert words['imported'].encode() in client.get(f'/api/v1/export?kind=companies&format={form}').body
-    for i in range(20):
-        client.get(f'/api/v1/companies/{made.json["id"]}')
-        client.get('/api/v1/companies?letter=K&limit=200')
-    errors(client, words)
-    return house.worker_pid('acme')
-
-
-def errors(client, words):
-    """Requests that are refused: nothing of them may be kept either."""
-    for path in (f'/{words["path"]}', f'/api/v1/companies/{words["id"]}', f'/api/v1/companies?{words["parameter"]}=1', f'/api/v1/search?q={words["query"]}',
-                 f'/api/v1/companies?cursor={words["cursor"]}'):
-        assert client.get(path, headers={'User-Agent': words['agent'], 'X-Thing': words['header'], 'Referer': f'https://{words["referer"]}/'}).status >= 400
-    client.post('/api/v1/companies', f'{{"name":"{words["broken"]}'.encode(), headers={'Content-Type': 'application/json'})
-    client.post('/api/v1/companies', {'name': 5, words['field'].lower(): words['value']})
-    client.get('/api/v1/health', headers={'Host': f'{words["host"]}.example'})
-    client.close()
-    with pytest.raises(OSError):
-        Client(client.house, f'{words["sni"]}.example', port=client.port).get('/')
-
-
-def processes(house, more=()):
-    """All processes of the product and the proxy: (name, pid)."""
-    pids = [house.process.pid, *more]
-    for pid in os.listdir('/proc'):
-        if pid.isdigit():
-            try:
-                parent = int(open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[1])
-            except OSError:
-                continue
-            if parent in pids[:1 + len(more)]:
-                pids.append(int(pid))
-    return [(open(f'/proc/{p}/cmdline').read().split('\0')[0].rsplit('/', 1)[-1], p) for p in pids]
-
-
-class Piece(ctypes.Structure):
-    _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
-
-
-def by_vm_readv(pid, start, size):
-    buffer = ctypes.create_string_buffer(size)
-    here, there = Piece(ctypes.addressof(buffer), size), Piece(start, size)
-    got = libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
-    return buffer.raw[:got] if got > 0 else b''
-
-
-def memory(pid):
-    """(mapping, bytes) of everything root can read of a process, by both ways; secret memory gives nothing."""
-    with open(f'/proc/{pid}/maps') as f:
-        lines = f.read().splitlines()
-    with open(f'/proc/{pid}/mem', 'rb', 0) as mem:
-        for line in lines:
-            addresses, rights, _, _, _, *name = line.split(None, 5)
-            start, end = (int(a, 16) for a in addresses.split('-'))
-            label = f'{addresses} {rights} {name[0] if name else ""}'
-            if 'r' not in rights or label.endswith(('[vvar]', '[vsyscall]', '[vvar_vclock]')):
-                continue
-            for at in range(start, end, 1 << 22):
-                size = min(1 << 22, end - at)
-                try:
-                    mem.seek(at)
-                    data = mem.read(size)
-                except OSError:
-                    data = b''
-                if data:
-                    yield label, data
-                if 'secretmem' in label:
-                    assert not data and not by_vm_readv(pid, at, min(size, 4096)), f'{label} is readable'
-                elif at == start:
-                    yield label, by_vm_readv(pid, at, min(size, 1 << 20))
-
-
-def unpacked(data):
-    """What gzip streams in the data hold."""
-    at = data.find(b'\x1f\x8b\x08')
-    while at >= 0:
-        try:
-            yield zlib.decompressobj(31).decompress(data[at:])
-        except zlib.error:
-            pass
-        at = data.find(b'\x1f\x8b\x08', at + 1)
-
-
-def look_at_files(folder, words):
-    hits = []
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(directory, name)
-            if not os.path.isfile(path) or directory.endswith('/bin'):
-                continue
-            with open(path, 'rb') as f:
-                data = f.read()
-            for content in (data, *unpacked(data)):
-                hits += [(path, w) for w in words.found_in(content)]
-    return hits
-
-
-def look_at_memory(who, words, leave=()):
-    hits, read = [], 0
-    for name, pid in who:
-        for label, data in memory(pid):
-            read += len(data)
-            hits += [(name, label, w) for w in words.found_in(data, leave)]
-    assert read > 1 << 20
-    return hits
+def hits(words, looked, leave=()):
+    """Where which word was; each gzip stream is looked into."""
+    return [(where, word) for where, data in looked for content in (data, *unpacked(data)) for word in words.found_in(content, leave)]
 
 
 @pytest.fixture(scope='module')
 def scene():
-    """A house behind HAProxy, after all the traffic."""
+    """A house behind HAProxy, its state on a disk of its own, after all the traffic."""
     port, back = free_port(), free_port()
     words = Words()
+    root = pathlib.Path(tempfile.mkdtemp(prefix='cloison-test-', dir='/tmp'))
+    os.chmod(root, 0o711)
+    disk = Disk(root / 'disk.img', root / 'state', 256 << 20)
     listeners = f'listener "127.0.0.1:{back}" {{ kind = tls proxy = true from = {{"127.0.0.0/8"}} }}\n'
-    with House(listeners=listeners, sample_seconds=1) as house:
-        log = open(house.root / 'haproxy.log', 'wb')
-        haproxy = subprocess.Popen(['haproxy', '-f', REPO / 'deploy/haproxy/haproxy.cfg'], stdout=log, stderr=log,
-                                   env=os.environ | {'CLOISON_FRONT': f'127.0.0.1:{port}', 'CLOISON_BACK': f'127.0.0.1:{back}'})
-        try:
-            wait_for(lambda: _listens(port), why='HAProxy')
-            house.pid = traffic(house, port, words)
-            house.proxy = haproxy.pid
-            yield house, words
-        finally:
-            haproxy.send_signal(signal.SIGTERM)
-            haproxy.wait(30)
-            log.close()
+    try:
+        with House(root=root, listeners=listeners, sample_seconds=1) as house:
+            log = open(house.root / 'haproxy.log', 'wb')
+            haproxy = subprocess.Popen(['haproxy', '-f', REPO / 'deploy/haproxy/haproxy.cfg'], stdout=log, stderr=log,
+                                       env=os.environ | {'CLOISON_FRONT': f'127.0.0.1:{port}', 'CLOISON_BACK': f'127.0.0.1:{back}'})
+            try:
+                wait_for(lambda: _listens(port), why='HAProxy')
+                house.customer, house.disk = traffic(house, port, words), disk
+                house.pid = house.worker_pid('acme')
+                house.who = processes([house.process.pid, haproxy.pid])
+                yield house, words
+            finally:
+                haproxy.send_signal(signal.SIGTERM)
+                haproxy.wait(30)
+                log.close()
+    finally:
+        disk.end()
+        shutil.rmtree(root)
 
 
 def _listens(port):
-    import socket
     try:
         socket.create_connection(('127.0.0.1', port), 1).close()
         return True
@@ -197,59 +66,166 @@ def _listens(port):
         return False
 
 
+def test_the_search_knows_every_spelling():
+    words = Words()
+    word = words['one']
+    words.learn('cookie', 'AbCdEfGhIjKlMnOpQrStUvWx')
+    import base64
+    import gzip
+    import json
+    for data in (word.encode(), word.encode('utf-16-le'), word.encode('utf-16-be'), word.encode().hex().encode(), word.encode().hex().upper().encode(),
+                 *(base64.b64encode(b'?' * n + word.encode() + b'?') for n in range(3)), ''.join(f'\\u{ord(c):04x}' for c in word).encode(),
+                 b'AbCdEfGhIjKlMnOpQrStUvWx', base64.urlsafe_b64decode('AbCdEfGhIjKlMnOpQrStUvWx'), json.dumps([word]).encode()):
+        assert hits(words, [('here', b'before ' + data + b' after')]), data
+        assert hits(words, [('here', b'before ' + gzip.compress(data) + b' after')]), data
+    assert hits(words, [('here', word[:-1].encode() + STEM.encode())]) == []
+    assert hits(words, [('here', word.encode())], leave=('one',)) == []
+    assert words.pieces_in(b'..' + word[5:13].encode()) == ['one'] and words.pieces_in(word[5:12].encode()) == []
+
+
+def test_all_processes_are_looked_at(scene):
+    house, _ = scene
+    assert {'cloisond', 'cloison-router', 'cloison-steward', 'cloison-worker: acme', 'haproxy'} <= {name for name, _ in house.who}
+    assert house.pid in [pid for _, pid in house.who]
+
+
 def test_no_log_status_metric_or_ledger_has_a_word(scene):
     house, words = scene
-    seen = [house.logged().encode(), (house.root / 'haproxy.log').read_bytes()]
+    seen = [('haproxy.log', (house.root / 'haproxy.log').read_bytes()), ('log', house.logged().encode())]
     for target in ('/v1/status', '/v1/tenants', '/v1/tenants/acme', '/v1/posture', '/metrics'):
-        seen.append(house.status_get(target).body)
-    seen.append(house.cli('ledger', 'list').stdout.encode())
-    assert all(seen[:1] + seen[2:])  # HAProxy may have had nothing to say
-    for text in seen:
-        assert words.found_in(text) == []
+        seen.append((target, house.status_get(target).body))
+    seen.append(('ledger', house.cli('ledger', 'list').stdout.encode()))
+    assert all(text for _, text in seen[1:])  # HAProxy may have had nothing to say
+    assert hits(words, seen) == []
 
 
 def test_no_file_has_a_word(scene):
     house, words = scene
     assert (house.state / 'tenants/acme/data.mdb').stat().st_size > 65536
-    assert look_at_files(house.root, words) == []
+    assert hits(words, files_below(house.root, leave_out=[str(house.bin), str(house.root)])) == []
+    for name, pid in house.who:
+        assert hits(words, mapped_files(pid)) == [], name
+
+
+def test_no_block_of_the_disk_has_a_word(scene):
+    """The image as it lies on the disk: files, freed blocks, journal. A file that was removed is still found in it: so the search sees them."""
+    house, words = scene
+    control = Words()
+    gone = house.state / 'gone'
+    gone.write_text(control['removed'] * 1000)
+    with open(gone) as f:
+        os.fsync(f.fileno())
+    gone.unlink()
+    blocks = list(house.disk.written())
+    assert hits(control, blocks)
+    assert hits(words, blocks) == []
+
+
+def test_no_swap_has_a_word(scene):
+    house, words = scene
+    size, swapped = locked_kib(house.pid)
+    assert size >= 2048 and swapped == 0
+    assert hits(words, swap_areas()) == []
 
 
 def test_no_argument_or_environment_has_a_word(scene):
     house, words = scene
-    for name, pid in processes(house, [house.proxy]):
-        for what in ('cmdline', 'environ', 'comm', 'status'):
+    for name, pid in house.who:
+        for what in ('cmdline', 'environ', 'comm', 'status', 'maps', 'stack', 'syscall'):
             with open(f'/proc/{pid}/{what}', 'rb') as f:
-                assert words.found_in(f.read()) == [], (name, what)
+                assert hits(words, [(what, f.read())]) == [], name
+        links = [os.readlink(f'/proc/{pid}/fd/{fd}').encode() for fd in os.listdir(f'/proc/{pid}/fd')]
+        assert hits(words, [('fd', link) for link in links]) == [], name
 
 
-def test_root_reads_no_word_in_any_memory(scene):
+@pytest.mark.parametrize('way', WAYS)
+def test_root_reads_no_word_in_any_memory(scene, way):
     house, words = scene
-    who = processes(house, [house.proxy])
-    assert {'cloisond', 'cloison-router', 'cloison-steward', 'cloison-worker: acme', 'haproxy'} <= {name for name, _ in who}
-    # The server name travels in clear in every TLS handshake: the router and the proxy see it by their trade.
-    assert look_at_memory(who, words, leave=('sni',)) == []
+    read = {}
+    for name, pid in house.who:
+        for label, data in WAYS[way](pid):
+            read[name] = read.get(name, 0) + len(data)
+            assert 'secretmem' not in label, f'{name}: {label} is readable'
+            assert hits(words, [(label, data)], BY_TRADE) == [], (name, label)
+    assert len(read) == len({name for name, _ in house.who}) and min(read.values()) > 1 << 19, read
+    assert any('secretmem' in label for label, _, _ in ranges(house.pid))
 
 
-def test_root_takes_no_fd_to_secret_memory(scene):
-    house, _ = scene
-    pidfd = os.pidfd_open(house.pid)
-    for fd in os.listdir(f'/proc/{house.pid}/fd'):
-        assert 'secretmem' not in os.readlink(f'/proc/{house.pid}/fd/{fd}')
-        assert libc.syscall(438, pidfd, int(fd), 0) >= 0 or ctypes.get_errno() > 0
-    os.close(pidfd)
+def test_no_core_has_a_word(scene, tmp_path):
+    """gcore of each process: its memory, and its registers in the notes."""
+    house, words = scene
+    for name, pid in house.who:
+        path = core(pid, tmp_path)
+        data = path.read_bytes()
+        path.unlink()
+        kinds = [kind for kind, _ in notes(data)]
+        threads = len(os.listdir(f'/proc/{pid}/task'))
+        assert kinds.count(NT_PRSTATUS) == kinds.count(VECTORS) == threads, (name, kinds)
+        assert len(data) > 1 << 19, name
+        assert hits(words, [('core', data)], BY_TRADE) == [], name
+        assert words.pieces_in(b'|'.join(content for _, content in notes(data)), BY_TRADE) == [], name
+    assert house.customer.get('/api/v1/session').status == 200, 'the worker lives on'
 
 
-def test_the_search_finds_them_without_secret_memory():
+def test_a_worker_at_rest_has_no_word_in_its_registers(scene):
+    """After each of many requests all threads are stopped and asked for all their registers, vectors included."""
+    house, words = scene
+    company = house.customer.get('/api/v1/companies?letter=K&limit=1').json['items'][0]['id']
+    login = {'login': words['login'], 'password': words['second password'] + ' et encore'}
+    requests = [lambda: house.customer.get(f'/api/v1/companies/{company}'), lambda: house.customer.get('/api/v1/companies?letter=K&limit=200'),
+                lambda: house.customer.get('/api/v1/export?kind=contacts&format=json'), lambda: house.customer.post('/api/v1/session', login),
+                lambda: house.customer.post('/api/v1/contacts', {'family_name': words['family']})]
+    found, sets = set(), 0
+    for ask in requests * 6:
+        assert ask().status < 300
+        for what, content in registers(house.pid):
+            sets += what == VECTORS
+            found |= {(what, word) for word in words.pieces_in(content)}
+    assert sets >= 2 * len(requests) * 6  # two threads at least
+    assert not found
+
+
+def test_root_takes_every_fd_and_finds_no_word(scene):
+    house, words = scene
+    kinds = {}
+    for name, pid in house.who:
+        for what, fd in taken_fds(pid):
+            assert 'secretmem' not in what, name
+            assert hits(words, [(what, everything_in(fd))]) == [], name
+            kinds.setdefault(name, set()).add(what.split(':')[0].rsplit('/', 1)[-1])
+    assert {'socket', 'data.mdb', 'capsule', 'identity'} <= kinds['cloison-worker: acme'], kinds
+
+
+# ---- the same search where there is something to find ----
+
+@pytest.fixture(scope='module')
+def open_scene():
+    """The arena switched off: the kernel has no memfd_secret."""
     words = Words()
     house = House(secret_memory='"best-effort"')
     try:
         house.start(before=without_memfd_secret)
-        pid = traffic(house, house.tls_port, words)
+        house.customer = traffic(house, house.tls_port, words)
+        house.pid = house.worker_pid('acme')
         assert house.show('acme')['posture']['secret_memory'] == 'unavailable'
-        found = {w for _, _, w in look_at_memory([('worker', pid)], words)}
-        assert {'name', 'notes', 'imported'} & {w.split(' in ')[0] for w in found}, found
+        yield house, words
     finally:
         house.__exit__()
+
+
+def found(words, looked):
+    return {word.rsplit(' ', 1)[0] for _, word in hits(words, looked)}
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_without_secret_memory_the_search_finds_them(open_scene, way):
+    house, words = open_scene
+    assert {'name', 'notes', 'imported'} & found(words, WAYS[way](house.pid))
+
+
+def test_without_secret_memory_a_core_has_them(open_scene, tmp_path):
+    house, words = open_scene
+    assert {'name', 'notes', 'imported'} & found(words, [('core', core(house.pid, tmp_path).read_bytes())])
 
 
 def test_without_secret_memory_no_worker_starts_when_it_is_demanded():

@@ -402,6 +402,105 @@ def test_in_the_middle_of_token_creation(house):
     assert house.client('jetons').login().status == 200
 
 
+def opened(house, name, ask):
+    """Does a client of its own get in? A lock-out is waited for, and so is a worker; a sealed one was not opened."""
+    def once():
+        client = house.client(name, timeout=10)
+        try:
+            answer = ask(client)
+        finally:
+            client.close()
+        assert answer.status in (200, 401) or b'"sealed"' in answer.body, answer
+        return answer.status == 200
+    return persist(once, 30)
+
+
+def with_cookies(cookies):
+    def ask(client):
+        client.cookies = dict(cookies)
+        return client.get('/api/v1/session')
+    return ask
+
+
+def test_in_the_middle_of_password_changes(house):
+    """Exactly one of the two passwords opens afterwards, the acknowledged one when there was an answer; none of before ever does again, nor
+    does a session of before live on under the new one."""
+    admin = house.enrolled('motdepasse')
+    kit, r = admin.recovery_kit, random.Random(7)
+    passwords, changed = [PASSWORD], 0
+    start = time.monotonic()
+    assert admin.put('/api/v1/password', {'old': PASSWORD, 'password': f'{PASSWORD} 0'}).status == 204
+    took = time.monotonic() - start
+    passwords.append(f'{PASSWORD} 0')
+    for i in range(1, 17):
+        new = f'{PASSWORD} {i}'
+        assert opened(house, 'motdepasse', lambda c: c.login('admin', passwords[-1]))
+        persist(lambda: admin.login('admin', passwords[-1]).headers['Set-Cookie'], 20)
+        before = dict(admin.cookies)
+        answer = killing(house, 'motdepasse', took * r.uniform(0.7, 1.6), lambda: admin.request(
+            'PUT', '/api/v1/password', {'old': passwords[-1], 'password': new}, again=False))
+        admin.close()
+        assert answer is None or answer.status == 204, answer
+        is_new = opened(house, 'motdepasse', lambda c: c.login('admin', new))
+        assert is_new or answer is None
+        assert opened(house, 'motdepasse', lambda c: c.login('admin', passwords[-1])) != is_new
+        if is_new:
+            assert not opened(house, 'motdepasse', with_cookies(before)), 'a session of before the change'
+            assert opened(house, 'motdepasse', lambda c: c.login('admin', new))
+            passwords.append(new)
+            changed += 1
+        assert not opened(house, 'motdepasse', lambda c: c.login('admin', r.choice(passwords[:-1]))), 'an old password is back'
+        assert opened(house, 'motdepasse', lambda c: c.post('/api/v1/session', {'recovery_kit': kit}))
+    print(f'{changed} of 16 changes came through, one takes {took * 1000:.0f} ms')
+    house.cli('tenant', 'stop', 'motdepasse')
+    house.wait_state('motdepasse', 'stopped')
+    assert opened(house, 'motdepasse', lambda c: c.login('admin', passwords[-1]))
+    assert not opened(house, 'motdepasse', lambda c: c.login('admin', passwords[-2]))
+
+
+def test_in_the_middle_of_removals(house):
+    """A token and a session that were removed open nothing again once that was acknowledged or seen; all others go on."""
+    admin = house.enrolled('fins')
+    kept = house.token(admin, name='kept')
+    for i in range(12):
+        victim = house.token(admin, name=f'gone {i}')
+        session = house.client('fins')
+        assert session.login().status == 200
+        listed = {t['name']: t['id'] for t in admin.get('/api/v1/tokens').json['items']}
+        admin.close()
+        if i % 2:
+            ask = lambda: admin.request('DELETE', f'/api/v1/tokens/{listed[f"gone {i}"]}', again=False)
+        else:
+            ask = lambda: session.request('DELETE', '/api/v1/session', again=False)
+        cookies = dict(session.cookies)
+        answer = killing(house, 'fins', i * 0.0008, ask)
+        session.close()
+        admin.close()
+        assert answer is None or answer.status == 204, answer
+        removed = with_cookies(cookies) if i % 2 == 0 else with_token(victim)
+        other = with_cookies(cookies) if i % 2 else with_token(victim)
+        alive = opened(house, 'fins', removed)
+        assert not (alive and answer is not None), 'removed and back'
+        assert opened(house, 'fins', other) and opened(house, 'fins', with_token(kept)) and opened(house, 'fins', with_cookies(admin.cookies))
+        staff_kill(house, 'fins')
+        assert opened(house, 'fins', removed) == alive
+
+
+def with_token(token):
+    def ask(client):
+        client.token = token
+        return client.get('/api/v1/session')
+    return ask
+
+
+def staff_kill(house, name):
+    """kill -9 and an operator's start."""
+    victims = pids(house, 'cloison-worker', house.show(name)['uid'])
+    for pid in victims:
+        kill(pid)
+    staff_start(house, name, victims)
+
+
 def test_the_supervisor_in_the_middle_of_staff_work(house):
     """The registry and the ledger are whole after each death, and whatever was acknowledged to staff is in both."""
     r, acknowledged = random.Random(9), []

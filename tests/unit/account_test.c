@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -527,6 +528,49 @@ static void password_change(void **state) {
     assert_int_equal(capsule_slots(self.capsule, SLOT_PASSWORD), 1);
 }
 
+/* Each state of the capsule that a kill or a power cut in the middle of a change could leave on the disk. */
+static unsigned snapshots;
+static bool watching;
+int fdatasync(int fd) {
+    char command[64];
+    int result = (int)syscall(SYS_fdatasync, fd);
+    if (watching) {
+        snprintf(command, sizeof command, "cp capsule capsule.%u", snapshots++);
+        assert_int_equal(system(command), 0);
+    }
+    return result;
+}
+
+/* Cut short, it is the old password or the new one; and where it is the new one, no older session lives on. */
+static void password_change_cut_short(void **state) {
+    (void)state;
+    char command[64];
+    assert_int_equal(enrol_as("anna", password), 201);
+    assert_int_equal(log_in_as("anna", password), 200);
+    snapshots = 0;
+    watching = true;
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"old\":\"correct horse battery\",\"password\":\"a new password\"}"), 204);
+    watching = false;
+    assert_true(snapshots >= 3);
+    unsigned changed = 0;
+    for (unsigned i = 0; i < snapshots; i++) {
+        snprintf(command, sizeof command, "cat capsule.%u > capsule", i);
+        stop();
+        assert_int_equal(system(command), 0);
+        start();
+        lockout_pass(3600);
+        bool session = with_cookie(HTTP_GET, "/api/v1/session", NULL) == 200;
+        char kept[sizeof cookie_field];
+        strcpy(kept, cookie_field);
+        bool old = log_in_as("anna", password) == 200, new = log_in_as("anna", "a new password") == 200;
+        strcpy(cookie_field, kept);
+        assert_true(old != new);
+        assert_false(new &&session);
+        changed += new;
+    }
+    assert_true(changed > 0 && changed < snapshots);
+}
+
 static void kits(void **state) {
     (void)state;
     char body[128], old[128];
@@ -758,6 +802,7 @@ int main(void) {
         cmocka_unit_test_setup(tokens_end_themselves, fresh),
         cmocka_unit_test_setup(enrolment_on_a_full_disk, fresh),
         cmocka_unit_test_setup(password_change, fresh),
+        cmocka_unit_test_setup(password_change_cut_short, fresh),
         cmocka_unit_test_setup(kits, fresh),
         cmocka_unit_test_setup(foreign_pages, fresh),
         cmocka_unit_test_setup(delays_grow, fresh),

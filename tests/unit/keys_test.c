@@ -43,18 +43,50 @@ static void macs(void **state) {
     assert_hex(out, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     hmac_sha256((const uint8_t *)"Jefe", 4, "what do ya want for nothing?", 28, out);
     assert_hex(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    uint8_t data[50];
     memset(key, 0xaa, sizeof key);
+    memset(data, 0xdd, sizeof data);
+    hmac_sha256(key, 20, data, sizeof data, out);
+    assert_hex(out, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+    for (uint8_t i = 0; i < 25; i++)
+        key[i] = (uint8_t)(i + 1);
+    memset(data, 0xcd, sizeof data);
+    hmac_sha256(key, 25, data, sizeof data, out);
+    assert_hex(out, "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b");
+    memset(key, 0xaa, sizeof key);
+    static const char long_data[] =
+        "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
+        "before being used by the HMAC algorithm.";
+    hmac_sha256(key, sizeof key, long_data, sizeof long_data - 1, out);
+    assert_hex(out, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
     hmac_sha256(key, sizeof key, "Test Using Larger Than Block-Size Key - Hash Key First", 54, out);
     assert_hex(out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
-/* Of RFC 5869 the cases whose info and salt a label can spell: 3 is empty, 1 has binary info, so its parts are tried by HMAC above. */
+/* The three cases of RFC 5869 for SHA-256: their infos have no zero byte, so that a label can spell them. */
 static void derives(void **state) {
     (void)state;
-    uint8_t key[22], out[255 * 32], again[33];
-    memset(key, 0x0b, sizeof key);
-    hkdf(key, sizeof key, NULL, 0, "", out, 42);
+    uint8_t key[80], salt[80], out[255 * 32], again[33];
+    char info[81] = "";
+    memset(key, 0x0b, 22);
+    for (uint8_t i = 0; i < 10; i++)
+        info[i] = (char)(0xf0 + i);
+    for (uint8_t i = 0; i < 13; i++)
+        salt[i] = i;
+    hkdf(key, 22, salt, 13, info, out, 42);
+    assert_hex(out, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+    hkdf(key, 22, NULL, 0, "", out, 42);
     assert_hex(out, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+    for (uint8_t i = 0; i < 80; i++) {
+        key[i] = i;
+        salt[i] = (uint8_t)(0x60 + i);
+        info[i] = (char)(0xb0 + i);
+    }
+    hkdf(key, 80, salt, 80, info, out, 82);
+    assert_hex(
+        out,
+        "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71"
+        "cc30c58179ec3e87c14c01d5c1f3434f1d87");
     hkdf(key, sizeof key, (const uint8_t *)"salt", 4, "label", out, sizeof out);
     hkdf(key, sizeof key, (const uint8_t *)"salt", 4, "label", again, sizeof again);
     assert_memory_equal(out, again, sizeof again);

@@ -25,7 +25,8 @@ static void forget_change(struct change *c) {
     free(c);
 }
 
-/* The new slot takes the old one's place; all sessions of the user end, and this client gets another. */
+/* All sessions of the user end, the new slot takes the old one's place, and this client gets another session: in this order, so that no
+ * session lives on under a new password, whatever cuts it short. */
 static int replace(struct exchange *x, const struct change *c, const uint8_t stretched[KEY_BYTES]) {
     struct user user;
     struct session session;
@@ -35,9 +36,9 @@ static int replace(struct exchange *x, const struct change *c, const uint8_t str
     memcpy(slot.owner, user.id, ID_BYTES);
     memcpy(slot.locator, c->locator, ID_BYTES);
     memcpy(slot.origin, c->session.slot, ID_BYTES);
-    int error = capsule_add_password(self.capsule, self.tmk, &slot, c->salt, stretched);
-    if (!error) error = capsule_remove_owner(self.capsule, user.id, SLOT_SESSION);
+    int error = capsule_remove_owner(self.capsule, user.id, SLOT_SESSION);
     session_forget(user.id);
+    if (!error) error = capsule_add_password(self.capsule, self.tmk, &slot, c->salt, stretched);
     if (!error)
         error = session_create(SLOT_SESSION, user.id, user.rights, (uint64_t)time(NULL) + SESSION_SECONDS, slot.id, secret, &session);
     if (!error) session_cookie(x, secret);

@@ -1,6 +1,7 @@
 #include "password_thread.h"
 
 #include "../memory/arena.h"
+#include "../memory/registers.h"
 #include "../tenant.h"
 #include "../uplink.h"
 
@@ -56,6 +57,7 @@ static void *stretch_for_ever(void *unused) {
         pthread_mutex_unlock(&lock);
 
         job->error = password_stretch(job->password, job->salt, job->stretched);
+        registers_clear();
 
         pthread_mutex_lock(&lock);
         result = job;

@@ -145,6 +145,8 @@ static void taken_and_given(void **state) {
     /* Less: what was made before has ended, in this worker and the next, and giving it back does not bring it back. */
     assert_int_equal(as(&anna, HTTP_PATCH, bert.path, "{\"rights\":[\"read\"]}"), 200);
     assert_string_equal(text("role"), "reader");
+    assert_int_equal(capsule_slots(self.capsule, SLOT_TOKEN), 0);
+    assert_int_equal(capsule_slots(self.capsule, SLOT_SESSION), 1); /* anna's */
     for (int round = 0; round < 3; round++) {
         assert_int_equal(as(&session, HTTP_GET, "/api/v1/session", NULL), round == 1 ? 503 : 401);
         assert_int_equal(by(bearer, HTTP_GET, "/api/v1/session", NULL), round == 1 ? 503 : 401);

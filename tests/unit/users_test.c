@@ -7,6 +7,16 @@
 #include "../../worker/crm/ulid.h"
 #include "../../worker/web/invitations.h"
 
+/* The clock of the whole program, so that days can pass. */
+static time_t ahead;
+time_t time(time_t *out) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ahead;
+    if (out) *out = t.tv_sec;
+    return t.tv_sec;
+}
+
 struct person {
     char id[64], path[96], code[KIT_TEXT + 1], cookie[512];
 };
@@ -515,6 +525,41 @@ static void ends(void **state) {
     }
 }
 
+enum { HOUR = 3600 };
+
+/* Unused for half a day: over, and its slot gone. Used all the time: over after a week. Tokens end when they say. */
+static void sessions_expire(void **state) {
+    (void)state;
+    char id[64], lasting[256], brief[256];
+    join(&bert, "bert", "\"role\":\"member\"");
+    token_of(&bert, "\"read\"", id, brief);
+    assert_int_equal(as(&bert, HTTP_POST, "/api/v1/tokens", "{\"name\":\"t\",\"scopes\":[\"read\"],\"expires\":null}"), 201);
+    snprintf(lasting, sizeof lasting, "Bearer %s", text("token"));
+    for (int i = 0; i < 3; i++, ahead += 11 * HOUR)
+        assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 200);
+    size_t before = capsule_slots(self.capsule, SLOT_SESSION);
+    ahead += 2 * HOUR;
+    assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 401);
+    assert_int_equal(capsule_slots(self.capsule, SLOT_SESSION), before - 1);
+    ahead -= 2 * HOUR;
+    assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 401);
+    restart();
+    assert_int_equal(log_in_person(&bert, "bert", password), 200);
+    for (int hours = 0; hours < 7 * 24 - 6; hours += 6, ahead += 6 * HOUR) {
+        assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 200);
+        if (hours == 72) restart(); /* counted from the log-in, whichever worker it is */
+    }
+    ahead += 6 * HOUR + 1;
+    assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 401);
+    restart();
+    assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 503);
+    assert_int_equal(by(brief, HTTP_GET, "/api/v1/session", NULL), 200);
+    ahead += 90 * 24 * HOUR;
+    assert_int_equal(by(brief, HTTP_GET, "/api/v1/session", NULL), 401);
+    assert_int_equal(by(lasting, HTTP_GET, "/api/v1/session", NULL), 200);
+    ahead = 0;
+}
+
 /* A cookie that was there before a log-in is not taken over: each log-in has a secret of its own. */
 static void log_ins_rotate(void **state) {
     (void)state;
@@ -568,6 +613,7 @@ int main(void) {
         cmocka_unit_test_setup(users_are_bounded, one_administrator),
         cmocka_unit_test_setup(lists, one_administrator),
         cmocka_unit_test_setup(ends, one_administrator),
+        cmocka_unit_test_setup(sessions_expire, one_administrator),
         cmocka_unit_test_setup(log_ins_rotate, one_administrator),
         cmocka_unit_test_setup(warns, one_administrator),
     };

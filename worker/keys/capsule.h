@@ -21,7 +21,7 @@ enum {
     SLOTS_MAX = 512,
     SLOTS_OF_TOKENS = 256,  /* so that log-ins always find room, */
     SLOTS_OF_SESSIONS = 64, /* and those of one user stay at this: the oldest goes */
-    SLOTS_OF_RECOVERY = 32,
+    SLOTS_OF_RECOVERY = 32, /* one an administrator */
 };
 
 /* What a slot says of itself, in clear in the capsule; nothing here names a person. */

@@ -43,7 +43,7 @@ struct exchange {
     char cookie[256], seen[256], retry[16];
 };
 static struct exchange now;
-static uint8_t peer[16]; /* where requests come from; zero = the plain socket */
+static uint8_t source[16]; /* where requests come from; zero = the plain socket */
 static bool client_gone, permits = true, disk_full;
 static void (*permit)(void *); /* asked for last */
 static int enrolled_told, plain_told = -1, asked, done;
@@ -146,7 +146,7 @@ static int fresh(void **state) {
     self.profile.enrolled = 0;
     self.profile.https_port = 8443;
     client_gone = disk_full = false;
-    memset(peer, 0, sizeof peer);
+    memset(source, 0, sizeof source);
     permits = true;
     enrolled_told = asked = done = 0;
     lockout_pass(2 * 3600);
@@ -168,7 +168,7 @@ static void begin(enum http_method method) {
     clear();
     head = (struct http_request_head){.method = method, .host = {"acme.example", 12}};
     request = (struct request){.head = &head};
-    memcpy(request.peer, peer, sizeof peer);
+    memcpy(request.peer, source, sizeof source);
 }
 static void header(const char *name, const char *value) {
     head.header[head.header_count++] = (struct http_header){{name, strlen(name)}, {value, strlen(value)}};

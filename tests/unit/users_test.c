@@ -266,7 +266,7 @@ static void codes_are_not_guessed(void **state) {
     kit_format((const uint8_t[KEY_BYTES]){1}, wrong);
     snprintf(body, sizeof body, "{\"code\":\"%s\",\"password\":\"%s\"}", wrong, password);
     assert_int_equal(invite(&bert, "bert", "\"role\":\"member\""), 201);
-    memcpy(peer, (const uint8_t[16]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}, sizeof peer);
+    memcpy(source, (const uint8_t[16]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}, sizeof source);
     int before = asked;
     for (int i = 0; i < 10; i++)
         assert_int_equal(post("/api/v1/invitations", body), 401);
@@ -274,12 +274,29 @@ static void codes_are_not_guessed(void **state) {
     assert_true(now.retry[0]);
     assert_int_equal(post("/api/v1/session", body_of("anna", password, false)), 429); /* one count for all public doors */
     assert_int_equal(asked, before);                                                  /* no KDF for any of it */
-    peer[15] = 2;
+    source[15] = 2;
     snprintf(body, sizeof body, "{\"code\":\"%s\",\"password\":\"%s\"}", bert.code, password);
     assert_int_equal(post("/api/v1/invitations", body), 200);
     begin(HTTP_POST);
     header("Origin", "https://evil.org");
     assert_int_equal(call("/api/v1/invitations", body), 403);
+}
+
+/* Nobody keeps the owner of the kit out with made-up ones. */
+static void kits_are_not_guessed(void **state) {
+    (void)state;
+    char right[128], wrong[128], made_up[KIT_TEXT + 1];
+    kit_format((const uint8_t[KEY_BYTES]){1}, made_up);
+    snprintf(wrong, sizeof wrong, "{\"recovery_kit\":\"%s\"}", made_up);
+    assert_int_equal(as(&anna, HTTP_POST, "/api/v1/recovery-kit", NULL), 201);
+    snprintf(right, sizeof right, "{\"recovery_kit\":\"%s\"}", text("recovery_kit"));
+    memcpy(source, (const uint8_t[16]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}, sizeof source);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(post("/api/v1/session", wrong), 401);
+    assert_int_equal(post("/api/v1/session", wrong), 429);
+    assert_int_equal(post("/api/v1/session", right), 429);
+    source[15] = 2;
+    assert_int_equal(post("/api/v1/session", right), 200);
 }
 
 static void client_leaves_while_redeeming(void **state) {
@@ -603,6 +620,7 @@ int main(void) {
         cmocka_unit_test_setup(invited, one_administrator),
         cmocka_unit_test_setup(invitations_are_refused, one_administrator),
         cmocka_unit_test_setup(codes_are_not_guessed, one_administrator),
+        cmocka_unit_test_setup(kits_are_not_guessed, one_administrator),
         cmocka_unit_test_setup(client_leaves_while_redeeming, one_administrator),
         cmocka_unit_test_setup(killed_while_inviting, one_administrator),
         cmocka_unit_test_setup(invitations_on_a_full_disk, one_administrator),

@@ -355,16 +355,20 @@ def quietly(call):
 
 
 def killed_while(admins, begin, seed):
-    """Begins something at each tenant and kills its worker a moment later."""
+    """Begins something at each tenant and kills its worker: at every other one a moment later, at the others as soon as the capsule changes."""
     dice, answers = random.Random(seed), {}
-    for admin in admins:
-        pid = worker(admin)
+    for number, admin in enumerate(admins):
+        pid, capsule = worker(admin), admin.house.state / 'tenants' / admin.host.split('.')[0] / 'capsule'
+        before = os.stat(capsule).st_mtime_ns
 
         def run(a=admin):
             answers[a] = quietly(lambda: begin(a))
         thread = threading.Thread(target=run)
         thread.start()
-        time.sleep(dice.uniform(0, 0.06))
+        if number % 2:
+            wait_for(lambda: os.stat(capsule).st_mtime_ns != before, step=0, why='a write')
+        else:
+            time.sleep(dice.uniform(0, 0.06))
         os.kill(pid, signal.SIGKILL)
         thread.join()
     for admin in admins:

@@ -5,6 +5,7 @@
 #include "account_fake.h"
 
 #include "../../worker/crm/ulid.h"
+#include "../../worker/keys/capsule_state.h"
 #include "../../worker/web/invitations.h"
 
 /* The clock of the whole program, so that days can pass. */
@@ -203,7 +204,9 @@ static void invited(void **state) {
     assert_null(self.keys);
     assert_int_equal(redeem(NULL, bert.code, "too short"), 400);
     assert_null(self.keys);
+    uint64_t version = self.capsule->image->version;
     assert_int_equal(redeem(&bert, bert.code, password), 200);
+    assert_int_equal(self.capsule->image->version, version + 2); /* one write for password and code, one for the session: no half */
     assert_string_equal(json_string_value(json_object_get(json_object_get(now.body, "user"), "login")), "bert");
     assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), 200);
     assert_string_equal(state_of(&bert), "active");
@@ -369,7 +372,10 @@ static void removed(void **state) {
     assert_int_equal(by(bearer, HTTP_GET, "/api/v1/session", NULL), 200);
     assert_int_equal(store_count(self.store, STORE_SETTINGS), 1); /* the token's name */
     assert_int_equal(as(&bert, HTTP_DELETE, bert.path, NULL), 403);
+    uint64_t version = self.capsule->image->version;
     assert_int_equal(as(&anna, HTTP_DELETE, bert.path, NULL), 204);
+    assert_int_equal(self.capsule->image->version, version + 1); /* all slots in one write */
+    assert_int_equal(capsule_slots(self.capsule, 0), 3);         /* anna's password, kit and session */
     assert_int_equal(store_count(self.store, STORE_SETTINGS), 0);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), round ? 503 : 401);

@@ -116,11 +116,44 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.put('/api/v1/settings/plain-socket', {'enabled': False}).status == 200
     assert c.get('/api/v1/provider-ledger').status == 200
     assert c.post('/api/v1/recovery-kit').status == 201
+    walk_users(c, house)
     assert c.put('/api/v1/password', {'old': 'wrong wrong wrong', 'password': 'another good password'}).status in (400, 401, 403)
     assert c.put('/api/v1/password', {'old': PASSWORD, 'password': 'another good password'}).status == 204
     if c.get('/api/v1/session').status != 200:
         assert c.login(password='another good password').status == 200
     assert c.delete('/api/v1/session').status == 204
+
+
+def walk_users(c, house):
+    """Every operation of users, invitations and sessions."""
+    assert c.post('/api/v1/users', {'login': 'bert', 'role': 'king'}).status == 400
+    made = c.post('/api/v1/users', {'login': 'bert', 'rights': ['contacts.read']})
+    assert made.status == 201
+    assert c.post('/api/v1/users', {'login': 'bert', 'role': 'reader'}).status == 409
+    one = f'/api/v1/users/{made.json["id"]}'
+    assert c.get('/api/v1/users').status == c.get(one).status == 200
+    bert = Checked(house, c.host)
+    bert.document, bert.seen = c.document, c.seen
+    assert bert.post('/api/v1/invitations', {'code': 'wrong', 'password': PASSWORD}).status == 400
+    assert bert.post('/api/v1/invitations', {'code': made.json['code'], 'password': PASSWORD}).status == 200
+    assert bert.post('/api/v1/invitations', {'code': made.json['code'], 'password': PASSWORD}).status == 401
+    assert bert.get('/api/v1/users').status == bert.get('/api/v1/companies').status == 403
+    assert bert.get('/api/v1/contacts').status == bert.get('/api/v1/sessions').status == 200
+    assert c.patch(one, {'rights': []}).status == 400
+    assert c.patch(one, {'role': 'member'}).status == 200
+    assert bert.post('/api/v1/tokens', {'name': 't', 'scopes': ['companies.read']}).status == 201
+    everybody = c.get('/api/v1/sessions?everybody=true')
+    assert everybody.status == 200 and c.get('/api/v1/sessions?everybody=maybe').status == 400
+    token = next(i['id'] for i in everybody.json['items'] if i['kind'] == 'token' and i['user']['login'] == 'bert')
+    assert c.delete(f'/api/v1/sessions/{token}').status == 204
+    assert c.delete(f'/api/v1/sessions/{token}').status == 404
+    assert c.delete('/api/v1/sessions?everybody=true').status == 204
+    assert bert.get('/api/v1/session').status == 401
+    assert c.post(f'{one}/invitation', {}).status == 201
+    assert c.delete(one).status == 204
+    assert c.delete(one).status == c.get(one).status == c.patch(one, {'role': 'reader'}).status == 404
+    me = c.get('/api/v1/session').json['user']['id']
+    assert c.delete(f'/api/v1/users/{me}').status == 409
 
 
 def test_no_operation_went_unseen(client):

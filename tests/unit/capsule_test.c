@@ -206,6 +206,64 @@ static void password_change(void **state) {
     capsule_close(c);
 }
 
+/* A password and an invitation of one owner take each other's place, each in one write. */
+static void invitation(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], got[KEY_BYTES], new[KEY_BYTES] = "new", first[KEY_BYTES], second[KEY_BYTES], of_another[KEY_BYTES];
+    struct capsule *c = enrolled(tmk);
+    struct slot slot = login_slot(c, "anna", user);
+    assert_int_equal(add_secret(c, tmk, SLOT_INVITATION, other_user, 0, of_another), 0);
+    assert_true(opens_password(c, "anna", stretched, got));
+    assert_int_equal(add_secret(c, tmk, SLOT_INVITATION, user, 0, first), 0);
+    assert_false(opens_password(c, "anna", stretched, got));
+    assert_int_equal(add_secret(c, tmk, SLOT_INVITATION, user, 0, second), 0);
+    assert_int_equal(capsule_slots(c, SLOT_INVITATION), 2);
+    assert_int_equal(capsule_slots_of(c, user, SLOT_INVITATION), 1);
+    assert_false(opens_secret(c, first));
+    c = must_open(c);
+    assert_true(opens_secret(c, second));
+    assert_int_equal(capsule_add_password(c, tmk, &slot, salt, new), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_false(opens_secret(c, second));
+        assert_true(opens_secret(c, of_another));
+        assert_true(opens_password(c, "anna", new, got));
+        c = must_open(c);
+    }
+    /* An expired one goes with the next slot. */
+    assert_int_equal(add_secret(c, tmk, SLOT_INVITATION, user, (uint64_t)time(NULL) - 1, first), 0);
+    assert_false(opens_secret(c, first));
+    assert_int_equal(capsule_slots_of(c, user, 0), 1); /* the kit */
+    assert_int_equal(add_secret(c, tmk, SLOT_SESSION, user, 0, first), 0);
+    assert_int_equal(c->image->count, 3); /* kit, session, the other's invitation */
+    /* All log-ins but one. */
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, user, 0, second), 0);
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, other_user, 0, new), 0);
+    uint8_t kept[ID_BYTES];
+    for (uint32_t i = 0; i < c->image->count; i++)
+        if (c->image->slot[i].kind == SLOT_SESSION) memcpy(kept, c->image->slot[i].id, ID_BYTES);
+    assert_int_equal(capsule_remove_logins(c, user, kept), 0);
+    assert_true(opens_secret(c, first) && !opens_secret(c, second) && opens_secret(c, new));
+    assert_int_equal(capsule_remove_logins(c, user, kept), ENOENT);
+    assert_int_equal(capsule_remove_logins(c, NULL, NULL), 0);
+    assert_true(!opens_secret(c, first) && !opens_secret(c, new) && opens_secret(c, kit) && opens_secret(c, of_another));
+    capsule_close(c);
+}
+
+/* Kits of many administrators must not take the room of log-ins. */
+static void kits_are_bounded(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], s[KEY_BYTES], owner[ID_BYTES] = {9};
+    struct capsule *c = enrolled(tmk);
+    for (int i = 1; i < SLOTS_OF_RECOVERY; i++) {
+        owner[1] = (uint8_t)i;
+        assert_int_equal(add_secret(c, tmk, SLOT_RECOVERY, owner, 0, s), 0);
+    }
+    assert_int_equal(add_secret(c, tmk, SLOT_RECOVERY, owner, 0, s), 0); /* instead of their own */
+    owner[1] = 0;
+    assert_int_equal(add_secret(c, tmk, SLOT_RECOVERY, owner, 0, s), ENOSPC);
+    capsule_close(c);
+}
+
 static void bounded(void **state) {
     (void)state;
     uint8_t tmk[KEY_BYTES], first[KEY_BYTES], token[KEY_BYTES], s[KEY_BYTES], got[KEY_BYTES], owner[ID_BYTES] = {0};
@@ -625,6 +683,8 @@ int main(void) {
         cmocka_unit_test_setup(sessions_and_tokens, fresh),
         cmocka_unit_test_setup(lock_needs_no_key, fresh),
         cmocka_unit_test_setup(password_change, fresh),
+        cmocka_unit_test_setup(invitation, fresh),
+        cmocka_unit_test_setup(kits_are_bounded, fresh),
         cmocka_unit_test_setup(bounded, fresh),
         cmocka_unit_test_setup(removal_leaves_nothing, fresh),
         cmocka_unit_test_setup(power_cuts, fresh),

@@ -301,6 +301,7 @@ static void ask_headers(struct exchange *x, const char *method, const char *targ
     self.counters = &fake_counters;
     assert_int_equal(http_read_head(head, (size_t)n, &x->head, &used, &status, &why), HTTP_COMPLETE);
     x->request = (struct request){.head = &x->head, .body = body, .body_size = size, .session = &x->session};
+    x->session.rights = rights_expand(RIGHT_ALL);
     assert_true(http_percent_decode(x->head.path, false, x->request.path, sizeof x->request.path));
     for (const struct route *r = crm_routes; r->pattern; r++) {
         const char *hole = strstr(r->pattern, "{}"), *path = x->request.path;

@@ -59,6 +59,16 @@ static void routes(void **state) {
     }
 }
 
+/* Those of the table, no others. */
+static void rights(void **state) {
+    (void)state;
+    uint32_t all = RIGHT_ALL, parsed;
+    for (int kind = 0; kind < RIGHTS_KINDS; kind++)
+        all |= RIGHT_OF(kind, RIGHT_READ | RIGHT_WRITE | RIGHT_IMPORT | RIGHT_EXPORT);
+    if (!rights_parse(json_object_get(schema_of("Right", ""), "enum"), &parsed)) fail_msg("a right that there is not");
+    assert_int_equal(parsed, all);
+}
+
 /* Every reference leads somewhere. */
 static void follow(const json_t *node) {
     const char *name;
@@ -91,6 +101,7 @@ static int start(void **state) {
 static int stop(void **state) { return (void)state, json_decref(document), 0; }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(schemas), cmocka_unit_test(routes), cmocka_unit_test(references)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(schemas), cmocka_unit_test(routes), cmocka_unit_test(rights),
+                                       cmocka_unit_test(references)};
     return cmocka_run_group_tests(tests, start, stop);
 }

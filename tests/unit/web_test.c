@@ -53,6 +53,9 @@ const struct session *session_authenticate(const struct request *r, enum session
     return NULL;
 }
 
+static atomic_bool ended; /* the session, while its request lasts */
+bool session_lives(const struct session *session) { return session && !ended; }
+
 static void hello(struct exchange *x, struct request *r) {
     (void)r;
     respond_bytes(x, 200, "text/plain", "hello", 5);
@@ -127,9 +130,9 @@ const struct route account_routes[] = {
 };
 const struct route witness_routes[] = {{0}};
 const struct route crm_routes[] = {
-    {HTTP_GET, "/private", RIGHT_READ, 0, hello},
-    {HTTP_POST, "/private", RIGHT_WRITE, 0, record},
-    {0},
+    {HTTP_GET, "/private", RIGHT_READ, 0, hello},       {HTTP_POST, "/private", RIGHT_WRITE, 0, record},
+    {HTTP_POST, "/private-echo", RIGHT_WRITE, 0, echo}, {HTTP_POST, "/private-upload", RIGHT_WRITE, ROUTE_STREAMED, upload},
+    {HTTP_GET, "/private-flow", RIGHT_READ, 0, flow},   {0},
 };
 
 /* ---- the loop's thread ---- */
@@ -622,6 +625,44 @@ static void streams(void **state) {
     assert_int_equal(releases, 5);
 }
 
+/* Somebody is removed while their request lasts: the rest of it does nothing, and gives nothing. */
+static void sessions_end_meanwhile(void **state) {
+    (void)state;
+    static const char *const begun[] = {
+        "POST /private-echo HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
+        "POST /private-upload HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
+    };
+    releases = 0;
+    self.keys = (struct keyring *)&dummy_store;
+    for (int removed = 0; removed < 2; removed++)
+        for (int i = 0; i < 2; i++) {
+            client_open(&client, true, "acme.example");
+            say(&client, begun[i]);
+            usleep(50000); /* the session was looked at */
+            ended = removed;
+            say(&client, "def");
+            assert_true(hear(&client, &answer, false));
+            assert_int_equal(answer.status, removed ? 401 : 200);
+            client_close(&client);
+            ended = false;
+        }
+    for (int i = 0; i < 100 && releases < 2; i++)
+        usleep(10000);
+    assert_int_equal(releases, 2);
+    client_open(&client, false, NULL);
+    say(&client, "GET /private-flow?n=100000 HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\n\r\n");
+    usleep(50000); /* it fills what may wait for a client that does not read */
+    ended = true;
+    for (int i = 0; i < 2000 && releases < 3; i++)
+        if (!client_read(&client)) break;
+    for (int i = 0; i < 100 && releases < 3; i++)
+        usleep(10000);
+    assert_int_equal(releases, 3);
+    client_close(&client);
+    ended = false;
+    self.keys = NULL;
+}
+
 static void answers_later(void **state) {
     (void)state;
     client_open(&client, true, "acme.example");
@@ -1058,6 +1099,7 @@ int main(void) {
         cmocka_unit_test(chunked_body_too_large),
         cmocka_unit_test(uploads),
         cmocka_unit_test(streams),
+        cmocka_unit_test(sessions_end_meanwhile),
         cmocka_unit_test(answers_later),
         cmocka_unit_test(writes_wait_for_the_commit),
         cmocka_unit_test(smuggling),

@@ -92,6 +92,12 @@ void answer_parameter(struct exchange *x, const char *name, const char *expected
     respond_problem(x, 400, "invalid-parameter", expected, name, 0);
 }
 
+bool may_act(struct exchange *x, const struct request *r, enum kind kind, enum right act) {
+    if (r->session->rights & RIGHT_OF(kind, act)) return true;
+    respond_problem(x, 403, "rights", "Your rights do not cover this.", NULL, 0);
+    return false;
+}
+
 bool query_known(struct exchange *x, const struct request *r, const char *const *names) {
     struct slice rest = r->head->query, name, value;
     char text[64];

@@ -10,6 +10,9 @@ void answer_store(struct exchange *x, enum store_result result);
 /* The same as a struct problem, of whom nobody has been told yet. */
 void problem_store(struct problem *p, enum store_result result);
 
+/* Whether the asker has the right to an act (enum right) on a kind; answers 403 otherwise. For routes whose parameter names the kind. */
+bool may_act(struct exchange *x, const struct request *r, enum kind kind, enum right act);
+
 /* Sets ETag: "version". */
 void answer_etag(struct exchange *x, uint64_t version);
 

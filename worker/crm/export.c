@@ -92,7 +92,7 @@ void export_handle(struct exchange *x, struct request *r) {
     static const char *const endings[] = {"csv", "vcf", "json"};
     struct export wanted = {0};
     char disposition[64];
-    if (!read_parameters(x, r, &wanted)) return;
+    if (!read_parameters(x, r, &wanted) || !may_act(x, r, wanted.kind, RIGHT_EXPORT)) return;
     struct export *e = malloc(sizeof *e);
     if (!e) {
         answer_store(x, STORE_MEMORY);

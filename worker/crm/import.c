@@ -229,7 +229,7 @@ static struct reader *open_reader(struct import *m, const struct parameters *p, 
 void import_handle(struct exchange *x, struct request *r) {
     struct parameters p = {0};
     struct problem why = {0};
-    if (!read_parameters(x, r, &p)) return;
+    if (!read_parameters(x, r, &p) || !may_act(x, r, p.kind, RIGHT_IMPORT)) return;
     struct import *m = calloc(1, sizeof *m);
     if (m) {
         m->kind = p.kind;

@@ -272,20 +272,22 @@ static void letters(struct exchange *x, struct request *r) {
 }
 
 /* clang-format off */
-#define KIND_ROUTES(PLURAL)                                                       \
-    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_READ, ROUTE_NO_BODY, list},               \
-    {HTTP_POST, "/api/v1/" PLURAL, RIGHT_WRITE, 0, create},                       \
-    {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_READ, ROUTE_NO_BODY, letters}, \
-    {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_READ, ROUTE_NO_BODY, show},         \
-    {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, replace},                 \
-    {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, 0, merge},                 \
-    {HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_WRITE, ROUTE_NO_BODY, discard}
+#define KIND_ROUTES(KIND, PLURAL)                                                                 \
+    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, list},               \
+    {HTTP_POST, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_WRITE), 0, create},                       \
+    {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, letters}, \
+    {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, show},         \
+    {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, replace},                 \
+    {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, merge},                 \
+    {HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), ROUTE_NO_BODY, discard}
 /* clang-format on */
+_Static_assert(KIND_COMPANY == (int)RIGHTS_COMPANIES && KIND_CONTACT == (int)RIGHTS_CONTACTS && KIND_COUNT == (int)RIGHTS_KINDS,
+               "a kind's number is the one of its rights");
 
 const struct route crm_routes[] = {
-    KIND_ROUTES("companies"),
-    KIND_ROUTES("contacts"),
-    {HTTP_POST, "/api/v1/import", RIGHT_IMPORT, ROUTE_STREAMED, import_handle},
-    {HTTP_GET, "/api/v1/export", RIGHT_EXPORT, ROUTE_NO_BODY, export_handle},
+    KIND_ROUTES(KIND_COMPANY, "companies"),
+    KIND_ROUTES(KIND_CONTACT, "contacts"),
+    {HTTP_POST, "/api/v1/import", 0, ROUTE_STREAMED, import_handle}, /* the right depends on the parameter `kind` */
+    {HTTP_GET, "/api/v1/export", 0, ROUTE_NO_BODY, export_handle},
     {0},
 };

@@ -117,12 +117,17 @@ void capsule_close(struct capsule *c) {
 bool capsule_enrolled(const struct capsule *c) { return c->image->enrolled; }
 const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->tenant; }
 
-size_t capsule_slots(const struct capsule *c, uint32_t kind) {
+static size_t count_slots(const struct capsule *c, const uint8_t *owner, uint32_t kind) {
     size_t n = 0;
-    for (uint32_t i = 0; i < c->image->count; i++)
-        n += (kind == 0 || c->image->slot[i].kind == kind) && !slot_expired(&c->image->slot[i], capsule_now());
+    for (uint32_t i = 0; i < c->image->count; i++) {
+        const struct slot_record *r = &c->image->slot[i];
+        n += (kind == 0 || r->kind == kind) && (!owner || memcmp(r->owner, owner, ID_BYTES) == 0) && !slot_expired(r, capsule_now());
+    }
     return n;
 }
+
+size_t capsule_slots(const struct capsule *c, uint32_t kind) { return count_slots(c, NULL, kind); }
+size_t capsule_slots_of(const struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind) { return count_slots(c, owner, kind); }
 
 static void describe(const struct slot_record *r, struct slot *slot) {
     *slot =

@@ -16,11 +16,12 @@
 
 #include "keys.h"
 
-enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOVERY = 4 };
+enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOVERY = 4, SLOT_INVITATION = 5 };
 enum {
     SLOTS_MAX = 512,
     SLOTS_OF_TOKENS = 256,  /* so that log-ins always find room, */
     SLOTS_OF_SESSIONS = 64, /* and those of one user stay at this: the oldest goes */
+    SLOTS_OF_RECOVERY = 32, /* one an administrator */
 };
 
 /* What a slot says of itself, in clear in the capsule; nothing here names a person. */
@@ -48,7 +49,8 @@ void capsule_close(struct capsule *c); /* NULL is fine */
 
 bool capsule_enrolled(const struct capsule *c);               /* has it ever had a slot */
 size_t capsule_slots(const struct capsule *c, uint32_t kind); /* unexpired ones of that enum slot_kind; 0 = all kinds */
-const uint8_t *capsule_tenant_id(const struct capsule *c);    /* ID_BYTES, random, made with the capsule: for the store's AAD */
+size_t capsule_slots_of(const struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind); /* one owner's of them */
+const uint8_t *capsule_tenant_id(const struct capsule *c); /* ID_BYTES, random, made with the capsule: for the store's AAD */
 
 /* Makes the TMK (out: tmk) and the first two slots, a password's and a recovery kit's, in one durable step: there is no half. The slots'
  * owner and rights are the caller's, the rest is filled. 0 or an errno value (EEXIST when enrolled). */
@@ -62,15 +64,16 @@ void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES]
 
 /*
  * Add a slot, durable: 0, or an errno value and nothing added. ENOSPC: no room; EBADMSG: the capsule does not agree with its MAC; EEXIST:
- * the login is another owner's. Expired sessions and tokens go on the way; when all is full, the oldest session of the same user, else the
- * oldest of all. slot: kind (for a secret), owner, origin, rights, expires and, for a password, locator are the caller's, the rest is
- * filled.
+ * the login is another owner's. Expired sessions, tokens and invitations go on the way; when all is full, the oldest session of the same
+ * user, else the oldest of all. slot: kind (for a secret), owner, origin, rights, expires and, for a password, locator are the caller's,
+ * the rest is filled.
  */
 /* A slot for a password: `stretched` comes from password_stretch() with `salt`, 32 fresh random bytes. It replaces the owner's slot of the
- * same locator. */
+ * same locator, and the invitation: so one is redeemed once, in one durable step. */
 int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t salt[32],
                          const uint8_t stretched[KEY_BYTES]);
-/* A slot for 32 random bytes (session, token, recovery kit). A recovery kit replaces the owner's older ones. */
+/* A slot for 32 random bytes (session, token, recovery kit, invitation). A recovery kit replaces the owner's older ones, an invitation the
+ * older ones and the password. */
 int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]);
 
 /* Opens the slot that the credential names. false: one uniform failure (unknown, wrong, expired, damaged, out of memory); equal work. */
@@ -82,11 +85,13 @@ bool capsule_open_secret(struct capsule *c, const uint8_t secret[KEY_BYTES], str
 /* Forgets the MAC's key: the tenant is sealed again. */
 void capsule_seal(struct capsule *c);
 
-/* Remove one slot, one owner's of a kind (0 = all kinds), or a whole kind; a new epoch secret for each class concerned, the outer layers of
- * the others re-wrapped. Durable when 0. An errno value: ENOENT = no such slot, EPERM = sealed (never from remove_kind), ENOMEM = still
- * there; what the file said = gone here, but what the disk holds is not known: try again. */
+/* Remove one slot, one owner's of a kind (0 = all kinds), log-ins, or a whole kind; a new epoch secret for each class concerned, the outer
+ * layers of the others re-wrapped. Durable when 0. An errno value: ENOENT = no such slot, EPERM = sealed (never from remove_kind), ENOMEM =
+ * still there; what the file said = gone here, but what the disk holds is not known: try again. */
 int capsule_remove(struct capsule *c, const uint8_t id[ID_BYTES]);
 int capsule_remove_owner(struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind);
+/* All sessions and tokens, of one owner or (NULL) of all, but the one with the id `keep` (may be NULL). */
+int capsule_remove_logins(struct capsule *c, const uint8_t *owner, const uint8_t *keep);
 int capsule_remove_kind(struct capsule *c, enum slot_kind kind);
 
 /* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */

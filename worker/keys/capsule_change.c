@@ -36,14 +36,17 @@ static void adopt(struct capsule *c, struct capsule_image *next) {
 }
 
 static bool is_expired(const struct slot_record *r, const void *now) {
-    return (r->kind == SLOT_SESSION || r->kind == SLOT_TOKEN) && slot_expired(r, *(const uint64_t *)now);
+    return (r->kind == SLOT_SESSION || r->kind == SLOT_TOKEN || r->kind == SLOT_INVITATION) && slot_expired(r, *(const uint64_t *)now);
 }
 
-/* Is it what the new slot replaces: the same user's password under the same login, or older recovery kits? */
+/* Is it what the new slot replaces? A kit older kits; a password that of the same login; a password and an invitation each other. */
 static bool is_replaced(const struct slot_record *r, const void *argument) {
     const struct slot_record *new = argument;
-    if (r->kind != new->kind || memcmp(r->owner, new->owner, ID_BYTES) != 0) return false;
-    return r->kind == SLOT_RECOVERY || (r->kind == SLOT_PASSWORD && memcmp(r->locator, new->locator, ID_BYTES) == 0);
+    if (memcmp(r->owner, new->owner, ID_BYTES) != 0) return false;
+    if (new->kind == SLOT_INVITATION) return r->kind == SLOT_INVITATION || r->kind == SLOT_PASSWORD;
+    if (new->kind == SLOT_PASSWORD && r->kind == SLOT_INVITATION) return true;
+    return r->kind == new->kind &&
+           (r->kind == SLOT_RECOVERY || (r->kind == SLOT_PASSWORD && memcmp(r->locator, new->locator, ID_BYTES) == 0));
 }
 
 static uint32_t count_kind(const struct capsule_image *image, uint32_t kind, const uint8_t *owner) {
@@ -71,6 +74,7 @@ static int make_room(struct capsule_image *image, const struct slot_record *new,
     drop_matching(image, is_expired, &now, kinds);
     drop_matching(image, is_replaced, new, kinds);
     if (new->kind == SLOT_TOKEN && count_kind(image, SLOT_TOKEN, NULL) >= SLOTS_OF_TOKENS) return ENOSPC;
+    if (new->kind == SLOT_RECOVERY && count_kind(image, SLOT_RECOVERY, NULL) >= SLOTS_OF_RECOVERY) return ENOSPC;
     if (new->kind == SLOT_SESSION && count_kind(image, SLOT_SESSION, new->owner) >= SLOTS_OF_SESSIONS)
         drop_oldest_session(image, new->owner, kinds);
     if (image->count < SLOTS_MAX || drop_oldest_session(image, new->owner, kinds) || drop_oldest_session(image, NULL, kinds)) return 0;
@@ -160,7 +164,7 @@ int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct
 }
 
 int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]) {
-    if (slot->kind != SLOT_SESSION && slot->kind != SLOT_TOKEN && slot->kind != SLOT_RECOVERY) return EINVAL;
+    if (slot->kind < SLOT_SESSION || slot->kind > SLOT_INVITATION) return EINVAL;
     struct slot_record r;
     fill_secret(c, slot, secret, &r);
     return add(c, tmk, &r, secret);
@@ -223,6 +227,18 @@ static bool is_owned(const struct slot_record *r, const void *argument) {
 }
 int capsule_remove_owner(struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind) {
     return remove_matching(c, is_owned, &(struct owned){owner, kind});
+}
+
+struct logins {
+    const uint8_t *owner, *keep;
+};
+static bool is_login(const struct slot_record *r, const void *argument) {
+    const struct logins *l = argument;
+    return (r->kind == SLOT_SESSION || r->kind == SLOT_TOKEN) && (!l->owner || memcmp(r->owner, l->owner, ID_BYTES) == 0) &&
+           (!l->keep || memcmp(r->id, l->keep, ID_BYTES) != 0);
+}
+int capsule_remove_logins(struct capsule *c, const uint8_t *owner, const uint8_t *keep) {
+    return remove_matching(c, is_login, &(struct logins){owner, keep});
 }
 
 static bool has_kind(const struct slot_record *r, const void *kind) { return r->kind == *(const uint32_t *)kind; }

@@ -18,7 +18,7 @@ bool image_valid(const struct capsule_image *image, size_t size) {
     if (size < sizeof *image || image->format != CAPSULE_FORMAT || image->minimum > CAPSULE_FORMAT) return false;
     if (image->room > SLOTS_MAX || image->count > image->room || size != image_bytes(image->room)) return false;
     for (uint32_t i = 0; i < image->count; i++)
-        if (image->slot[i].kind < SLOT_PASSWORD || image->slot[i].kind > SLOT_RECOVERY) return false;
+        if (image->slot[i].kind < SLOT_PASSWORD || image->slot[i].kind > SLOT_INVITATION) return false;
     return true;
 }
 

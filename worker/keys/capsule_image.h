@@ -5,7 +5,7 @@
 
 enum {
     CAPSULE_FORMAT = 1,
-    CLASSES = 8, /* a class is a kind of slot; 0 and those above SLOT_RECOVERY are free */
+    CLASSES = 8, /* a class is a kind of slot; 0 and those above SLOT_INVITATION are free */
 };
 
 /* On the disk: little-endian, no holes. The shred and epoch secrets protect against older copies of other files, not against a reader of

@@ -5,10 +5,13 @@
 #include "../tenant.h"
 #include "../uplink.h"
 #include "fields.h"
+#include "invitations.h"
 #include "login.h"
 #include "login_text.h"
 #include "password_thread.h"
 #include "session.h"
+#include "sessions.h"
+#include "users.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,49 +61,26 @@ static void post_recovery_kit(struct exchange *x, struct request *r) {
 
 /* ---- tokens ---- */
 
-static json_t *time_text(uint64_t seconds) {
-    char text[32];
-    struct tm tm;
-    time_t t = (time_t)seconds;
-    if (seconds == 0 || !gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm)) return json_null();
-    return json_string(text);
-}
-
-/* RFC 3339 in UTC, whole seconds, in the future. */
-static bool parse_time(const char *text, uint64_t *seconds) {
-    struct tm tm = {0};
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!end || strcmp(end, "Z") != 0 || strlen(text) != 20) return false;
-    time_t t = timegm(&tm);
-    *seconds = (uint64_t)t;
-    return t > time(NULL);
-}
-
 /* false: answered. The scopes are no more than the asker's rights. */
 static bool read_token(struct exchange *x, const struct request *r, json_t *object, const char **name, uint32_t *rights,
                        uint64_t *expires) {
     if (!fields_string(x, object, "name", TOKEN_NAME_MAX, name)) return false;
     if (!rights_parse(json_object_get(object, "scopes"), rights)) {
-        fields_refuse(x, "scopes", "Expected a list of read, write, import, export, admin, each once.");
+        fields_refuse(x, "scopes", rights_expected);
         return false;
     }
-    if (*rights & ~r->session->rights) {
+    if (rights_expand(*rights) & ~r->session->rights) {
         respond_problem(x, 403, "rights", "A token cannot have more rights than its maker.", "scopes", 0);
         return false;
     }
-    json_t *until = json_object_get(object, "expires");
-    *expires = until ? 0 : (uint64_t)time(NULL) + TOKEN_SECONDS;
-    if (!until || json_is_null(until)) return true;
-    if (json_is_string(until) && parse_time(json_string_value(until), expires)) return true;
-    fields_refuse(x, "expires", "Expected a time to come, as in 2027-01-31T12:00:00Z, or null for never.");
-    return false;
+    return fields_expires(x, object, TOKEN_SECONDS, 0, expires);
 }
 
 static json_t *token_json(const uint8_t id[ID_BYTES], const char *name, uint32_t rights, uint64_t created, uint64_t expires) {
     char text[ULID_TEXT + 1];
     ulid_text(id, text);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", text, "name", name, "scopes", rights_names(rights), "created", time_text(created),
-                     "expires", time_text(expires));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", text, "name", name, "scopes", rights_names(rights), "created", json_time(created),
+                     "expires", json_time(expires));
 }
 
 /* A token's name is the tenant's own word: it lies in the store, under the id of its slot. */
@@ -161,20 +141,23 @@ static void post_token(struct exchange *x, struct request *r) {
     json_decref(object);
 }
 
-/* One's own; an administrator's list has everybody's. */
-static bool may_see(const struct request *r, const struct slot *slot) {
-    return slot->kind == SLOT_TOKEN && (r->session->rights & RIGHT_ADMIN || memcmp(slot->owner, r->session->user, ID_BYTES) == 0);
+json_t *token_name(const uint8_t slot[ID_BYTES]) {
+    json_t *record = load_record(slot), *name = json_object_get(record, "token");
+    name = json_is_string(name) ? json_incref(name) : json_string("");
+    json_decref(record);
+    return name;
 }
+
+void token_forget_name(const uint8_t slot[ID_BYTES]) { store_delete(self.store, STORE_SETTINGS, slot, STORE_ANY); }
 
 static void get_tokens(struct exchange *x, struct request *r) {
     struct slot slot;
     json_t *items = json_array();
     for (size_t i = 0; items && capsule_slot(self.capsule, i, &slot); i++) {
-        if (!may_see(r, &slot)) continue;
-        json_t *record = load_record(slot.id);
-        const char *name = json_string_value(json_object_get(record, "token"));
-        int added = json_array_append_new(items, token_json(slot.id, name ? name : "", slot.rights, slot.created, slot.expires));
-        json_decref(record);
+        if (slot.kind != SLOT_TOKEN || !may_see(r->session, &slot, true)) continue;
+        json_t *name = token_name(slot.id);
+        int added = json_array_append_new(items, token_json(slot.id, json_string_value(name), slot.rights, slot.created, slot.expires));
+        json_decref(name);
         if (added == 0) continue;
         json_decref(items);
         items = NULL;
@@ -186,32 +169,7 @@ static void get_tokens(struct exchange *x, struct request *r) {
         answer_errno(x, ENOMEM);
 }
 
-/* A token without the right ends none but itself: one that may only read must not cut off the others. */
-static bool may_end(const struct request *r, const uint8_t id[ID_BYTES]) {
-    return r->session->kind == SLOT_SESSION || r->session->rights & RIGHT_ADMIN || memcmp(id, r->session->slot, ID_BYTES) == 0;
-}
-
-static void delete_token(struct exchange *x, struct request *r) {
-    uint8_t id[ID_BYTES];
-    struct slot slot;
-    bool found = false;
-    if (ulid_parse(r->segment[0].data, r->segment[0].size, id))
-        for (size_t i = 0; !found && capsule_slot(self.capsule, i, &slot); i++)
-            found = memcmp(slot.id, id, ID_BYTES) == 0 && may_see(r, &slot);
-    if (found && !may_end(r, id)) {
-        respond_problem(x, 403, "rights", "A token ends no other one.", NULL, 0);
-        return;
-    }
-    int error = found ? session_end(id) : ENOENT;
-    if (error == ENOENT) {
-        respond_problem(x, 404, "not-found", "There is no such token.", NULL, 0);
-    } else if (error) {
-        answer_errno(x, error);
-    } else {
-        store_delete(self.store, STORE_SETTINGS, id, STORE_ANY); /* a name that stays behind names nothing */
-        respond_empty(x, 204);
-    }
-}
+static void delete_token(struct exchange *x, struct request *r) { end_login(x, r, SLOT_TOKEN); }
 
 /* ---- the plain socket (C4) ---- */
 
@@ -279,6 +237,16 @@ const struct route account_routes[] = {
     {HTTP_POST, "/api/v1/tokens", 0, 0, post_token},
     {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens},
     {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token},
+    {HTTP_GET, "/api/v1/sessions", 0, ROUTE_NO_BODY, get_sessions},
+    {HTTP_DELETE, "/api/v1/sessions", 0, ROUTE_NO_BODY, delete_sessions},
+    {HTTP_DELETE, "/api/v1/sessions/{}", 0, ROUTE_NO_BODY, delete_one_session},
+    {HTTP_GET, "/api/v1/users", RIGHT_ADMIN, ROUTE_NO_BODY, get_users},
+    {HTTP_POST, "/api/v1/users", RIGHT_ADMIN, 0, invite_user},
+    {HTTP_GET, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY, get_user},
+    {HTTP_PATCH, "/api/v1/users/{}", RIGHT_ADMIN, 0, change_user},
+    {HTTP_DELETE, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY, remove_user},
+    {HTTP_POST, "/api/v1/users/{}/invitation", RIGHT_ADMIN, 0, reset_user},
+    {HTTP_POST, "/api/v1/invitations", 0, ROUTE_PUBLIC, redeem_invitation},
     {HTTP_GET, "/api/v1/settings/plain-socket", RIGHT_ADMIN, ROUTE_NO_BODY, get_plain_socket},
     {HTTP_PUT, "/api/v1/settings/plain-socket", RIGHT_ADMIN, 0, put_plain_socket},
     {0},

@@ -1,10 +1,11 @@
 /*
  * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens, the recovery kit, and the switch of the plain
- * socket. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials` after equal work.
+ * socket; those of users.h, invitations.h and sessions.h are in the same table. Errors are application/problem+json; a wrong log-in is one
+ * uniform 401 `credentials` after equal work.
  *
  *   POST   /api/v1/enrol                  {code, login, password}       201 {recovery_kit}        public, once
- *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit}, cookies   public
- *   GET    /api/v1/session                                              200 {user, rights, commit}
+ *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit, warnings}, cookies   public
+ *   GET    /api/v1/session                                              200 {user, rights, commit, warnings}
  *   DELETE /api/v1/session                                              204
  *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
  *   PUT    /api/v1/password               {password, old}               204, cookie: all other sessions of the user end; `old` may be
@@ -15,9 +16,9 @@
  *   GET    /api/v1/settings/plain-socket                                200 {enabled}             admin (C4)
  *   PUT    /api/v1/settings/plain-socket  {enabled}                     200 {enabled}             admin
  *
- * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of "read", "write",
- * "import", "export", "admin"; created and expires are RFC 3339 in UTC, expires may be null for never, absent it is 90 days; commit is the
- * store's commit counter.
+ * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of the names in rights.h;
+ * warnings has "one-way-in" while fewer than two passwords and recovery kits open the tenant; created and expires are RFC 3339 in UTC,
+ * expires may be null for never, absent it is 90 days; commit is the store's commit counter.
  */
 #pragma once
 
@@ -28,6 +29,11 @@ int account_start(void);
 
 /* Called by tenant_unseal() when the store has its keys: tells the supervisor the tenant's own switches. */
 void account_unsealed(void);
+
+/* The name of a token, which lies in the store under the id of its slot; "" when it has none there. NULL: out of memory. */
+json_t *token_name(const uint8_t slot[ID_BYTES]);
+/* Part of the next commit. A name that stays behind names nothing. */
+void token_forget_name(const uint8_t slot[ID_BYTES]);
 
 /* The administrator is on the disk: tells the supervisor, once. */
 void account_enrolled(void);

@@ -2,6 +2,7 @@
 
 #include "../tenant.h"
 #include "routes.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,11 +115,19 @@ static void check_handled(struct exchange *x) {
     if (!x->responded && !x->number) respond_problem(x, 500, "unanswered", "The request was not answered.", NULL, 0);
 }
 
+/* Whoever's session ended while the body came gets nothing done any more (C2). false: answered. */
+static bool still_allowed(struct exchange *x) {
+    if (!x->request.session || session_lives(x->request.session)) return true;
+    respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);
+    return false;
+}
+
 static void handle_whole(struct exchange *x, const uint8_t *body, size_t size) {
     x->request.body = body;
     x->request.body_size = size;
     x->body_done = true;
     x->phase = EXCHANGE_HANDLED;
+    if (!still_allowed(x)) return;
     x->route->handle(x, &x->request);
     check_handled(x);
 }
@@ -131,6 +140,7 @@ static void body_ended(struct exchange *x) {
         return;
     }
     x->phase = EXCHANGE_HANDLED;
+    if (!still_allowed(x)) return;
     if (x->end) x->end(x, x->sink);
     check_handled(x);
 }
@@ -169,7 +179,7 @@ static void take_piece(struct exchange *x, const uint8_t *bytes, size_t size) {
     if (x->responded || size == 0) return;
     if (!(x->route->flags & ROUTE_STREAMED)) {
         keep_piece(x, bytes, size);
-    } else if (x->piece && !x->piece(x, x->sink, bytes, size) && !x->responded) {
+    } else if (x->piece && still_allowed(x) && !x->piece(x, x->sink, bytes, size) && !x->responded) {
         respond_problem(x, 500, "unanswered", "The request was not answered.", NULL, 0);
     }
 }
@@ -419,7 +429,8 @@ void exchange_pump(struct connection *c) {
             connection_at_turn_end(c);
             return;
         }
-        int result = x->more(x->stream, stream_piece);
+        bool allowed = !x->request.session || session_lives(x->request.session);
+        int result = allowed ? x->more(x->stream, stream_piece) : -1;
         if (result < 0 || c->dead || !respond_chunk(x, stream_piece, result == 0)) {
             evbuffer_drain(stream_piece, evbuffer_get_length(stream_piece));
             connection_close(c);

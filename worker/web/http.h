@@ -7,18 +7,17 @@
 #include "../../policy/http_message.h"
 #include "../keys/capsule.h"
 #include "../store/store.h"
+#include "rights.h"
 
 #include <event2/buffer.h>
 #include <jansson.h>
-
-enum right { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_IMPORT = 4, RIGHT_EXPORT = 8, RIGHT_ADMIN = 16, RIGHT_ALL = 31 };
 
 /* Who asks; NULL in a request = nobody. */
 struct session {
     uint8_t slot[ID_BYTES];
     uint8_t user[ID_BYTES];
     uint32_t kind;   /* SLOT_SESSION or SLOT_TOKEN */
-    uint32_t rights; /* bit set of enum right */
+    uint32_t rights; /* expanded: enum right and RIGHT_OF() */
 };
 
 struct exchange; /* one request being answered; owned by its connection */
@@ -44,7 +43,7 @@ enum route_flag {
 struct route {
     enum http_method method;
     const char *pattern; /* "/api/v1/companies/{}" : {} matches one segment */
-    uint32_t rights;     /* all of these are needed; 0 with !PUBLIC = any session */
+    uint32_t rights;     /* all of these are needed, enum right or RIGHT_OF(); 0 with !PUBLIC = any session */
     uint32_t flags;
     /* Answers with one of the respond_ calls below, now or (after exchange_hold) later. With ROUTE_STREAMED it is called at the head and
      * sets a body sink with exchange_body(). */
@@ -53,7 +52,7 @@ struct route {
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
 extern const struct route web_routes[];     /* health, pages, openapi: web/ */
-extern const struct route account_routes[]; /* enrol, session, tokens, settings: web/account.c */
+extern const struct route account_routes[]; /* enrol, sessions, tokens, users, settings: web/account.c */
 extern const struct route crm_routes[];     /* companies, contacts, import, export: crm/ */
 extern const struct route witness_routes[]; /* the provider's ledger as seen from here: worker/ */
 

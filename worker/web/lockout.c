@@ -56,7 +56,8 @@ static unsigned wait_of(struct row *table, const uint8_t key[ID_BYTES], uint32_t
 
 unsigned lockout_wait(const uint8_t locator[ID_BYTES], const uint8_t peer[16]) {
     uint8_t source[ID_BYTES];
-    unsigned a = wait_of(logins, locator, LOGIN_FREE), b = source_key(peer, source) ? wait_of(sources, source, SOURCE_FREE) : 0;
+    unsigned a = locator ? wait_of(logins, locator, LOGIN_FREE) : 0,
+             b = source_key(peer, source) ? wait_of(sources, source, SOURCE_FREE) : 0;
     return a > b ? a : b;
 }
 
@@ -67,7 +68,7 @@ static void begin(struct row *table, const uint8_t key[ID_BYTES], uint32_t free_
 
 void lockout_begin(const uint8_t locator[ID_BYTES], const uint8_t peer[16]) {
     uint8_t source[ID_BYTES];
-    begin(logins, locator, LOGIN_FREE);
+    if (locator) begin(logins, locator, LOGIN_FREE);
     if (source_key(peer, source)) begin(sources, source, SOURCE_FREE);
 }
 
@@ -79,7 +80,7 @@ static void fail(struct row *table, const uint8_t key[ID_BYTES]) {
 
 void lockout_failed(const uint8_t locator[ID_BYTES], const uint8_t peer[16]) {
     uint8_t source[ID_BYTES];
-    fail(logins, locator);
+    if (locator) fail(logins, locator);
     if (source_key(peer, source)) fail(sources, source);
 }
 

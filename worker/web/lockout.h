@@ -8,7 +8,8 @@
 
 enum { LOCKOUT_LAST_SECONDS = 60 };
 
-/* Seconds to wait before another try with this login from this source; 0 = go on. At most LOCKOUT_LAST_SECONDS. */
+/* Seconds to wait before another try with this login from this source; 0 = go on. At most LOCKOUT_LAST_SECONDS. In this and the next two
+ * locator NULL: a random credential that no login goes with; the source alone counts. */
 unsigned lockout_wait(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);
 /* A try begins: as long as its end is not known, the next one waits as after a wrong one. Else many at once would be as one. */
 void lockout_begin(const uint8_t locator[ID_BYTES], const uint8_t peer[16]);

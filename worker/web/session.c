@@ -58,6 +58,15 @@ static void forget_matching(const uint8_t *user, const uint8_t *slot) {
 
 void session_forget(const uint8_t user[ID_BYTES]) { forget_matching(user, NULL); }
 
+bool session_lives(const struct session *session) { return capsule_has(self.capsule, session->slot); }
+
+uint64_t session_used(const uint8_t slot[ID_BYTES]) {
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct entry *e = bucket[i]; e; e = e->next)
+            if (memcmp(e->session.slot, slot, ID_BYTES) == 0) return e->used;
+    return 0;
+}
+
 /* A new slot may have pushed out others. */
 static void forget_removed(void) {
     for (size_t i = 0; i < BUCKETS; i++)
@@ -170,7 +179,7 @@ static bool is_unsafe(enum http_method method) { return method != HTTP_GET && me
 static enum session_refusal rights_of(const struct slot *slot, uint32_t *rights) {
     struct user user;
     enum store_result result = user_load(slot->owner, &user);
-    *rights = slot->rights & user.rights;
+    *rights = rights_expand(slot->rights) & rights_expand(user.rights);
     if (result == STORE_MISSING || (result == STORE_OK && slot->rights_epoch != user.rights_epoch)) return SESSION_REFUSED;
     return result == STORE_OK ? 0 : SESSION_BUSY;
 }
@@ -246,7 +255,7 @@ int session_create(enum slot_kind kind, const uint8_t user[ID_BYTES], uint32_t r
         secret_wipe(secret, KEY_BYTES);
         return error;
     }
-    *session = (struct session){.kind = kind, .rights = rights & owner.rights};
+    *session = (struct session){.kind = kind, .rights = rights_expand(rights) & rights_expand(owner.rights)};
     memcpy(session->slot, slot.id, ID_BYTES);
     memcpy(session->user, user, ID_BYTES);
     return 0;
@@ -255,6 +264,12 @@ int session_create(enum slot_kind kind, const uint8_t user[ID_BYTES], uint32_t r
 int session_end(const uint8_t slot[ID_BYTES]) {
     forget_matching(NULL, slot);
     return capsule_remove(self.capsule, slot);
+}
+
+int session_end_others(const uint8_t *user, const uint8_t *keep) {
+    int error = capsule_remove_logins(self.capsule, user, keep);
+    forget_removed();
+    return error;
 }
 
 /* ---- as text ---- */
@@ -279,37 +294,4 @@ void session_seen(struct exchange *x) {
 void session_token_text(const uint8_t secret[KEY_BYTES], char text[TOKEN_TEXT + 1]) {
     memcpy(text, token_prefix, sizeof token_prefix - 1);
     secret_format(secret, text + sizeof token_prefix - 1);
-}
-
-static const struct {
-    uint32_t right;
-    const char *name;
-} right_names[] = {
-    {RIGHT_READ, "read"}, {RIGHT_WRITE, "write"}, {RIGHT_IMPORT, "import"}, {RIGHT_EXPORT, "export"}, {RIGHT_ADMIN, "admin"}};
-enum { RIGHTS = sizeof right_names / sizeof *right_names };
-
-json_t *rights_names(uint32_t rights) {
-    json_t *names = json_array();
-    for (size_t i = 0; names && i < RIGHTS; i++) {
-        if (!(rights & right_names[i].right) || json_array_append_new(names, json_string(right_names[i].name)) == 0) continue;
-        json_decref(names);
-        names = NULL;
-    }
-    return names;
-}
-
-bool rights_parse(json_t *names, uint32_t *rights) {
-    size_t i;
-    json_t *name;
-    *rights = 0;
-    if (!json_is_array(names)) return false;
-    json_array_foreach(names, i, name) {
-        const char *text = json_string_value(name);
-        size_t known = 0;
-        while (text && known < RIGHTS && strcmp(text, right_names[known].name) != 0)
-            known++;
-        if (!text || known == RIGHTS || *rights & right_names[known].right) return false;
-        *rights |= right_names[known].right;
-    }
-    return *rights != 0;
 }

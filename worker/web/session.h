@@ -42,6 +42,12 @@ int session_create(enum slot_kind kind, const uint8_t user[ID_BYTES], uint32_t r
 
 /* Ends one session or token, durable: its slot is gone. 0, ENOENT or another errno value. */
 int session_end(const uint8_t slot[ID_BYTES]);
+/* The same for all sessions and tokens, of one user or (NULL) of all, but the one of the slot `keep` (may be NULL). */
+int session_end_others(const uint8_t *user, const uint8_t *keep);
+/* Whether a session that was valid when its request began still is: for requests that last. */
+bool session_lives(const struct session *session);
+/* When it was last used, Unix seconds; 0 = not since the worker's start. */
+uint64_t session_used(const uint8_t slot[ID_BYTES]);
 /* Forgets what the table knows of a user (all = NULL), so that rights are read anew. The slots stay. */
 void session_forget(const uint8_t user[ID_BYTES]);
 
@@ -52,7 +58,3 @@ void session_seen(struct exchange *x);
 
 /* A token as it is shown: TOKEN_TEXT characters and a NUL. */
 void session_token_text(const uint8_t secret[KEY_BYTES], char text[TOKEN_TEXT + 1]);
-
-/* The names of rights, as the API speaks them: "read", "write", "import", "export", "admin". */
-json_t *rights_names(uint32_t rights);              /* a new array; NULL: out of memory */
-bool rights_parse(json_t *names, uint32_t *rights); /* false: not an array of such names */

@@ -3,8 +3,8 @@
  * socket. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials` after equal work.
  *
  *   POST   /api/v1/enrol                  {code, login, password}       201 {recovery_kit}        public, once
- *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit}, cookies   public
- *   GET    /api/v1/session                                              200 {user, rights, commit}
+ *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit, last_commit}, cookies   public
+ *   GET    /api/v1/session                                              200 {user, rights, commit, last_commit}
  *   DELETE /api/v1/session                                              204
  *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
  *   PUT    /api/v1/password               {password, old}               204, cookie: all other sessions of the user end; `old` may be
@@ -17,7 +17,8 @@
  *
  * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of "read", "write",
  * "import", "export", "admin"; created and expires are RFC 3339 in UTC, expires may be null for never, absent it is 90 days; commit is the
- * store's commit counter.
+ * store's commit counter, last_commit the time of the last one, in the answer to a log-in the last one before it: what a person remembers
+ * to have written later was lost. Each change of a credential is told to the tenant's journal (journal.h).
  */
 #pragma once
 

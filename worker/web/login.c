@@ -2,6 +2,7 @@
 
 #include "../../policy/enrol_code.h"
 #include "../crm/ulid.h"
+#include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "../uplink.h"
@@ -47,7 +48,7 @@ void answer_failure(struct exchange *x, enum store_result result) {
         answer_errno(x, result == STORE_MEMORY ? ENOMEM : EIO);
 }
 
-void answer_session(struct exchange *x, const struct session *session) {
+void answer_session(struct exchange *x, const struct session *session, uint64_t last_commit) {
     struct user user;
     char id[ULID_TEXT + 1];
     enum store_result result = user_load(session->user, &user);
@@ -56,8 +57,9 @@ void answer_session(struct exchange *x, const struct session *session) {
         return;
     }
     ulid_text(session->user, id);
-    json_t *body = json_pack("{s:{s:s, s:s}, s:o, s:I}", "user", "id", id, "login", user.login, "rights", rights_names(session->rights),
-                             "commit", (json_int_t)store_commits(self.store));
+    json_t *body =
+        json_pack("{s:{s:s, s:s}, s:o, s:I, s:o}", "user", "id", id, "login", user.login, "rights", rights_names(session->rights), "commit",
+                  (json_int_t)store_commits(self.store), "last_commit", time_text(last_commit));
     if (body)
         respond_json(x, 200, body);
     else
@@ -87,12 +89,19 @@ void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint
     slot.rights_epoch = owner.rights_epoch;
     memcpy(slot.owner, user, ID_BYTES);
     if (origin) memcpy(slot.origin, origin, ID_BYTES);
+    result = journal_first(JOURNAL_kit_made, user, json_pack("{s:o}", "origin", journal_id(slot.origin)));
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
     random_bytes(kit, sizeof kit);
     int error = capsule_add_secret(self.capsule, self.tmk, &slot, kit);
-    if (error)
+    if (error) {
+        journal_tell(JOURNAL_undone, user, NULL);
         answer_errno(x, error);
-    else
+    } else {
         answer_kit(x, kit);
+    }
     secret_wipe(kit, sizeof kit);
 }
 
@@ -117,14 +126,22 @@ static enum store_result ensure_user(const struct slot *slot, const char *login)
     user = (struct user){.rights = slot->rights, .created = slot->created};
     memcpy(user.id, slot->owner, ID_BYTES);
     snprintf(user.login, sizeof user.login, "%s", login);
-    return user_save(&user);
+    result = journal_add(JOURNAL_enrolled, user.id, json_pack("{s:s}", "login", login));
+    return result == STORE_OK ? user_save(&user) : result;
 }
 
-/* A slot was opened: makes the session and answers. x NULL: the client went away. */
-static void begin_session(struct exchange *x, const struct slot *slot) {
+static void tell_login(const struct session *session, const struct slot *slot, const char *login) {
+    journal_tell(JOURNAL_logged_in, session->user,
+                 json_pack("{s:s*, s:o, s:o, s:s}", "login", login, "slot", journal_id(session->slot), "origin", journal_id(slot->id), "by",
+                           slot->kind == SLOT_RECOVERY ? "recovery_kit" : "password"));
+}
+
+/* A slot was opened: makes the session and answers. x NULL: the client went away. login: NULL where it named none. */
+static void begin_session(struct exchange *x, const struct slot *slot, const char *login) {
     uint8_t secret[KEY_BYTES];
     struct session session;
-    if (!x) return; /* no credential for nobody */
+    uint64_t last_commit = store_committed(self.store); /* before this log-in writes its line */
+    if (!x) return;                                     /* no credential for nobody */
     int error = session_create(SLOT_SESSION, slot->owner, slot->rights, (uint64_t)time(NULL) + SESSION_SECONDS, slot->id, secret, &session);
     if (error == ENOENT) {
         answer_wrong(x); /* a slot whose user is gone */
@@ -132,9 +149,10 @@ static void begin_session(struct exchange *x, const struct slot *slot) {
         answer_errno(x, error);
     } else {
         count(COUNTER_logins, 1);
+        tell_login(&session, slot, login);
         session_cookie(x, secret);
         session_seen(x);
-        answer_session(x, &session);
+        answer_session(x, &session, last_commit);
     }
     secret_wipe(secret, sizeof secret);
 }
@@ -165,12 +183,13 @@ static void finish_login(struct exchange *x, const struct attempt *a, const uint
     uint8_t tmk[KEY_BYTES];
     if (!capsule_open_password(self.capsule, a->locator, stretched, &slot, tmk)) {
         lockout_failed(a->locator, a->peer);
+        journal_login_failed();
         count(COUNTER_login_failures, 1);
         if (x) answer_wrong(x);
         return;
     }
     lockout_forgive(a->locator, a->peer);
-    if (open_tenant(x, &slot, tmk, a->login)) begin_session(x, &slot);
+    if (open_tenant(x, &slot, tmk, a->login)) begin_session(x, &slot, a->login);
     secret_wipe(tmk, sizeof tmk);
 }
 
@@ -291,10 +310,11 @@ static void log_in_by_kit(struct exchange *x, const struct request *r, json_t *o
     if (answer_wait(x, lockout_wait(nobody, r->peer))) return;
     if (!capsule_open_secret(self.capsule, kit, &slot, tmk) || slot.kind != SLOT_RECOVERY) {
         lockout_failed(nobody, r->peer);
+        journal_login_failed();
         count(COUNTER_login_failures, 1);
         answer_wrong(x);
     } else if (open_tenant(x, &slot, tmk, NULL)) {
-        begin_session(x, &slot);
+        begin_session(x, &slot, NULL);
     }
     secret_wipe(kit, sizeof kit);
     secret_wipe(tmk, sizeof tmk);

@@ -10,8 +10,10 @@ void change_password(struct exchange *x, struct request *r);
 /* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
 bool is_person(struct exchange *x, const struct request *r);
 
-/* Answers 200 {user, rights, commit} for a session. */
-void answer_session(struct exchange *x, const struct session *session);
+/* Answers 200 {user, rights, commit, last_commit} for a session. last_commit: Unix seconds. */
+void answer_session(struct exchange *x, const struct session *session, uint64_t last_commit);
+/* RFC 3339 in UTC; null for 0. */
+json_t *time_text(uint64_t seconds);
 
 /* Makes a new recovery kit for a user, the old one's place taken, and answers 201 {recovery_kit}. origin: the slot under which it is made.
  */

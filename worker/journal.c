@@ -19,7 +19,6 @@ static const char *const names[] = {
 #undef ACT
 };
 
-static uint64_t missed;   /* lines that could not be written since the last one that was */
 static uint64_t failures; /* wrong log-ins not yet told */
 static int64_t told;      /* when the last of them were, monotonic seconds */
 static int64_t skew;
@@ -30,6 +29,7 @@ static struct event *later;
 struct ends {
     uint64_t first, next;
     uint8_t hash[JOURNAL_HASH]; /* of the last line */
+    uint64_t missed;            /* lines that could not be written since */
 };
 static_assert(sizeof(struct ends) == STORE_NOTE, "the chain's ends are all there is in the store's note");
 
@@ -73,16 +73,16 @@ enum store_result journal_read(uint64_t number, struct journal_line *line) {
     return STORE_OK;
 }
 
-static char *line_text(uint64_t number, enum journal_act act, const uint8_t *user, json_t *about) {
+static char *line_text(const struct ends *ends, enum journal_act act, const uint8_t *user, json_t *about) {
     char id[ULID_TEXT + 1] = "", at[32];
     time_t t = time(NULL);
     struct tm utc;
     gmtime_r(&t, &utc);
     strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &utc);
     if (user) ulid_text(user, id);
-    json_t *line = json_pack("{s:I, s:s, s:s, s:s?, s:O*}", "line", (json_int_t)number, "at", at, "act", names[act], "user",
+    json_t *line = json_pack("{s:I, s:s, s:s, s:s?, s:O*}", "line", (json_int_t)ends->next, "at", at, "act", names[act], "user",
                              user ? id : NULL, "about", about);
-    if (line && missed) json_object_set_new(line, "missed", json_integer((json_int_t)missed));
+    if (line && ends->missed) json_object_set_new(line, "missed", json_integer((json_int_t)ends->missed));
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     return text;
@@ -92,7 +92,7 @@ static enum store_result append(enum journal_act act, const uint8_t *user, json_
     struct ends ends = ends_get();
     uint8_t id[ID_BYTES];
     enum store_result result = STORE_MEMORY;
-    char *text = line_text(ends.next, act, user, about);
+    char *text = line_text(&ends, act, user, about);
     size_t size = text ? JOURNAL_HASH + strlen(text) : 0;
     uint8_t *value = text ? malloc(size) : NULL;
     if (value) {
@@ -103,6 +103,7 @@ static enum store_result append(enum journal_act act, const uint8_t *user, json_
         if (result == STORE_OK) {
             sha256(value, size, ends.hash);
             ends.next++;
+            ends.missed = 0;
             ends_put(&ends);
         }
     }
@@ -143,21 +144,27 @@ static enum store_result prune(void) {
 
 /* ---- writing ---- */
 
+/* In the note: gone back with an act that is undone as well, and on the disk with whatever is committed next. */
+static void miss(void) {
+    struct ends ends = ends_get();
+    ends.missed++;
+    ends_put(&ends);
+}
+
 enum store_result journal_add(enum journal_act act, const uint8_t user[ID_BYTES], json_t *about) {
     enum store_result result = self.keys ? prune() : STORE_SEALED;
     if (result == STORE_OK) result = append(act, user, about);
     json_decref(about);
-    missed = result == STORE_OK ? 0 : missed + 1;
+    if (result != STORE_OK && self.keys) miss();
     if (result == STORE_FULL) count(COUNTER_store_refusals, 1);
     return result;
 }
 
 enum store_result journal_first(enum journal_act act, const uint8_t user[ID_BYTES], json_t *about) {
-    uint64_t before = missed;
     enum store_result result = journal_add(act, user, about);
     if (result != STORE_OK) return result;
     result = exchange_commit();
-    if (result != STORE_OK) missed = before + 1;
+    if (result != STORE_OK) miss();
     return result;
 }
 

@@ -14,7 +14,7 @@
  *   journal_first  on the disk before the act: a change of credentials that cannot be recorded is refused;
  *   journal_tell   at once; a failure is counted and told by the next line. Nobody is locked out by a full store, and to read, to leave and
  *                  to take credentials away goes on.
- * A worker that ends before the next line forgets how many it missed; the staff's number store_refusals has counted them.
+ * How many were missed goes to the disk with the next commit of anything.
  *
  *   GET /api/v1/journal?from=&limit=   {items, next}: the newest first, from line `from` downwards   admin
  *   GET /api/v1/journal/export         JSON lines, the oldest first, each with its hash              admin

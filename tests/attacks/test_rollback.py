@@ -1,8 +1,10 @@
 """Somebody puts an older copy of a tenant's files back (S4, design: "A commit counter that the tenant's clients keep").
 
 Whoever has seen what is lost is told, however much was written since, until an administrator goes on from it; whoever has not is served."""
+import http.client
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -43,6 +45,14 @@ def told(client, way):
     if way == 'token' and answer.headers.get('Cloison-Seen'):
         client.seen = answer.headers['Cloison-Seen']
     return answer
+
+
+def is_back(client):
+    try:
+        return told(client, 'cookie').status == 200
+    except (OSError, http.client.HTTPException):  # handed to the worker that was killed
+        client.close()
+        return False
 
 
 def is_refused(answer):
@@ -110,16 +120,18 @@ def test_an_older_file_is_told(own, files):
     # The next rollback, to before the acceptance, is told again.
     admin.close(), robot.close()
     copies.put_back()
-    assert is_refused(told(admin, 'cookie')) and is_refused(told(robot, 'token'))
+    assert is_refused(told(robot, 'token'))
+    if 'capsule' in files:
+        assert told(admin, 'cookie').status == 401 and admin.login().status == 200  # its session was made later
+    assert is_refused(told(admin, 'cookie'))
 
 
 def test_an_honest_tenant_is_never_told(own):
     """Stops, kills, idle hours, writes and aborted requests in between."""
-    import signal
     client = own.enrolled('bois')
     robot = own.client('bois', token=own.token(client))
     robot.seen = ''
-    for n in range(12):
+    for n in range(6):
         assert client.post('/api/v1/companies', {'name': f'c{n}'}).status == 201
         assert told(robot, 'token').status == told(client, 'cookie').status == 200
         if n % 3 == 0:
@@ -127,7 +139,7 @@ def test_an_honest_tenant_is_never_told(own):
         elif n % 3 == 1:
             own.cli('tenant', 'stop', 'bois')
         client.close(), robot.close()
-        wait_for(lambda: told(client, 'cookie').status == 200, why='the tenant to be back')
+        wait_for(lambda: is_back(client), seconds=90, why='the tenant to be back')
     assert own.show('bois')['rollback'] == 'none'
     seen = client.cookies['__Host-cloison-seen']
     assert client.get('/api/v1/companies').headers.get('Set-Cookie') is None and client.cookies['__Host-cloison-seen'] == seen  # told once

@@ -1,8 +1,9 @@
 """The tenant's journal over the real thing: who, what, when; for the tenant alone, chained, and in the same commit as what it tells of."""
 import hashlib
+import http.client
 import json
-import signal
 import os
+import signal
 
 import pytest
 
@@ -23,6 +24,14 @@ def lines(client):
 
 def acts(client, since=0):
     return [line['act'] for line in lines(client)[since:]]
+
+
+def is_back(client):
+    try:
+        return client.get('/api/v1/session').status == 200
+    except (OSError, http.client.HTTPException):  # handed to the worker that was killed
+        client.close()
+        return False
 
 
 @pytest.fixture(scope='module')
@@ -121,13 +130,13 @@ def test_nobody_but_an_administrator_reads_it(own):
 
 def test_no_line_is_lost_with_a_killed_worker(own):
     c = own.acme
-    for _ in range(5):
+    for _ in range(3):
         before = len(lines(c))
         token = c.post('/api/v1/tokens', {'name': 'k', 'scopes': ['read']})
         assert token.status == 201
         os.kill(own.worker_pid('acme'), signal.SIGKILL)
         c.close()
-        wait_for(lambda: c.get('/api/v1/session').status == 200, why='the tenant to be back')
+        wait_for(lambda: is_back(c), seconds=60, why='the tenant to be back')
         assert acts(c, before) == ['token_made', 'opened']
     assert c.get('/api/v1/journal/verify').json['sound'] is True
 
@@ -141,9 +150,11 @@ def test_a_full_store_locks_nobody_out(own):
         assert answer.status in (201, 507), answer
         if answer.status == 507:
             size //= 2
+    refused = 0
+    while refused < 6:  # what one commit frees, the next but one may use
+        full = c.post('/api/v1/companies', {'name': 'Plein'}).status, c.post('/api/v1/tokens', {'name': 'no room', 'scopes': ['read']}).status
+        refused = refused + 1 if full == (507, 507) else 0
     count = len(c.get('/api/v1/tokens').json['items'])
-    while c.post('/api/v1/tokens', {'name': 'no room', 'scopes': ['read']}).status == 201:
-        count += 1
     assert c.post('/api/v1/tokens', {'name': 'no room', 'scopes': ['read']}).status == 507
     assert c.post('/api/v1/recovery-kit').status == 507
     assert len(c.get('/api/v1/tokens').json['items']) == count

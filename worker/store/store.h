@@ -155,7 +155,7 @@ enum store_result store_accept(struct store *s, uint64_t lost);
 
 /* Bytes that the caller keeps in the sealed state, as new as the file's last commit: zero in a new file, written with the next commit that
  * has something else to write, and gone back when that fails. */
-enum { STORE_NOTE = 48 };
+enum { STORE_NOTE = 56 };
 uint8_t *store_note(struct store *s);
 
 /*

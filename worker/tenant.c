@@ -1,5 +1,6 @@
 #include "tenant.h"
 
+#include "journal.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
@@ -60,6 +61,7 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     memcpy(self.tmk, tmk, KEY_BYTES);
     /* A full store cannot keep the head; that does not close the tenant. */
     if (!witness_keep()) count(COUNTER_store_refusals, 1);
+    journal_unsealed();
     check_begin();
     uplink_state();
     account_unsealed();

@@ -2,6 +2,7 @@
 
 #include "../policy/channel.h"
 #include "../policy/jail.h"
+#include "journal.h"
 #include "tenant.h"
 #include "web/identity.h"
 #include "web/session.h"
@@ -120,10 +121,12 @@ static void chain_take(int fd, uint64_t size) {
 
 static void gone(void *unused) {
     (void)unused;
+    journal_end(JOURNAL_stopped);
     _exit(0);
 }
 
 static void lock(void) {
+    journal_end(JOURNAL_locked);
     /* Every session slot goes before the process does: no cookie opens this tenant again (S4). */
     if (capsule_remove_kind(self.capsule, SLOT_SESSION) != 0) _exit(1);
     _exit(0);

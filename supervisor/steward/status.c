@@ -53,6 +53,7 @@ static json_t *entered(const struct message_tenant *t) {
 
 json_t *status_tenant(const struct tenants_row *row) {
     static const char *const checks[] = {"none", "sound", "damaged"}, *const ledgers[] = {"none", "continued", "rewritten"};
+    static const char *const rollbacks[] = {"none", "seen", "accepted"};
     const struct message_tenant *t = &row->is;
     json_t *all = entered(t);
     bool runs = t->pid != 0, ended = t->starts > (uint64_t)(runs ? 1 : 0);
@@ -61,14 +62,15 @@ json_t *status_tenant(const struct tenants_row *row) {
                   number(t->head.generation), "pid", number_or_null(t->pid), "since", seconds_or_null(t->since_ms), "starts",
                   number(t->starts), "crashes", number(t->crashes), "last_exit", ended ? json_integer(t->last_exit) : json_null(),
                   "throttled_until", seconds_or_null(t->throttled_until_ms), "tls", t->plain ? "both" : "passthrough", "last_backup");
-    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "connections",
+    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "connections",
                                 shown(row, COUNTER_connections), "inflight", shown(row, COUNTER_inflight), "handshake_failures",
                                 shown(row, COUNTER_handshake_failures), "login_failures", shown(row, COUNTER_login_failures), "requests",
                                 requests(row), "bytes_in", shown(row, COUNTER_bytes_in), "bytes_out", shown(row, COUNTER_bytes_out),
                                 "latency", latency(row), "store_bytes", row->sampled ? shown(row, COUNTER_store_bytes) : json_null(),
                                 "memory_bytes", number_or_null(counter_rounded(t->memory_bytes)), "cert_expires",
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
-                                "ledger", word(row, COUNTER_ledger_state, ledgers), "posture", posture_layers(t->layer, false));
+                                "ledger", word(row, COUNTER_ledger_state, ledgers), "rollback",
+                                word(row, COUNTER_rollback_state, rollbacks), "posture", posture_layers(t->layer, false));
     if (all && json_object_update_new(all, life) == 0 && json_object_update_new(all, numbers) == 0) return all;
     json_decref(all);
     return NULL;

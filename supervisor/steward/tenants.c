@@ -62,7 +62,8 @@ static void row_sample(struct tenants_row *row) {
 
 /* Gauges that stay true when the worker is gone. */
 static bool lasts(enum counter c) {
-    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ledger_state;
+    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ledger_state ||
+           c == COUNTER_rollback_state;
 }
 
 /* The worker is gone: its last numbers count, its gauges of the moment do not. */

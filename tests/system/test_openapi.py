@@ -32,6 +32,19 @@ class Checked(Client):
             self.seen.add((method, template))
         return answer
 
+    def rolled_back(self, name):
+        """Stops the tenant, writes on, and puts the older file back."""
+        store, pages = self.house.state / 'tenants' / name / 'data.mdb', None
+        for _ in range(2):
+            self.house.cli('tenant', 'stop', name)
+            self.house.wait_state(name, 'stopped')
+            self.close()
+            if pages:
+                store.write_bytes(pages)
+            else:
+                pages = store.read_bytes()
+                assert self.post('/api/v1/companies', {'name': 'lost'}).status == 201
+
     def operation(self, method, path):
         for template, item in self.document['paths'].items():
             parts = template.split('/'), path.split('/')
@@ -115,6 +128,15 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.put('/api/v1/settings/plain-socket', {'enabled': 'yes'}).status == 400
     assert c.put('/api/v1/settings/plain-socket', {'enabled': False}).status == 200
     assert c.get('/api/v1/provider-ledger').status == 200
+    assert c.get('/api/v1/journal?limit=200').status == 200
+    assert c.get('/api/v1/journal?limit=201').status == 400
+    assert c.get('/api/v1/journal/export').status == 200
+    assert c.get('/api/v1/journal/verify').json['sound'] is True
+    assert c.get('/api/v1/rollback').status == 200
+    assert c.post('/api/v1/rollback').status == 409
+    c.rolled_back('ouvert')
+    assert c.get('/api/v1/companies').status == 409
+    assert c.post('/api/v1/rollback').status == 204
     assert c.post('/api/v1/recovery-kit').status == 201
     walk_users(c, house)
     assert c.put('/api/v1/password', {'old': 'wrong wrong wrong', 'password': 'another good password'}).status in (400, 401, 403)

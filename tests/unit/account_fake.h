@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../../policy/enrol_code.h"
+#include "../../worker/journal.h"
 #include "../../worker/keys/credential.h"
 #include "../../worker/memory/arena.h"
 #include "../../worker/tenant.h"
@@ -40,7 +41,8 @@ struct exchange {
     int status; /* 0 = not answered */
     char type[64];
     json_t *body;
-    char cookie[256], seen[256], retry[16];
+    char cookie[256], retry[16];
+    bool seen;
 };
 static struct exchange now;
 static uint8_t source[16]; /* where requests come from; zero = the plain socket */
@@ -65,12 +67,12 @@ void respond_problem(struct exchange *x, int status, const char *type, const cha
     snprintf(x->type, sizeof x->type, "%s", type);
 }
 void respond_header(struct exchange *x, const char *name, const char *value) {
-    bool cookie = strcmp(name, "Set-Cookie") == 0, seen = cookie && strncmp(value, "__Host-cloison-seen=", 20) == 0;
     if (strcmp(name, "Retry-After") == 0)
         snprintf(x->retry, sizeof x->retry, "%s", value);
     else
-        snprintf(seen ? x->seen : x->cookie, sizeof x->cookie, "%s", value);
+        snprintf(x->cookie, sizeof x->cookie, "%s", value);
 }
+void session_seen(struct exchange *x) { x->seen = true; }
 uint64_t exchange_hold(struct exchange *x) {
     assert_ptr_equal(x, &now);
     return 7;

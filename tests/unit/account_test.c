@@ -35,7 +35,7 @@ static void enrolment(void **state) {
     assert_int_equal(json_array_size(json_object_get(now.body, "rights")), 5);
     assert_true(strstr(now.cookie, "Secure") && strstr(now.cookie, "HttpOnly") && strstr(now.cookie, "SameSite=Strict") &&
                 strstr(now.cookie, "Path=/;"));
-    assert_true(now.seen[0]);
+    assert_true(now.seen);
 }
 
 /* Killed after the capsule was written and before anything else: whatever is tried then, the tenant can be used. */
@@ -557,6 +557,62 @@ static void is_fast(void **state) {
     assert_true(us < 50); /* 2 in a build without sanitizers on an idle machine */
 }
 
+/* ---- the journal ---- */
+
+static unsigned lines_of(const char *act) {
+    unsigned found = 0;
+    for (uint64_t n = journal_first_line(); n <= journal_last_line(); n++) {
+        struct journal_line line;
+        assert_int_equal(journal_read(n, &line), STORE_OK);
+        json_t *json = json_loadb(line.text, line.size, 0, NULL);
+        found += strcmp(json_string_value(json_object_get(json, "act")), act) == 0;
+        json_decref(json);
+    }
+    return found;
+}
+
+/* What cannot be recorded: a credential is not made, nobody is locked out, and what takes credentials away goes on. */
+static void nothing_can_be_recorded(void **state) {
+    (void)state;
+    assert_int_equal(enrol_as("anna", password), 201);
+    char kit[KIT_TEXT + 1];
+    strcpy(kit, text("recovery_kit"));
+    assert_int_equal(log_in_as("anna", password), 200);
+    assert_int_equal(with_cookie(HTTP_POST, "/api/v1/tokens", "{\"name\":\"t\",\"scopes\":[\"read\"]}"), 201);
+    char path[64];
+    snprintf(path, sizeof path, "/api/v1/tokens/%s", text("id"));
+    assert_int_equal(lines_of("enrolled") + lines_of("logged_in") + lines_of("token_made"), 3);
+    uint64_t lines = journal_last_line();
+    size_t slots = capsule_slots(self.capsule, 0);
+    disk_full = true;
+    assert_int_equal(with_cookie(HTTP_POST, "/api/v1/tokens", "{\"name\":\"t\",\"scopes\":[\"read\"]}"), 507);
+    assert_int_equal(with_cookie(HTTP_POST, "/api/v1/recovery-kit", NULL), 507);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/password", "{\"old\":\"correct horse battery\",\"password\":\"another good one\"}"),
+                     507);
+    assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/settings/plain-socket", "{\"enabled\":true}"), 507);
+    assert_int_equal(plain_told, 0);
+    assert_int_equal(capsule_slots(self.capsule, 0), slots);
+    assert_int_equal(log_in_as("anna", password), 200);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 200);
+    assert_int_equal(with_cookie(HTTP_DELETE, "/api/v1/session", NULL), 204);
+    assert_int_equal(with_cookie(HTTP_GET, "/api/v1/session", NULL), 401);
+    assert_int_equal(journal_last_line(), lines);
+    disk_full = false;
+    char body[128];
+    snprintf(body, sizeof body, "{\"recovery_kit\":\"%s\"}", kit);
+    assert_int_equal(post("/api/v1/session", body), 200); /* the old kit still opens */
+    struct journal_line line;
+    assert_int_equal(journal_read(lines + 1, &line), STORE_OK);
+    json_t *json = json_loadb(line.text, line.size, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(json, "missed")), 5);
+    json_decref(json);
+    assert_int_equal(log_in_as("anna", password), 200);
+    assert_int_equal(with_cookie(HTTP_DELETE, path, NULL), 204);
+    assert_int_equal(lines_of("token_made"), 1);
+    assert_int_equal(lines_of("token_removed"), 1);
+    assert_int_equal(lines_of("kit_made") + lines_of("password_changed") + lines_of("switched"), 0);
+}
+
 int main(void) {
     if (!account_open()) return 1;
     const struct CMUnitTest tests[] = {
@@ -577,6 +633,7 @@ int main(void) {
         cmocka_unit_test_setup(lockout_answers, fresh),
         cmocka_unit_test_setup(delays_hold_for_many_at_once, fresh),
         cmocka_unit_test_setup(many_sessions, fresh),
+        cmocka_unit_test_setup(nothing_can_be_recorded, fresh),
         cmocka_unit_test_setup(is_fast, fresh),
         cmocka_unit_test_setup(no_permit, fresh), /* the last: jobs wait */
     };

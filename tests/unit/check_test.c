@@ -119,7 +119,7 @@ static void finds_what_was_done(void **state) {
     (void)state;
     filled(&f, 200);
     for (int what = 0; what < 5; what++) {
-        for (uint8_t space = 1; space < STORE_TABLES_END; space++) {
+        for (uint8_t space = 1; space <= STORE_SETTINGS; space++) {
             store_close(f.s);
             struct dump d = tamper_dump(f.path);
             const struct pair *p = dump_nth(&d, space, 20 + (size_t)what), *q = dump_nth(&d, space, 30);

@@ -1,5 +1,6 @@
 #include "export.h"
 
+#include "../journal.h"
 #include "../tenant.h"
 #include "answer.h"
 #include "columns.h"
@@ -99,6 +100,8 @@ void export_handle(struct exchange *x, struct request *r) {
         return;
     }
     *e = wanted;
+    journal_tell(JOURNAL_exported, r->session->user,
+                 json_pack("{s:s, s:s}", "kind", kind_table[e->kind].plural, "format", endings[e->format]));
     snprintf(disposition, sizeof disposition, "attachment; filename=\"%s.%s\"", kind_table[e->kind].plural, endings[e->format]);
     respond_header(x, "Content-Disposition", disposition);
     respond_stream(x, 200, types[e->format], more, release, e);

@@ -1,5 +1,6 @@
 #include "import.h"
 
+#include "../journal.h"
 #include "../tenant.h"
 #include "answer.h"
 #include "reader.h"
@@ -13,7 +14,8 @@ struct tally {
 
 struct import {
     enum kind kind;
-    bool dry_run;
+    bool dry_run, told; /* told: the journal */
+    uint8_t user[ID_BYTES];
     struct reader *reader;
     struct tally done, waiting; /* committed; written since */
     uint64_t skipped, failed;
@@ -126,9 +128,19 @@ static bool each(void *argument, unsigned long line, json_t *input, const struct
     return fine;
 }
 
+/* In the commit of the last records; of an import that broke off, after what had been committed of it. */
+static void tell(struct import *m) {
+    uint64_t created = m->done.created + m->waiting.created, updated = m->done.updated + m->waiting.updated;
+    if (m->told || created + updated == 0 || m->dry_run) return;
+    m->told = journal_add(JOURNAL_imported, m->user,
+                          json_pack("{s:s, s:I, s:I, s:I}", "kind", kind_table[m->kind].plural, "created", (json_int_t)created, "updated",
+                                    (json_int_t)updated, "failed", (json_int_t)m->failed)) == STORE_OK;
+}
+
 /* The answer. It is a problem when the file or the store broke off, or when nothing in it was of use; the counts are in it either way. */
 static void answer(struct exchange *x, struct import *m) {
-    settle(m);
+    tell(m);
+    if (!settle(m)) m->told = false;
     struct problem *p = &m->broken;
     if (!p->status && m->failed && !(m->done.created + m->done.updated + m->skipped))
         problem_set(p, 400, "nothing-imported", "No record could be taken; see errors.");
@@ -167,6 +179,7 @@ static void end(struct exchange *x, void *argument) {
 
 static void release(void *argument) {
     struct import *m = argument;
+    tell(m);
     reader_free(m->reader);
     json_decref(m->errors);
     free(m);
@@ -234,6 +247,7 @@ void import_handle(struct exchange *x, struct request *r) {
     if (m) {
         m->kind = p.kind;
         m->dry_run = p.dry_run;
+        memcpy(m->user, r->session->user, ID_BYTES);
         m->errors = json_array();
         if (m->errors) m->reader = open_reader(m, &p, &why);
     }

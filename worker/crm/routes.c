@@ -5,6 +5,7 @@
 #include "export.h"
 #include "import.h"
 
+#include "../journal.h"
 #include "../tenant.h"
 #include "collate.h"
 
@@ -131,15 +132,23 @@ static void change(struct exchange *x, struct request *r, bool patch) {
 static void replace(struct exchange *x, struct request *r) { change(x, r, false); }
 static void merge(struct exchange *x, struct request *r) { change(x, r, true); }
 
+/* In the same commit; on a full store deleting goes on without its line, which is then counted as missing. */
+static void tell_deletion(const struct request *r, const struct record *old) {
+    journal_add(JOURNAL_record_deleted, r->session->user,
+                json_pack("{s:s, s:o}", "kind", kind_table[old->kind].plural, "id", journal_id(old->id)));
+}
+
 static void discard(struct exchange *x, struct request *r) {
     static const char *const none[] = {NULL};
     struct record old;
     if (!query_known(x, r, none) || !read_for_change(x, r, &old)) return;
     enum store_result result = catalog_remove(&old);
-    if (result == STORE_OK)
+    if (result == STORE_OK) {
+        tell_deletion(r, &old);
         respond_empty(x, 204);
-    else
+    } else {
         answer_store(x, result);
+    }
     record_free(&old);
 }
 

@@ -10,7 +10,7 @@
 
 #include <lmdb.h>
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2, STORE_BRANCHES = 32 };
 
 /* What the file says of a table, inside the sealed state. */
 struct table_state {
@@ -22,9 +22,19 @@ struct table_state {
     uint64_t letter[INDEX_LETTERS]; /* entries of the index */
 };
 
+/* The commits from `first` on, up to the next branch's, were made in one unsealing of this file and in no other copy of it. */
+struct branch {
+    uint64_t first, tag; /* tag: random */
+};
+
 struct state {
     uint64_t commits;
-    uint64_t next_node; /* the next unused node id, from 1 */
+    uint64_t next_node;          /* the next unused node id, from 1 */
+    uint64_t committed;          /* Unix seconds of the last commit */
+    uint8_t mark_key[KEY_BYTES]; /* made with the file and never changed: what was given out once is known for good */
+    uint32_t branches;
+    struct branch branch[STORE_BRANCHES]; /* the oldest first; from the oldest that is kept */
+    uint8_t note[STORE_NOTE];
     struct table_state table[STORE_TABLES_END];
 };
 
@@ -97,6 +107,11 @@ enum store_result record_open(struct store *s, const struct sealed_key *key, con
 bool multiset_element(struct store *s, const struct sealed_key *key, const uint8_t *sealed, uint8_t element[PRF_BYTES]);
 void multiset_add(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
 void multiset_sub(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
+
+/* A new file's key of marks. */
+void mark_begin(struct state *state);
+/* The branch of what this unsealing will commit. */
+void branch_begin(struct state *state);
 
 /* What one change of a table's index may need at most. */
 struct need index_need(const struct store *s, enum store_table table, bool deleting);

@@ -202,4 +202,6 @@ uint64_t store_count(struct store *s, enum store_table table) {
 bool store_dirty(const struct store *s) { return s->changes > 0 || s->failed; }
 bool store_pressed(const struct store *s) { return room_pressed(s); }
 uint64_t store_commits(const struct store *s) { return s->state.commits; }
+uint64_t store_committed(const struct store *s) { return s->state.committed; }
+uint8_t *store_note(struct store *s) { return s->state.note; }
 uint64_t store_bytes(const struct store *s) { return s->room.live * s->room.page; }

@@ -12,7 +12,7 @@
  *   - a record that is missing, or an old one put back: by the check, which holds all records against a sealed count and a keyed
  *     multiset hash a table (MSet-Add-Hash; Clarke, Devadas, van Dijk, Gassend, Suh: "Incremental Multiset Hash Functions", ASIACRYPT
  * 2003);
- *   - the whole file rolled back: not here; whoever remembers store_commits() sees it.
+ *   - the whole file rolled back: not here; whoever keeps a mark of it sees that (store_mark).
  * A page whose structure is damaged may make LMDB end the process; nothing altered is ever returned.
  */
 #pragma once
@@ -26,7 +26,7 @@
 struct store;
 
 /* At rest the table of a record shows (one byte of its key), and so do sizes after padding and how often a record was written. */
-enum store_table { STORE_COMPANIES = 1, STORE_CONTACTS, STORE_USERS, STORE_SETTINGS, STORE_TABLES_END };
+enum store_table { STORE_COMPANIES = 1, STORE_CONTACTS, STORE_USERS, STORE_SETTINGS, STORE_JOURNAL, STORE_TABLES_END };
 
 enum store_result {
     STORE_OK = 0,
@@ -127,10 +127,36 @@ enum store_result store_commit(struct store *s);
 void store_abort(struct store *s); /* drops what is not committed */
 /* The same, and the next store_commit says why (not STORE_OK): for a caller that could not undo its half of a change. */
 void store_lose(struct store *s, enum store_result why);
-bool store_dirty(const struct store *s);       /* something waits for store_commit */
-bool store_pressed(const struct store *s);     /* so much waits that the caller should commit before its next write */
-uint64_t store_commits(const struct store *s); /* the commit counter, sealed in the file; rises by one a commit */
-uint64_t store_bytes(const struct store *s);   /* bytes of the file in use as of the last commit, free pages not counted */
+bool store_dirty(const struct store *s);         /* something waits for store_commit */
+bool store_pressed(const struct store *s);       /* so much waits that the caller should commit before its next write */
+uint64_t store_commits(const struct store *s);   /* the commit counter, sealed in the file; rises by one a commit */
+uint64_t store_committed(const struct store *s); /* Unix seconds of the last commit; 0 = none yet */
+uint64_t store_bytes(const struct store *s);     /* bytes of the file in use as of the last commit, free pages not counted */
+
+/*
+ * A mark is what a client keeps of the file, so that an older one put back shows: a commit's number, the random tag of the unsealing that
+ * made it, and a MAC under a key that lies in the file's sealed state since its first commit (and so does not change with the TMK). A
+ * higher number alone would not do: whoever writes on in the older file soon reaches it. The file knows the tags of its last 32
+ * unsealings that wrote something; an older mark is held against the number alone. A mark tells a client nothing.
+ */
+enum { STORE_MARK = 32 };
+enum store_mark {
+    MARK_FOREIGN, /* not one of this file's, whatever its age: means nothing */
+    MARK_KNOWN,   /* the file holds that commit */
+    MARK_LOST,    /* the file held that commit once, and does no longer */
+};
+/* The mark of the last commit, or when something waits of the next: for an answer that leaves after it. */
+void store_mark(const struct store *s, uint8_t mark[STORE_MARK]);
+/* *commit: the number in it (not of a MARK_FOREIGN). */
+enum store_mark store_mark_read(const struct store *s, const uint8_t mark[STORE_MARK], uint64_t *commit);
+/* Goes on from the older file as it is, as part of the next commit, whose number will be above `lost` and with a margin above whatever else
+ * may have been lost with it: no mark of before is MARK_LOST then. */
+enum store_result store_accept(struct store *s, uint64_t lost);
+
+/* Bytes that the caller keeps in the sealed state, as new as the file's last commit: zero in a new file, written with the next commit that
+ * has something else to write, and gone back when that fails. */
+enum { STORE_NOTE = 56 };
+uint8_t *store_note(struct store *s);
 
 /*
  * The background check: every record and index node is opened, and the whole held against the sealed counts and hashes. A pass needs no

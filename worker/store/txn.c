@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 enum store_result store_result_of(int rc) {
     switch (rc) {
@@ -119,6 +120,7 @@ enum store_result store_commit(struct store *s) {
     result = tree_flush(s);
     if (result == STORE_OK) {
         s->state.commits++;
+        s->state.committed = (uint64_t)time(NULL);
         result = state_write(s);
     }
     if (result != STORE_OK) {

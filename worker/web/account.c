@@ -1,6 +1,7 @@
 #include "account.h"
 
 #include "../crm/ulid.h"
+#include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "../uplink.h"
@@ -34,10 +35,7 @@ int account_start(void) {
 
 /* ---- the session ---- */
 
-static void get_session(struct exchange *x, struct request *r) {
-    session_seen(x);
-    answer_session(x, r->session);
-}
+static void get_session(struct exchange *x, struct request *r) { answer_session(x, r->session, store_committed(self.store)); }
 
 static void delete_session(struct exchange *x, struct request *r) {
     int error = session_end(r->session->slot);
@@ -45,6 +43,7 @@ static void delete_session(struct exchange *x, struct request *r) {
         answer_errno(x, error);
         return;
     }
+    journal_tell(JOURNAL_logged_out, r->session->user, json_pack("{s:o}", "slot", journal_id(r->session->slot)));
     if (r->session->kind == SLOT_SESSION) session_cookie(x, NULL);
     respond_empty(x, 204);
 }
@@ -100,6 +99,14 @@ static json_t *load_record(const uint8_t id[ID_BYTES]) {
     return json_loadb((const char *)value, size, 0, NULL);
 }
 
+/* With the name on the disk before the client has the token: one that cannot be recorded is not given out. */
+static enum store_result tell_token(const struct session *maker, const uint8_t id[ID_BYTES], const char *name, uint32_t rights,
+                                    uint64_t expires) {
+    return journal_first(JOURNAL_token_made, maker->user,
+                         json_pack("{s:o, s:o, s:s, s:o, s:o}", "slot", journal_id(id), "origin", journal_id(maker->slot), "name", name,
+                                   "scopes", rights_names(rights), "expires", json_time(expires)));
+}
+
 static void make_token(struct exchange *x, const struct request *r, const char *name, uint32_t rights, uint64_t expires) {
     struct session token;
     uint8_t secret[KEY_BYTES];
@@ -110,6 +117,7 @@ static void make_token(struct exchange *x, const struct request *r, const char *
         return;
     }
     enum store_result result = save_name(token.slot, name);
+    if (result == STORE_OK) result = tell_token(r->session, token.slot, name, rights, expires);
     json_t *body = NULL;
     if (result == STORE_OK) {
         session_token_text(secret, text);
@@ -193,7 +201,7 @@ static void get_plain_socket(struct exchange *x, struct request *r) {
     answer_plain_socket(x, plain_socket_wanted());
 }
 
-/* The supervisor opens the socket before the commit; should that fail, the next unsealing tells it again. */
+/* The supervisor opens the socket once it is on the disk that it was asked to. */
 static void put_plain_socket(struct exchange *x, struct request *r) {
     static const char *const names[] = {"enabled", NULL};
     static const char *const record[] = {"{\"enabled\":false}", "{\"enabled\":true}"};
@@ -206,9 +214,13 @@ static void put_plain_socket(struct exchange *x, struct request *r) {
         fields_refuse(x, "enabled", "Expected true or false.");
         return;
     }
-    enum store_result result =
-        store_put(self.store, STORE_SETTINGS, plain_socket_id, record[wanted], strlen(record[wanted]), STORE_ANY, NULL);
+    json_t *about = json_pack("{s:s, s:b}", "function", "plain_socket", "enabled", (int)wanted);
+    enum store_result result = journal_add(JOURNAL_switched, r->session->user, about);
+    if (result == STORE_OK)
+        result = store_put(self.store, STORE_SETTINGS, plain_socket_id, record[wanted], strlen(record[wanted]), STORE_ANY, NULL);
+    if (result == STORE_OK) result = exchange_commit();
     if (result != STORE_OK) {
+        if (store_dirty(self.store)) store_lose(self.store, result); /* a line of what did not come about */
         answer_failure(x, result);
         return;
     }
@@ -230,8 +242,8 @@ void account_unsealed(void) {
 const struct route account_routes[] = {
     {HTTP_POST, "/api/v1/enrol", 0, ROUTE_PUBLIC, enrol},
     {HTTP_POST, "/api/v1/session", 0, ROUTE_PUBLIC, log_in},
-    {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY, get_session},
-    {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY, delete_session},
+    {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, get_session},
+    {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, delete_session},
     {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit},
     {HTTP_PUT, "/api/v1/password", 0, 0, change_password},
     {HTTP_POST, "/api/v1/tokens", 0, 0, post_token},

@@ -4,21 +4,21 @@
  * uniform 401 `credentials` after equal work.
  *
  *   POST   /api/v1/enrol                  {code, login, password}       201 {recovery_kit}        public, once
- *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit, warnings}, cookies   public
- *   GET    /api/v1/session                                              200 {user, rights, commit, warnings}
- *   DELETE /api/v1/session                                              204
- *   POST   /api/v1/recovery-kit                                         201 {recovery_kit}        admin; the old kit opens nothing then
- *   PUT    /api/v1/password               {password, old}               204, cookie: all other sessions of the user end; `old` may be
- *                                                                       left out in a session that the recovery kit opened
- *   POST   /api/v1/tokens                 {name, scopes, expires}       201 {id, token, name, scopes, expires}
- *   GET    /api/v1/tokens                                               200 {items: [{id, name, scopes, created, expires}]}
- *   DELETE /api/v1/tokens/{id}                                          204
- *   GET    /api/v1/settings/plain-socket                                200 {enabled}             admin (C4)
- *   PUT    /api/v1/settings/plain-socket  {enabled}                     200 {enabled}             admin
+ *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit, last_commit, warnings}, cookies
+ * public GET    /api/v1/session                                              200 {user, rights, commit, last_commit, warnings} DELETE
+ * /api/v1/session                                              204 POST   /api/v1/recovery-kit                                         201
+ * {recovery_kit}        admin; the old kit opens nothing then PUT    /api/v1/password               {password, old}               204,
+ * cookie: all other sessions of the user end; `old` may be left out in a session that the recovery kit opened POST   /api/v1/tokens {name,
+ * scopes, expires}       201 {id, token, name, scopes, expires} GET    /api/v1/tokens                                               200
+ * {items: [{id, name, scopes, created, expires}]} DELETE /api/v1/tokens/{id}                                          204 GET
+ * /api/v1/settings/plain-socket                                200 {enabled}             admin (C4) PUT    /api/v1/settings/plain-socket
+ * {enabled}                     200 {enabled}             admin
  *
  * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of the names in rights.h;
  * warnings has "one-way-in" while fewer than two passwords and recovery kits open the tenant; created and expires are RFC 3339 in UTC,
- * expires may be null for never, absent it is 90 days; commit is the store's commit counter.
+ * expires may be null for never, absent it is 90 days; commit is the store's commit counter, last_commit the time of the last one, in the
+ * answer to a log-in the last one before it: what a person remembers to have written later was lost. Each change of a credential is told to
+ * the tenant's journal (journal.h).
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* What is refused before any byte of a body is read: the wrong host, address, method, credential, right or size. */
 #include "../tenant.h"
 #include "exchange.h"
+#include "rollback.h"
 #include "routes.h"
 #include "session.h"
 
@@ -66,7 +67,7 @@ bool exchange_admit(struct exchange *x) {
         return false;
     }
     if (!find_route(x)) return false;
-    if (!(x->route->flags & ROUTE_PUBLIC) && !authorize(x)) return false;
+    if (!(x->route->flags & ROUTE_PUBLIC) && (!authorize(x) || !rollback_admit(x))) return false;
     if (x->route->flags & ROUTE_NO_BODY && !x->body_done) {
         respond_problem(x, 400, "unexpected-body", "This request takes no body.", NULL, 0);
         return false;

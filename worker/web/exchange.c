@@ -260,6 +260,7 @@ static void exchange_begin(struct connection *c, struct exchange *x) {
     x->request.body = NULL;
     x->request.body_size = 0;
     x->request.session = NULL;
+    x->request.rolled = false;
     memcpy(x->request.peer, c->peer, sizeof c->peer);
     x->request.plain = c->plain;
     count(COUNTER_inflight, 1);

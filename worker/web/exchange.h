@@ -12,6 +12,8 @@ enum exchange_phase {
     EXCHANGE_DISCARD, /* answered before the end of a short body, which is read and dropped */
 };
 
+enum tell { TELL_NOTHING, TELL_COOKIE, TELL_FIELD };
+
 struct exchange {
     TAILQ_ENTRY(exchange) in_hold;
     struct connection *connection;
@@ -22,6 +24,8 @@ struct exchange {
     bool responded, close, head_only, body_done, chunked, continued, wants_continue;
     bool own_cache, own_policy; /* the handler has set Cache-Control, Content-Security-Policy */
     bool broken;                /* a header of the answer did not fit */
+    uint8_t tells;              /* enum tell: how the answer tells the store's mark (rollback.h) */
+    bool has_mark;              /* the client has shown the newest one */
 
     uint64_t body_left;     /* of a body with a length */
     uint64_t body_since_ms; /* when the piece now awaited began */

@@ -31,6 +31,7 @@ struct request {
     const struct session *session;
     uint8_t peer[16]; /* binary, for lock-out tables only; never logged */
     bool plain;       /* came over web/NAME.sock */
+    bool rolled;      /* the client has seen what the file no longer holds (rollback.h); only with a session */
 };
 
 /* How a route takes its body and who may call it. */
@@ -38,6 +39,7 @@ enum route_flag {
     ROUTE_PUBLIC = 1,   /* works sealed, without a session */
     ROUTE_STREAMED = 2, /* the body goes to exchange_body()'s piece as it comes, any size */
     ROUTE_NO_BODY = 4,  /* a body is refused */
+    ROUTE_ROLLED = 8,   /* also for a client that has seen what the file no longer holds: no 409 `rolled-back` */
 };
 
 struct route {
@@ -51,10 +53,12 @@ struct route {
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
-extern const struct route web_routes[];     /* health, pages, openapi: web/ */
-extern const struct route account_routes[]; /* enrol, sessions, tokens, users, settings: web/account.c */
-extern const struct route crm_routes[];     /* companies, contacts, import, export: crm/ */
-extern const struct route witness_routes[]; /* the provider's ledger as seen from here: worker/ */
+extern const struct route web_routes[];      /* health, pages, openapi: web/ */
+extern const struct route account_routes[];  /* enrol, sessions, tokens, users, settings: web/account.c */
+extern const struct route crm_routes[];      /* companies, contacts, import, export: crm/ */
+extern const struct route witness_routes[];  /* the provider's ledger as seen from here: worker/ */
+extern const struct route journal_routes[];  /* the tenant's journal: worker/ */
+extern const struct route rollback_routes[]; /* an older file put back: web/rollback.c */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

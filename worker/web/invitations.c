@@ -1,5 +1,6 @@
 #include "invitations.h"
 
+#include "../journal.h"
 #include "../tenant.h"
 #include "fields.h"
 #include "lockout.h"
@@ -29,15 +30,19 @@ struct redemption {
     uint8_t invitation[ID_BYTES], user[ID_BYTES], salt[32];
 };
 
-/* The password takes the invitation's place. EPERM: another was quicker, or the user is gone. */
-static int redeem(const struct redemption *d, const uint8_t stretched[KEY_BYTES], struct slot *password) {
+/* The password takes the invitation's place. Recorded before. EPERM: another was quicker, or the user is gone. */
+static int redeem(const struct redemption *d, const uint8_t stretched[KEY_BYTES], struct slot *password, enum store_result *recorded) {
     struct user user;
     if (!capsule_has(self.capsule, d->invitation) || user_load(d->user, &user) != STORE_OK) return EPERM;
     *password = (struct slot){.rights = RIGHT_ALL, .rights_epoch = user.rights_epoch};
     memcpy(password->owner, user.id, ID_BYTES);
     memcpy(password->origin, d->invitation, ID_BYTES);
     capsule_login_locator(self.capsule, user.login, password->locator);
-    return capsule_add_password(self.capsule, self.tmk, password, d->salt, stretched);
+    *recorded = journal_first(JOURNAL_user_joined, user.id, json_pack("{s:o}", "origin", journal_id(d->invitation)));
+    if (*recorded != STORE_OK) return EIO;
+    int error = capsule_add_password(self.capsule, self.tmk, password, d->salt, stretched);
+    if (error) journal_tell(JOURNAL_undone, user.id, NULL);
+    return error;
 }
 
 /* A client that went away cannot know whether its password holds: the code stays. */
@@ -45,13 +50,16 @@ static void password_stretched(void *argument, const uint8_t stretched[KEY_BYTES
     struct redemption *d = argument;
     struct exchange *x = exchange_held(d->exchange);
     struct slot password;
-    if (x && !error) error = redeem(d, stretched, &password);
-    if (x && error == EPERM)
+    enum store_result recorded = STORE_OK;
+    if (x && !error) error = redeem(d, stretched, &password, &recorded);
+    if (x && recorded != STORE_OK)
+        answer_failure(x, recorded);
+    else if (x && error == EPERM)
         answer_wrong(x);
     else if (x && error)
         answer_errno(x, error);
     else
-        begin_session(x, &password);
+        begin_session(x, &password, NULL);
     free(d);
 }
 
@@ -81,6 +89,7 @@ static bool open_invitation(struct exchange *x, const struct request *r, const u
         if (opened && !right) answer_wrong(x);
     } else {
         lockout_failed(NULL, r->peer);
+        journal_login_failed();
         count(COUNTER_login_failures, 1);
         answer_wrong(x);
     }

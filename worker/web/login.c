@@ -2,6 +2,7 @@
 
 #include "../../policy/enrol_code.h"
 #include "../crm/ulid.h"
+#include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "../uplink.h"
@@ -53,7 +54,7 @@ static json_t *warnings(void) {
     return ways_in < 2 ? json_pack("[s]", "one-way-in") : json_array();
 }
 
-void answer_session(struct exchange *x, const struct session *session) {
+void answer_session(struct exchange *x, const struct session *session, uint64_t last_commit) {
     struct user user;
     char id[ULID_TEXT + 1];
     enum store_result result = user_load(session->user, &user);
@@ -62,8 +63,9 @@ void answer_session(struct exchange *x, const struct session *session) {
         return;
     }
     ulid_text(session->user, id);
-    json_t *body = json_pack("{s:{s:s, s:s}, s:o, s:I, s:o}", "user", "id", id, "login", user.login, "rights",
-                             rights_names(session->rights), "commit", (json_int_t)store_commits(self.store), "warnings", warnings());
+    json_t *body =
+        json_pack("{s:{s:s, s:s}, s:o, s:I, s:o, s:o}", "user", "id", id, "login", user.login, "rights", rights_names(session->rights),
+                  "commit", (json_int_t)store_commits(self.store), "last_commit", json_time(last_commit), "warnings", warnings());
     if (body)
         respond_json(x, 200, body);
     else
@@ -93,12 +95,19 @@ void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint
     slot.rights_epoch = owner.rights_epoch;
     memcpy(slot.owner, user, ID_BYTES);
     if (origin) memcpy(slot.origin, origin, ID_BYTES);
+    result = journal_first(JOURNAL_kit_made, user, json_pack("{s:o}", "origin", journal_id(slot.origin)));
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
     random_bytes(kit, sizeof kit);
     int error = capsule_add_secret(self.capsule, self.tmk, &slot, kit);
-    if (error)
+    if (error) {
+        journal_tell(JOURNAL_undone, user, NULL);
         answer_errno(x, error);
-    else
+    } else {
         answer_kit(x, kit);
+    }
     secret_wipe(kit, sizeof kit);
 }
 
@@ -123,13 +132,22 @@ static enum store_result ensure_user(const struct slot *slot, const char *login)
     user = (struct user){.rights = slot->rights, .created = slot->created};
     memcpy(user.id, slot->owner, ID_BYTES);
     snprintf(user.login, sizeof user.login, "%s", login);
-    return user_save(&user);
+    result = journal_add(JOURNAL_enrolled, user.id, json_pack("{s:s}", "login", login));
+    return result == STORE_OK ? user_save(&user) : result;
 }
 
-void begin_session(struct exchange *x, const struct slot *slot) {
+static void tell_login(const struct session *session, const struct slot *slot, const char *login) {
+    journal_tell(JOURNAL_logged_in, session->user,
+                 json_pack("{s:s*, s:o, s:o, s:s}", "login", login, "slot", journal_id(session->slot), "origin", journal_id(slot->id), "by",
+                           slot->kind == SLOT_RECOVERY ? "recovery_kit" : "password"));
+}
+
+/* A slot was opened: makes the session and answers. x NULL: the client went away. login: NULL where it named none. */
+void begin_session(struct exchange *x, const struct slot *slot, const char *login) {
     uint8_t secret[KEY_BYTES];
     struct session session;
-    if (!x) return; /* no credential for nobody */
+    uint64_t last_commit = store_committed(self.store); /* before this log-in writes its line */
+    if (!x) return;                                     /* no credential for nobody */
     int error = session_create(SLOT_SESSION, slot->owner, slot->rights, (uint64_t)time(NULL) + SESSION_SECONDS, slot->id, secret, &session);
     if (error == ENOENT) {
         answer_wrong(x); /* a slot whose user is gone */
@@ -137,9 +155,10 @@ void begin_session(struct exchange *x, const struct slot *slot) {
         answer_errno(x, error);
     } else {
         count(COUNTER_logins, 1);
+        tell_login(&session, slot, login);
         session_cookie(x, secret);
         session_seen(x);
-        answer_session(x, &session);
+        answer_session(x, &session, last_commit);
     }
     secret_wipe(secret, sizeof secret);
 }
@@ -169,12 +188,13 @@ static void finish_login(struct exchange *x, const struct attempt *a, const uint
     uint8_t tmk[KEY_BYTES];
     if (!capsule_open_password(self.capsule, a->locator, stretched, &slot, tmk)) {
         lockout_failed(a->locator, a->peer);
+        journal_login_failed();
         count(COUNTER_login_failures, 1);
         if (x) answer_wrong(x);
         return;
     }
     lockout_forgive(a->locator, a->peer);
-    if (open_tenant(x, &slot, tmk, a->login)) begin_session(x, &slot);
+    if (open_tenant(x, &slot, tmk, a->login)) begin_session(x, &slot, a->login);
     secret_wipe(tmk, sizeof tmk);
 }
 
@@ -294,10 +314,11 @@ static void log_in_by_kit(struct exchange *x, const struct request *r, json_t *o
     if (answer_wait(x, lockout_wait(NULL, r->peer))) return;
     if (!capsule_open_secret(self.capsule, kit, &slot, tmk) || slot.kind != SLOT_RECOVERY) {
         lockout_failed(NULL, r->peer);
+        journal_login_failed();
         count(COUNTER_login_failures, 1);
         answer_wrong(x);
     } else if (open_tenant(x, &slot, tmk, NULL)) {
-        begin_session(x, &slot);
+        begin_session(x, &slot, NULL);
     }
     secret_wipe(kit, sizeof kit);
     secret_wipe(tmk, sizeof tmk);

@@ -16,11 +16,11 @@ bool refuse_foreign(struct exchange *x, const struct request *r);
 /* Opens the tenant with what a slot gave. false: answered. login: NULL where the client named none. x NULL: the client went away. */
 bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login);
 
-/* A slot was opened: makes the session and answers. x NULL: the client went away. */
-void begin_session(struct exchange *x, const struct slot *slot);
+/* A slot was opened: makes the session and answers. x NULL: the client went away. login: NULL where it named none. */
+void begin_session(struct exchange *x, const struct slot *slot, const char *login);
 
-/* Answers 200 {user, rights, commit, warnings} for a session. */
-void answer_session(struct exchange *x, const struct session *session);
+/* Answers 200 {user, rights, commit, last_commit, warnings} for a session. last_commit: Unix seconds. */
+void answer_session(struct exchange *x, const struct session *session, uint64_t last_commit);
 
 /* Makes a new recovery kit for a user, the old one's place taken, and answers 201 {recovery_kit}. origin: the slot under which it is made.
  */

@@ -1,4 +1,5 @@
 /* A new password: the old one is stretched and tried first, except after a log-in by the recovery kit; then the new one. */
+#include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "fields.h"
@@ -26,8 +27,8 @@ static void forget_change(struct change *c) {
 }
 
 /* All sessions of the user end, the new slot takes the old one's place, and this client gets another session: in this order, so that no
- * session lives on under a new password, whatever cuts it short. */
-static int replace(struct exchange *x, const struct change *c, const uint8_t stretched[KEY_BYTES]) {
+ * session lives on under a new password, whatever cuts it short. Recorded before. */
+static int replace(struct exchange *x, const struct change *c, const uint8_t stretched[KEY_BYTES], enum store_result *recorded) {
     struct user user;
     struct session session;
     uint8_t secret[KEY_BYTES];
@@ -36,11 +37,14 @@ static int replace(struct exchange *x, const struct change *c, const uint8_t str
     memcpy(slot.owner, user.id, ID_BYTES);
     memcpy(slot.locator, c->locator, ID_BYTES);
     memcpy(slot.origin, c->session.slot, ID_BYTES);
+    *recorded = journal_first(JOURNAL_password_changed, user.id, json_pack("{s:o}", "origin", journal_id(slot.origin)));
+    if (*recorded != STORE_OK) return EIO;
     int error = capsule_remove_owner(self.capsule, user.id, SLOT_SESSION);
     session_forget(user.id);
     if (!error) error = capsule_add_password(self.capsule, self.tmk, &slot, c->salt, stretched);
     if (!error) error = session_create(SLOT_SESSION, user.id, RIGHT_ALL, (uint64_t)time(NULL) + SESSION_SECONDS, slot.id, secret, &session);
     if (!error) session_cookie(x, secret);
+    if (error) journal_tell(JOURNAL_undone, user.id, NULL);
     secret_wipe(secret, sizeof secret);
     return error;
 }
@@ -48,9 +52,12 @@ static int replace(struct exchange *x, const struct change *c, const uint8_t str
 static void new_stretched(void *argument, const uint8_t stretched[KEY_BYTES], int error) {
     struct change *c = argument;
     struct exchange *x = exchange_held(c->exchange);
-    if (x && !error) error = replace(x, c, stretched);
+    enum store_result recorded = STORE_OK;
+    if (x && !error) error = replace(x, c, stretched, &recorded);
     if (x && !error)
         respond_empty(x, 204);
+    else if (x && recorded != STORE_OK)
+        answer_failure(x, recorded);
     else if (x && error == EPERM)
         answer_wrong(x);
     else if (x)

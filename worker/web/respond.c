@@ -1,13 +1,14 @@
 /* Answers: heads, problems, and where their bytes go, at once or behind the commit. */
 #include "../tenant.h"
 #include "exchange.h"
+#include "rollback.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-enum { SCRATCH = 32768, HEAD_ROOM = ANSWER_HEADERS_MAX + 1536, NO_LENGTH = -1, CHUNKED = -2 };
+enum { SCRATCH = 32768, HEAD_ROOM = ANSWER_HEADERS_MAX + ROLLBACK_FIELD + 1536, NO_LENGTH = -1, CHUNKED = -2 };
 
 static const char common_headers[] = "Strict-Transport-Security: max-age=63072000\r\n"
                                      "X-Content-Type-Options: nosniff\r\n"
@@ -102,6 +103,7 @@ static size_t make_head(const struct exchange *x, int status, const char *type, 
     }
     if (x->close) PUT(&t, "Connection: close\r\n");
     put(&t, x->extra, x->extra_size);
+    t.p += rollback_field(x, t.p);
     put(&t, common_headers, sizeof common_headers - 1);
     if (!x->own_cache) PUT(&t, no_store);
     if (!x->own_policy) PUT(&t, no_content);

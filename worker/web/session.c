@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "user.h"
@@ -184,6 +185,13 @@ static enum session_refusal rights_of(const struct slot *slot, uint32_t *rights)
     return result == STORE_OK ? 0 : SESSION_BUSY;
 }
 
+/* What the unsealing writes is no answer's condition: on a full disk reading goes on. */
+static bool unseal(const uint8_t tmk[KEY_BYTES]) {
+    bool open = tenant_unseal(tmk);
+    if (open) exchange_commit();
+    return open;
+}
+
 static const struct session *open_slot(const struct presented *p, const uint8_t hash[32], enum session_refusal *why) {
     struct slot slot;
     uint8_t tmk[KEY_BYTES];
@@ -192,7 +200,7 @@ static const struct session *open_slot(const struct presented *p, const uint8_t 
     struct session session = {.kind = slot.kind};
     memcpy(session.slot, slot.id, ID_BYTES);
     memcpy(session.user, slot.owner, ID_BYTES);
-    bool fits = slot.kind == p->kind, open = fits && (self.keys || tenant_unseal(tmk));
+    bool fits = slot.kind == p->kind, open = fits && (self.keys || unseal(tmk));
     secret_wipe(tmk, sizeof tmk);
     if (!fits) return NULL;
     *why = open ? rights_of(&slot, &session.rights) : SESSION_BUSY;
@@ -211,9 +219,9 @@ static const struct session *look_up(struct entry **e, enum session_refusal *why
         found->used = t;
         return &found->session;
     }
-    uint8_t slot[ID_BYTES];
-    memcpy(slot, found->session.slot, ID_BYTES);
-    session_end(slot);
+    struct session gone = found->session;
+    session_end(gone.slot);
+    journal_tell(JOURNAL_session_expired, gone.user, json_pack("{s:o}", "slot", journal_id(gone.slot)));
     *why = SESSION_REFUSED;
     return NULL;
 }
@@ -282,13 +290,6 @@ void session_cookie(struct exchange *x, const uint8_t secret[KEY_BYTES]) {
     respond_header(x, "Set-Cookie", value);
     secret_wipe(text, sizeof text);
     secret_wipe(value, sizeof value);
-}
-
-void session_seen(struct exchange *x) {
-    char value[160];
-    snprintf(value, sizeof value, "__Host-cloison-seen=%llu; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=%d",
-             (unsigned long long)store_commits(self.store), 400 * 86400);
-    respond_header(x, "Set-Cookie", value);
 }
 
 void session_token_text(const uint8_t secret[KEY_BYTES], char text[TOKEN_TEXT + 1]) {

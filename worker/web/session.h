@@ -53,7 +53,7 @@ void session_forget(const uint8_t user[ID_BYTES]);
 
 /* Sets the cookie of a log-in, or takes it away (secret NULL). Before respond_. */
 void session_cookie(struct exchange *x, const uint8_t secret[KEY_BYTES]);
-/* Sets `__Host-cloison-seen` to the store's commit counter: what a client has seen, it can hold against a rolled-back file. */
+/* The answer to a log-in tells the store's mark, as every answer to a session does (rollback.h). */
 void session_seen(struct exchange *x);
 
 /* A token as it is shown: TOKEN_TEXT characters and a NUL. */

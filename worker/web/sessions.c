@@ -1,6 +1,7 @@
 #include "sessions.h"
 
 #include "../crm/ulid.h"
+#include "../journal.h"
 #include "../tenant.h"
 #include "account.h"
 #include "fields.h"
@@ -101,6 +102,8 @@ void end_login(struct exchange *x, struct request *r, uint32_t kind) {
         return;
     }
     if (slot.kind == SLOT_TOKEN) token_forget_name(id);
+    journal_tell(slot.kind == SLOT_TOKEN ? JOURNAL_token_removed : JOURNAL_session_removed, r->session->user,
+                 json_pack("{s:o}", "slot", journal_id(id)));
     respond_empty(x, 204);
 }
 
@@ -114,8 +117,10 @@ void delete_sessions(struct exchange *x, struct request *r) {
     }
     if (!whose(x, r, &everybody)) return;
     int error = session_end_others(everybody ? NULL : r->session->user, r->session->slot);
-    if (error && error != ENOENT)
+    if (error && error != ENOENT) {
         answer_errno(x, error);
-    else
-        respond_empty(x, 204);
+        return;
+    }
+    journal_tell(JOURNAL_sessions_ended, r->session->user, json_pack("{s:b}", "everybody", (int)everybody));
+    respond_empty(x, 204);
 }

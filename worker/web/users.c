@@ -1,6 +1,7 @@
 #include "users.h"
 
 #include "../crm/ulid.h"
+#include "../journal.h"
 #include "../tenant.h"
 #include "account.h"
 #include "fields.h"
@@ -161,13 +162,18 @@ static bool is_new(struct exchange *x, const struct user *user) {
 static void invite(struct exchange *x, const struct request *r, const struct user *user, uint64_t expires) {
     char code[KIT_TEXT + 1];
     enum store_result result = user_save(user);
-    if (result == STORE_OK) result = exchange_commit();
+    if (result == STORE_OK)
+        result = journal_first(JOURNAL_user_invited, r->session->user,
+                               json_pack("{s:o, s:s, s:o, s:o}", "invited", journal_id(user->id), "login", user->login, "rights",
+                                         rights_names(user->rights), "expires", json_time(expires)));
     if (result != STORE_OK) {
+        user_delete(user->id);
         answer_failure(x, result);
         return;
     }
     int error = invitation_make(user, expires, r->session->slot, code);
     if (error) {
+        journal_tell(JOURNAL_undone, r->session->user, NULL);
         user_delete(user->id);
         answer_errno(x, error);
         return;
@@ -198,10 +204,17 @@ void invite_user(struct exchange *x, struct request *r) {
 /* A new code instead of the old one or of the password: for one who lost it, or whose should open nothing any more. Tokens stay. */
 static void reset(struct exchange *x, const struct request *r, const struct user *user, uint64_t expires) {
     char code[KIT_TEXT + 1];
+    enum store_result result = journal_first(JOURNAL_user_reset, r->session->user,
+                                             json_pack("{s:o, s:o}", "about", journal_id(user->id), "expires", json_time(expires)));
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
     int error = capsule_remove_owner(self.capsule, user->id, SLOT_SESSION);
     session_forget(user->id);
     if (!error || error == ENOENT) error = invitation_make(user, expires, r->session->slot, code);
     if (error) {
+        journal_tell(JOURNAL_undone, r->session->user, NULL);
         answer_errno(x, error);
         return;
     }
@@ -234,14 +247,18 @@ static int end_former(const struct user *user, bool taken) {
     return error == ENOENT ? 0 : error;
 }
 
-static void change(struct exchange *x, struct user *user, uint32_t rights) {
+static void change(struct exchange *x, const struct request *r, struct user *user, uint32_t rights) {
     uint32_t taken = rights_expand(user->rights) & ~rights_expand(rights);
+    const struct user before = *user;
     if (taken & RIGHT_ADMIN && !can_spare(x, user, true)) return;
     user->rights = rights;
     if (taken) user->rights_epoch++;
     enum store_result result = user_save(user);
-    if (result == STORE_OK) result = exchange_commit();
+    if (result == STORE_OK)
+        result = journal_first(JOURNAL_user_changed, r->session->user,
+                               json_pack("{s:o, s:o}", "about", journal_id(user->id), "rights", rights_names(user->rights)));
     if (result != STORE_OK) {
+        user_save(&before);
         answer_failure(x, result);
         return;
     }
@@ -260,7 +277,7 @@ void change_user(struct exchange *x, struct request *r) {
     if (!is_person(x, r) || !path_user(x, r, &user) || !fields_read(x, r, names, &object)) return;
     bool fine = read_rights(x, object, &rights);
     json_decref(object);
-    if (fine) change(x, &user, rights);
+    if (fine) change(x, r, &user, rights);
 }
 
 /* ---- removing ---- */
@@ -285,6 +302,7 @@ static void remove_all(struct exchange *x, const struct request *r, const struct
     }
     for (size_t i = 0; i < tokens; i++)
         token_forget_name(token[i]);
+    journal_tell(JOURNAL_user_removed, r->session->user, json_pack("{s:o}", "about", journal_id(user->id)));
     if (memcmp(user->id, r->session->user, ID_BYTES) == 0) session_cookie(x, NULL);
     respond_empty(x, 204);
 }

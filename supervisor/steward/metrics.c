@@ -137,7 +137,7 @@ static void machine(struct page *p) {
     family(p, "cloison_ledger_gaps", COUNTER, "", "Lifecycle events that could not be recorded");
     single(p, h->ledger_gaps);
     family(p, "cloison_posture_holds", GAUGE, "", "1: every wall that is demanded stands, on the machine and in each worker");
-    single(p, posture_all_hold(p->steward->has_host ? h : NULL, p->steward->tenants));
+    single(p, posture_all_hold(p->steward->has_host ? h : NULL, p->steward->tenants, NULL));
     family(p, "cloison_layer_on", GAUGE, "", "1: this layer of the machine is on; see posture");
     for (int l = 0; l < LAYER_COUNT; l++)
         if (posture_layer[l].machine)

@@ -194,13 +194,13 @@ static void posture_speaks_of_proved_workers(void **state) {
     struct tenants *all = tenants_new();
     struct message_posture host = {0};
     memset(host.layer, LAYER_ON, LAYER_COUNT);
-    assert_true(posture_all_hold(&host, all));
-    assert_false(posture_all_hold(NULL, all));
+    assert_true(posture_all_hold(&host, all, NULL));
+    assert_false(posture_all_hold(NULL, all, NULL));
     put(all, 1, "acme", TENANT_STARTING); /* nothing is proved yet */
-    assert_true(posture_all_hold(&host, all));
+    assert_true(posture_all_hold(&host, all, NULL));
     put(all, 1, "acme", TENANT_SEALED); /* ready with no layer */
-    assert_false(posture_all_hold(&host, all));
-    json_t *json = posture_json(&host, all);
+    assert_false(posture_all_hold(&host, all, NULL));
+    json_t *json = posture_json(&host, all, NULL);
     assert_false(json_is_true(json_object_get(json, "holds")));
     assert_int_equal(json_array_size(json_object_get(json, "workers")), 1);
     assert_int_equal(json_object_size(json_object_get(json, "layers")), LAYER_COUNT);

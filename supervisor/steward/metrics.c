@@ -29,6 +29,7 @@ static const struct {
     {COUNTER_store_refusals, "store_refusals", ""},
     {COUNTER_check_state, "check_state", ""},
     {COUNTER_ledger_state, "ledger_state", ""},
+    {COUNTER_ways_in, "ways_in", ""},
     {COUNTER_arena_used_bytes, "secret_memory_used_bytes", "bytes"},
     {COUNTER_cert_expires, "certificate_expiry_timestamp_seconds", "seconds"},
     {COUNTER_out_of_memory, "out_of_memory", ""},

@@ -37,6 +37,7 @@ static void leave(int status) { syscall(SYS_exit_group, status); }
 
 static struct message_start profile;
 static int loop, csr, capsule;
+static bool due, lent;
 
 static void say_as(uint32_t type, uint64_t value, int fd, uint32_t tenant, uint64_t generation) {
     union message m = {.plain = {.head = {.type = type, .tenant = tenant, .generation = generation}, .value = value}};
@@ -88,6 +89,14 @@ static void misbehave(const uint8_t layer[64]) {
     if (is("lie-mute")) close(JAIL_CHANNEL);
 }
 
+/* One capsule at a time. */
+static void hand_up(void) {
+    if (!due || lent) return;
+    due = false;
+    lent = true;
+    say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule);
+}
+
 static void obey(const union message *m, int fd) {
     switch (m->head.type) {
     case MESSAGE_WORKER_DRAIN:
@@ -98,7 +107,12 @@ static void obey(const union message *m, int fd) {
         say(MESSAGE_WORKER_CSR_MADE, CSR_MAX, csr);
         break;
     case MESSAGE_WORKER_CAPSULE:
-        if (m->plain.value) say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule);
+        due = m->plain.value;
+        hand_up();
+        break;
+    case MESSAGE_WORKER_CAPSULE_TAKEN:
+        lent = false;
+        hand_up();
         break;
     case MESSAGE_WORKER_CHAIN:
         say(MESSAGE_WORKER_CHAIN_DONE, CHAIN_WRONG_KEY, -1);

@@ -178,7 +178,7 @@ static bool read_capsule(int fd, uint8_t bytes[CAPSULE_BYTES]) {
 
 const char *copies_take(struct tenant *t, int fd) {
     static uint8_t bytes[CAPSULE_BYTES];
-    enum copy_result result[COPIES_MAX];
+    enum copy_result result[COPIES_MAX] = {COPY_DONE};
     if (t->capsule_taken_at) return "handed its capsule up before the last was copied";
     if (!read_capsule(fd, bytes)) return "passed what is no capsule";
     t->capsule_taken_at = clock_ms() + COPIES_PAUSE_MS;

@@ -99,6 +99,13 @@ static bool hosts(const char host[TENANT_HOSTS_MAX][HOST_MAX + 3], uint32_t used
     return true;
 }
 
+static bool copies(const struct message_copy copy[COPIES_MAX], uint32_t used) {
+    if (used > COPIES_MAX) return false;
+    for (uint32_t i = 0; i < COPIES_MAX; i++)
+        if (!TEXT(copy[i].place) || (copy[i].place[0] != 0) != (i < used)) return false;
+    return true;
+}
+
 static bool layers(const uint8_t layer[64]) {
     for (int i = 0; i < 64; i++)
         if (layer[i] > (i < LAYER_COUNT ? LAYER_UNAVAILABLE : 0)) return false;
@@ -108,7 +115,8 @@ static bool layers(const uint8_t layer[64]) {
 static bool in_range(uint64_t value, uint64_t low, uint64_t high) { return low <= value && value <= high; }
 
 static bool act_fits(const struct message_act *a) {
-    return TEXT(a->name) && TEXT(a->title) && TEXT(a->modules) && TEXT(a->region) && hosts(a->host, a->host_count) && a->set < 32;
+    return TEXT(a->name) && TEXT(a->title) && TEXT(a->modules) && TEXT(a->region) && hosts(a->host, a->host_count) && TEXT(a->place) &&
+           a->set <= ACT_FIELDS;
 }
 
 static bool listener_fits(const struct message_listener *l) {
@@ -151,13 +159,14 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_ENROLLED:
     case MESSAGE_WORKER_WANT_PERMIT:
     case MESSAGE_WORKER_PERMIT_DONE:
+    case MESSAGE_WORKER_CAPSULE_MADE:
     case MESSAGE_ROUTER_WANT:
         return m->plain.value == 0;
     case MESSAGE_STEWARD_SOCKET:
         return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
     case MESSAGE_STEWARD_TENANT:
         return TEXT(m->tenant.name) && TEXT(m->tenant.title) && TEXT(m->tenant.modules) && TEXT(m->tenant.region) &&
-               hosts(m->tenant.host, m->tenant.host_count) && layers(m->tenant.layer);
+               hosts(m->tenant.host, m->tenant.host_count) && layers(m->tenant.layer) && copies(m->tenant.copy, m->tenant.copy_count);
     case MESSAGE_STEWARD_HOST:
         return layers(m->posture.layer);
     case MESSAGE_STEWARD_ACT:

@@ -16,6 +16,11 @@ enum {
     PATH_BYTES_MAX = 255,       /* a path in a message or in the configuration */
     ENROL_CODE_HASH = 32,       /* SHA-256 */
     LEDGER_HASH = 32,           /* SHA-256 */
+    PROGRAM_HASH = 32,          /* SHA-256 of a program's file */
+    PLACE_NAME_MAX = 32,        /* bytes, as a tenant's name: a place for copies of key capsules */
+    PLACES_MAX = 16,            /* in the configuration */
+    COPIES_MAX = 4,             /* places of one tenant */
+    CAPSULE_BYTES = 303104,     /* of the file that holds the key slots, always */
 
     CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
     CLIENT_HELLO_MS = 10000,        /* and how long */
@@ -25,8 +30,9 @@ enum {
     HELD_MS = 30000,                /* and how long */
     ROUTER_CONNECTIONS_MAX = 16384, /* in the router's hands at once; fewer where RLIMIT_NOFILE's hard limit is small */
 
-    START_MS = 30000, /* a worker must say ready within this */
-    DRAIN_MS = 10000, /* and be gone within this after a drain */
+    START_MS = 30000,           /* a worker must say ready within this */
+    DRAIN_MS = 10000,           /* and be gone within this after a drain */
+    RESET_CONFIRM_MS = 3600000, /* a second person confirms a reset within this */
     BACKOFF_FIRST_MS = 2000,
     BACKOFF_LAST_MS = 60000,
 

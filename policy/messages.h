@@ -86,13 +86,14 @@ struct message_start {
 };
 
 enum secret_memory { SECRET_MEMORY_REQUIRED = 1, SECRET_MEMORY_BEST_EFFORT = 2 };
+enum lock { LOCK_NONE, LOCK_SESSIONS, LOCK_TOKENS /* and sessions */ };
 enum worker_state { WORKER_SEALED = 1, WORKER_SERVING = 2 };
 enum chain_result { CHAIN_INSTALLED = 1, CHAIN_UNREADABLE, CHAIN_WRONG_KEY, CHAIN_WRONG_HOSTS, CHAIN_NOT_VALID_NOW, CHAIN_NOT_STORED };
 enum steward_socket { STEWARD_STATUS = 1, STEWARD_CONTROL = 2 };
 
 /* The layers of layers.def, each 2 bits: enum layer_state. */
 enum layer {
-#define LAYER(NAME, MEANING) LAYER_##NAME,
+#define LAYER(NAME, MEANING, OFF) LAYER_##NAME,
 #include "layers.def"
 #undef LAYER
     LAYER_COUNT
@@ -121,7 +122,8 @@ enum tenant_event {
     EVENT_ENROLLED,
     EVENT_CHAIN_INSTALLED,
     EVENT_THROTTLED,
-    EVENT_EVICTED
+    EVENT_EVICTED,
+    EVENT_RESET
 };
 
 enum tenant_state { /* as shown to staff */
@@ -132,6 +134,13 @@ enum tenant_state { /* as shown to staff */
                     TENANT_DRAINING,
                     TENANT_SUSPENDED,
                     TENANT_THROTTLED,
+};
+
+/* A copy of a tenant's key capsule outside its directory (S14). */
+struct message_copy {
+    char place[PLACE_NAME_MAX + 8];
+    uint64_t written_ms; /* Unix time of the file there; 0 = there is none */
+    uint64_t current;    /* 1: it is the capsule as the worker handed it up last; 0: it may be an older one */
 };
 
 /* What the provider entered about a tenant, and how its worker does. */
@@ -161,8 +170,24 @@ struct message_tenant {
     uint8_t layer[64]; /* of the running worker, enum layer_state */
     uint8_t filter_hash[32];
     uint64_t arena_bytes;
-    uint64_t memory_bytes; /* memory.current of its cgroup; 0 = unavailable */
+    uint64_t memory_bytes;         /* memory.current of its cgroup; 0 = unavailable */
+    uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the running worker was started from; zero = unknown */
+    struct message_copy copy[COPIES_MAX];
+    uint32_t copy_count;
+    uint32_t resetting;      /* 1: two people agreed, it is being emptied */
+    uint64_t reset_until_ms; /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
+    uint32_t reset_uid;      /* who asked */
+    uint32_t reserved_too;
 };
+
+/* A program that runs once: which file it was started from, and the list of system calls it closed behind itself. */
+struct message_program {
+    uint8_t hash[PROGRAM_HASH]; /* SHA-256; zero = unknown */
+    uint8_t filter_hash[32];    /* SHA-256 of the BPF program; zero = it has not said ready */
+    uint32_t syscalls;          /* how many it allows */
+    uint32_t reserved;
+};
+enum program { PROGRAM_SUPERVISOR, PROGRAM_ROUTER, PROGRAM_STEWARD, PROGRAM_WORKER /* told with each tenant */, PROGRAMS };
 
 struct message_posture {
     struct message_head head;
@@ -174,8 +199,10 @@ struct message_posture {
     uint64_t ledger_gaps; /* lifecycle events that could not be recorded */
     uint64_t router_starts;
     uint64_t steward_starts;
-    uint64_t excused;   /* bit set, 1 << enum layer: the configuration lets a worker run without these */
-    uint64_t sample_ms; /* between two looks at the pages of counters */
+    uint64_t excused;      /* bit set, 1 << enum layer: the configuration lets a worker run without these */
+    uint64_t sample_ms;    /* between two looks at the pages of counters */
+    uint64_t capabilities; /* of the supervisor: in any of its sets, the bounding one too; bits 1 << CAP_x */
+    struct message_program program[PROGRAM_WORKER];
 };
 
 /* A verb of a member of staff. The supervisor checks every field against its own tables again. */
@@ -194,8 +221,22 @@ struct message_act {
     uint32_t host_count;
     uint32_t reserved;
     uint64_t quota_bytes;
+    char place[PLACE_NAME_MAX + 8];
 };
-enum act_field { ACT_TITLE = 1, ACT_MODULES = 2, ACT_REGION = 4, ACT_HOSTS = 8, ACT_QUOTA = 16 };
+enum act_field {
+    ACT_TITLE = 1,
+    ACT_MODULES = 2,
+    ACT_REGION = 4,
+    ACT_HOSTS = 8,
+    ACT_QUOTA = 16,
+    ACT_PLACE = 32,
+    ACT_TOKENS = 64,   /* lock: tokens, too */
+    ACT_RESTORE = 128, /* create: suspended and without a code, until its files are put back */
+    ACT_FIELDS = 255
+};
+
+/* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */
+enum copy_result { COPY_DONE, COPY_NO_PLACE, COPY_PLACE_OPEN /* not root's alone */, COPY_NOT_WRITTEN };
 
 enum act_result {
     ACT_DONE = 1,

@@ -3,12 +3,15 @@
 #include "../policy/duties.h"
 #include "../policy/names.h"
 #include "clock.h"
+#include "copies.h"
 #include "log.h"
+#include "reset.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,6 +46,7 @@ static uint32_t bad_field(const struct message_act *a) {
     if (a->set & ACT_REGION && !name_is_region(a->region)) return ACT_REGION;
     if (a->set & ACT_HOSTS && !hosts_fit(a)) return ACT_HOSTS;
     if (a->set & ACT_QUOTA && !quota_fits(a->quota_bytes)) return ACT_QUOTA;
+    if (a->set & ACT_PLACE && !name_is_tenant(a->place)) return ACT_PLACE;
     return 0;
 }
 
@@ -135,6 +139,10 @@ static void do_create(struct act *a) {
     TEXT_COPY(wanted.name, a->said->name);
     TEXT_COPY(wanted.region, a->house->config.region);
     fields_take(a->said, &wanted);
+    /* Its files come from elsewhere: until they are there nothing starts it, and no code makes it somebody else's. */
+    bool restore = a->said->set & ACT_RESTORE;
+    wanted.suspended = restore;
+    wanted.has_code = !restore;
     enum act_result result = registry_new_code(code, wanted.code_hash) ? create_entry(a, &wanted, &a->tenant) : ACT_FAILED;
     if (result != ACT_DONE) {
         a->tenant = NULL;
@@ -145,7 +153,7 @@ static void do_create(struct act *a) {
     tell_no_worker(a->tenant);
     tell_tenant(a->tenant);
     tell_event(a->tenant, EVENT_CREATED);
-    answer_code(a, code);
+    answer_code(a, restore ? "" : code);
     explicit_bzero(code, sizeof code);
 }
 
@@ -192,9 +200,12 @@ static bool keep_suspended(struct act *a, bool suspended) {
     return false;
 }
 
-static void do_errand(struct act *a, enum life_event event) {
+/* Takes it on, with what was said. false: too many wait. */
+static bool take_errand(struct act *a) {
     struct errand errand = {
         .verb = a->verb, .request = a->said->request, .steward = a->house->steward.starts, .uid = a->said->uid, .fd = a->fd};
+    errand.tokens = a->said->set & ACT_TOKENS;
+    TEXT_COPY(errand.place, a->said->place);
     struct stat st;
     if (a->fd >= 0 && fstat(a->fd, &st) == 0) errand.bytes = (uint64_t)st.st_size;
     bool taken = errand_take(a->tenant, &errand);
@@ -202,6 +213,11 @@ static void do_errand(struct act *a, enum life_event event) {
         a->fd = -1;
     else
         fail(a, ACT_WRONG_STATE);
+    return taken;
+}
+
+static void do_errand(struct act *a, enum life_event event) {
+    bool taken = take_errand(a);
     if (taken || event == LIFE_SUSPEND) tenant_event(a->tenant, event); /* the registry says suspended already */
 }
 
@@ -219,14 +235,56 @@ static void do_resume(struct act *a) {
     answer(a, ACT_DONE, 0);
 }
 
+/* ---- the key capsule's copies, and emptying a tenant ---- */
+
+/* The place first: a copy lies nowhere that the registry does not know. */
+static void do_capsule_copy(struct act *a) {
+    if (copies_list(a->tenant, a->said->place)) {
+        do_errand(a, LIFE_ORDER);
+        return;
+    }
+    if (errno != ENOSPC) log_errno("registry: not written");
+    fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
+}
+
+static void do_capsule_forget(struct act *a) {
+    enum copy_result result = copies_forget(a->tenant, copies_find(a->tenant, a->said->place));
+    record_outcome(a, result == COPY_DONE ? "done" : "failed");
+    answer(a, result == COPY_DONE ? ACT_DONE : ACT_FAILED, result);
+}
+
+static void begin_reset(struct act *a) {
+    if (!take_errand(a) || reset_begin(a->tenant)) return;
+    log_errno("registry: not written");
+    errand_answered(a->tenant, VERB_reset, &(struct answer){.result = ACT_FAILED, .fd = -1});
+}
+
+static void do_reset(struct act *a) {
+    switch (reset_wish(a->tenant, a->said->uid, clock_ms())) {
+    case RESET_ASKED:
+        record_outcome(a, "pending");
+        tell_tenant(a->tenant);
+        answer(a, ACT_PENDING, 0);
+        break;
+    case RESET_ALONE:
+        fail(a, ACT_WRONG_STATE);
+        break;
+    case RESET_AGREED:
+        begin_reset(a);
+        break;
+    }
+}
+
 /* ---- what may be done when ---- */
 
 static bool any(const struct act *a) { return a->tenant != NULL; }
 static bool not_suspended(const struct act *a) { return !a->tenant->life.suspended; }
 static bool suspended(const struct act *a) { return a->tenant->life.suspended; }
+static bool listed(const struct act *a) { return copies_find(a->tenant, a->said->place) >= 0; }
+static bool may_copy(const struct act *a) { return a->tenant->entry->enrolled && not_suspended(a); }
 static bool not_enrolled(const struct act *a) { return !a->tenant->entry->enrolled && !a->tenant->save_enrolled; }
 
-enum { NEEDS_FD = 1, NEW = 2 /* the tenant must not be there yet */, HOSTS = 4 /* must be given */ };
+enum { NEEDS_FD = 1, NEW = 2 /* the tenant must not be there yet */, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */ };
 
 static const struct {
     void (*run)(struct act *);
@@ -234,16 +292,19 @@ static const struct {
     uint32_t fields;                     /* enum act_field that may be given */
     uint32_t needs;
 } rules[VERB_COUNT] = {
-    [VERB_create] = {do_create, NULL, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, NEW | HOSTS},
+    [VERB_create] = {do_create, NULL, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_RESTORE, NEW | HOSTS},
     [VERB_set] = {do_set, any, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, 0},
     [VERB_enrol_code] = {do_enrol_code, not_enrolled, 0, 0},
     [VERB_start] = {do_start, not_suspended, 0, 0},
     [VERB_stop] = {do_stop, any, 0, 0},
     [VERB_suspend] = {do_suspend, not_suspended, 0, 0},
     [VERB_resume] = {do_resume, suspended, 0, 0},
-    [VERB_lock] = {do_start, not_suspended, 0, 0}, /* its sessions are in its store: the worker must run to end them */
+    [VERB_lock] = {do_start, not_suspended, ACT_TOKENS, 0}, /* its sessions are in its store: the worker must run to end them */
     [VERB_csr] = {do_start, not_suspended, 0, 0},
     [VERB_cert] = {do_start, not_suspended, 0, NEEDS_FD},
+    [VERB_capsule_copy] = {do_capsule_copy, may_copy, ACT_PLACE, PLACE},
+    [VERB_capsule_forget] = {do_capsule_forget, listed, ACT_PLACE, PLACE},
+    [VERB_reset] = {do_reset, any, 0, 0},
 };
 
 static bool fd_fits(const struct act *a) {
@@ -252,13 +313,21 @@ static bool fd_fits(const struct act *a) {
     return a->fd >= 0 && fstat(a->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= CHAIN_MAX;
 }
 
+/* What must be given and is not, or is not what it may be: enum act_field; 0 = fine. */
+static uint32_t lacking(const struct act *a) {
+    uint32_t needs = rules[a->verb].needs;
+    if (needs & HOSTS && !(a->said->set & ACT_HOSTS)) return ACT_HOSTS;
+    if (needs & PLACE && !(a->said->set & ACT_PLACE && copies_place(&a->house->config, a->said->place))) return ACT_PLACE;
+    return bad_field(a->said);
+}
+
 /* ACT_DONE = go on. */
 static enum act_result check(const struct act *a, uint32_t *detail) {
     const struct message_act *s = a->said;
     uint32_t needs = rules[a->verb].needs;
     *detail = s->set & ~rules[a->verb].fields;
     if (*detail) return ACT_BAD_FIELD;
-    *detail = needs & HOSTS && !(s->set & ACT_HOSTS) ? ACT_HOSTS : bad_field(s);
+    *detail = lacking(a);
     if (*detail || !name_is_tenant(s->name) || !fd_fits(a)) return ACT_BAD_FIELD;
     if (needs & NEW && a->tenant) return ACT_EXISTS;
     if ((needs & NEW || a->tenant) && host_is_taken(a)) {
@@ -267,7 +336,7 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
     }
     if (needs & NEW) return ACT_DONE;
     if (!a->tenant) return ACT_NO_TENANT;
-    return rules[a->verb].allowed(a) && !a->house->leave_at ? ACT_DONE : ACT_WRONG_STATE;
+    return rules[a->verb].allowed(a) && !a->tenant->entry->resetting && !a->house->leave_at ? ACT_DONE : ACT_WRONG_STATE;
 }
 
 static void act_do(struct act *a) {

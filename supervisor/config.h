@@ -44,6 +44,11 @@ struct config_account {
     uint32_t id;                       /* uid or gid, CONFIG_NOBODY until resolved or if there is none */
 };
 
+struct config_place { /* where copies of key capsules may lie */
+    char name[PLACE_NAME_MAX + 1];
+    char path[PATH_BYTES_MAX + 1]; /* absolute */
+};
+
 struct config_limits {   /* of one tenant's cgroup */
     uint64_t memory_max; /* bytes */
     uint32_t pids_max;
@@ -77,6 +82,8 @@ struct config {
     uint32_t connections;     /* connections at once that one worker serves */
     uint32_t listener_count;
     struct config_listener listener[LISTENERS_MAX];
+    uint32_t place_count;
+    struct config_place place[PLACES_MAX];
 };
 
 /* Reads a text without looking at the machine: pure. `file` only names it in errors. false: *out is untouched and error says why. */

@@ -1,6 +1,7 @@
 #include "errand.h"
 
 #include "clock.h"
+#include "copies.h"
 #include "ledger.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -10,9 +11,16 @@
 #include <unistd.h>
 
 /* What each verb waits for. */
-enum wait { READY = 1, ENDED = 2, REPLY = 3 /* READY, then the worker's answer */, LOCKED = 4 /* READY, then ENDED */ };
+enum wait {
+    READY = 1,
+    ENDED = 2,
+    REPLY = 3 /* READY, then the worker's answer */,
+    LOCKED = 4 /* READY, then ENDED */,
+    OTHERS = 5 /* reset.h says when */
+};
 static const enum wait waits[VERB_COUNT] = {
-    [VERB_start] = READY, [VERB_stop] = ENDED, [VERB_suspend] = ENDED, [VERB_csr] = REPLY, [VERB_cert] = REPLY, [VERB_lock] = LOCKED,
+    [VERB_start] = READY, [VERB_stop] = ENDED,  [VERB_suspend] = ENDED,      [VERB_csr] = REPLY,
+    [VERB_cert] = REPLY,  [VERB_lock] = LOCKED, [VERB_capsule_copy] = REPLY, [VERB_reset] = OTHERS,
 };
 
 bool errand_take(struct tenant *t, const struct errand *wanted) {
@@ -21,6 +29,7 @@ bool errand_take(struct tenant *t, const struct errand *wanted) {
         if (t->errand[i].verb != VERB_NONE) continue;
         t->errand[i] = *wanted;
         t->errand[i].order = ++order;
+        t->errand[i].asked = waits[wanted->verb] == OTHERS;
         return true;
     }
     return false;
@@ -47,13 +56,14 @@ static void ask(struct tenant *t, struct errand *e) {
     e->asked = true;
     e->deadline = clock_ms() + ERRAND_REPLY_MS;
     if (e->verb == VERB_csr) tenant_say(t, MESSAGE_WORKER_CSR, 0, -1);
+    if (e->verb == VERB_capsule_copy) copies_want(t);
     if (e->verb == VERB_cert) {
         tenant_say(t, MESSAGE_WORKER_CHAIN, e->bytes, e->fd);
         close(e->fd);
         e->fd = -1;
     }
     if (e->verb != VERB_lock) return;
-    t->locking = true;
+    if (t->locking != LOCK_TOKENS) t->locking = e->tokens ? LOCK_TOKENS : LOCK_SESSIONS;
     e->deadline = 0; /* the drain has its own */
     tenant_event(t, LIFE_STOP);
 }
@@ -61,6 +71,7 @@ static void ask(struct tenant *t, struct errand *e) {
 static void move(struct tenant *t, struct errand *e) {
     enum wait wait = waits[e->verb];
     bool ready = life_ready(&t->life), rests = !life_alive(&t->life) && t->life.state != LIFE_WAITING;
+    if (wait == OTHERS) return;
     if (ready && wait == READY)
         end_as(t, e, ACT_DONE);
     else if (ready && wait != ENDED && !e->asked)
@@ -96,20 +107,24 @@ void errands_worker_gone(struct tenant *t) {
         enum wait wait = waits[e->verb];
         if (wait == ENDED || (wait == LOCKED && e->asked))
             end_as(t, e, wait == LOCKED && t->last_exit ? ACT_FAILED : ACT_DONE);
-        else if (e->asked)
+        else if (e->asked && wait != OTHERS)
             end_as(t, e, ACT_FAILED);
     }
 }
 
-bool errand_answered(struct tenant *t, enum verb verb, uint32_t result, uint32_t detail, int fd, uint64_t bytes) {
+static struct errand *asked(struct tenant *t, enum verb verb) {
     uint64_t order = 0;
-    for (struct errand *e; (e = next(t, order));) {
-        order = e->order;
-        if (e->verb != verb || !e->asked) continue;
-        end(t, e, &(struct answer){.result = result, .detail = detail, .fd = fd, .bytes = bytes});
-        return true;
-    }
-    return false;
+    for (struct errand *e; (e = next(t, order)); order = e->order)
+        if (e->verb == verb && e->asked) return e;
+    return NULL;
+}
+
+const struct errand *errand_asked(struct tenant *t, enum verb verb) { return asked(t, verb); }
+
+bool errand_answered(struct tenant *t, enum verb verb, const struct answer *outcome) {
+    struct errand *e = asked(t, verb);
+    if (e) end(t, e, outcome);
+    return e;
 }
 
 void errands_tick(struct tenant *t, uint64_t now) {

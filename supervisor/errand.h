@@ -2,10 +2,12 @@
 #pragma once
 
 #include "../policy/duties.h"
+#include "../policy/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct answer;
 struct tenant;
 
 enum {
@@ -16,13 +18,15 @@ enum {
 struct errand {
     enum verb verb; /* VERB_NONE = free */
     uint64_t request;
-    uint64_t steward;  /* which start of the steward asked: another one is not answered */
-    uint32_t uid;      /* of the person */
-    int fd;            /* cert: the chain, -1 = none; the errand's own */
-    uint64_t bytes;    /* in it */
-    bool asked;        /* the worker was told */
-    uint64_t order;    /* when it came, to answer in order */
-    uint64_t deadline; /* ms of the clock, once asked; 0 = none: the life's own deadlines end it */
+    uint64_t steward;               /* which start of the steward asked: another one is not answered */
+    uint32_t uid;                   /* of the person */
+    int fd;                         /* cert: the chain, -1 = none; the errand's own */
+    uint64_t bytes;                 /* in it */
+    bool tokens;                    /* lock: tokens, too */
+    char place[PLACE_NAME_MAX + 1]; /* capsule_copy */
+    bool asked;                     /* the worker was told */
+    uint64_t order;                 /* when it came, to answer in order */
+    uint64_t deadline;              /* ms of the clock, once asked; 0 = none: the life's own deadlines end it */
 };
 
 /* Takes one on; false: ERRANDS_MAX wait. fd is taken over on true. Call errands_move() afterwards. */
@@ -32,6 +36,8 @@ bool errand_take(struct tenant *tenant, const struct errand *wanted);
 void errands_move(struct tenant *tenant);
 /* The worker's process is gone. */
 void errands_worker_gone(struct tenant *tenant);
-/* The worker answered the oldest one of that verb that it was asked. false: it was not asked. */
-bool errand_answered(struct tenant *tenant, enum verb verb, uint32_t result, uint32_t detail, int fd, uint64_t bytes);
+/* The oldest one of that verb that the worker was asked; NULL = none. Valid until the next call here. */
+const struct errand *errand_asked(struct tenant *tenant, enum verb verb);
+/* That one is answered; outcome->request is filled in. false: none was asked. */
+bool errand_answered(struct tenant *tenant, enum verb verb, const struct answer *outcome);
 void errands_tick(struct tenant *tenant, uint64_t now);

@@ -15,6 +15,7 @@
 #include "monitor.h"
 #include "permits.h"
 #include "posture.h"
+#include "program.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
@@ -39,8 +40,8 @@ enum { FDS = 262144, PATH_ROOM = PATH_BYTES_MAX + 32 };
 
 static struct supervisor house;
 static struct wall_program wall;
-static const struct service_kind router_kind = {"cloison-router", &monitor_router, tell_router_all};
-static const struct service_kind steward_kind = {"cloison-steward", &monitor_steward, tell_steward_all};
+static const struct service_kind router_kind = {"cloison-router", PROGRAM_ROUTER, &monitor_router, tell_router_all};
+static const struct service_kind steward_kind = {"cloison-steward", PROGRAM_STEWARD, &monitor_steward, tell_steward_all};
 
 __attribute__((noreturn)) static void die(const char *step) { log_fatal("%s: %s", step, strerror(errno)); }
 
@@ -156,12 +157,24 @@ static void open_loop(void) {
 
 /* ---- seal ---- */
 
+/* While every file can still be read. The others' are known then, too: they are read again only when they have changed. */
+static void know_programs(void) {
+    static const char *const names[PROGRAMS] = {NULL, "cloison-router", "cloison-steward", "cloison-worker"};
+    program_hash(PROGRAM_SUPERVISOR, "/proc/self/exe", house.program.hash);
+    for (int p = PROGRAM_ROUTER; p < PROGRAMS; p++) {
+        uint8_t hash[PROGRAM_HASH];
+        program_hash((enum program)p, within(house.config.binaries, names[p]), hash);
+    }
+}
+
 static void drop(void) {
     if (wall_make(WALL_SUPERVISOR, &wall) < 0) die("list of system calls");
+    house.program.syscalls = wall.calls;
+    memcpy(house.program.filter_hash, wall.hash, sizeof wall.hash);
     if (jail_keep_capabilities(POSTURE_KEPT) < 0) die("capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) die("no_new_privs");
     if (wall_close(&wall) < 0) die("wall");
-    posture_observe(house.layer);
+    posture_observe(house.layer, &house.capabilities);
     if (house.layer[LAYER_supervisor_caps] != LAYER_ON)
         log_fatal("capabilities: more than SETUID, SETGID, CHOWN, KILL are left (is CAP_SETPCAP missing?)");
     if (house.layer[LAYER_supervisor_seccomp] != LAYER_ON) log_fatal("wall: not closed");
@@ -219,6 +232,7 @@ int main(int argc, char **argv) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) die("subreaper");
     open_loop();
     ledger_event(house.ledger, house.started_ms, "begun", (struct ledger_tenant){.name = ""}, "done");
+    know_programs();
     drop();
     service_start(&house.router); /* as at every later time: with what is left */
     service_start(&house.steward);

@@ -2,6 +2,7 @@
 
 #include "acts.h"
 #include "clock.h"
+#include "copies.h"
 #include "permits.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -27,7 +28,7 @@ struct heard {
 
 /* ---- router and steward ---- */
 
-static void on_ready(struct service *s, struct heard *h) { service_ready(s, h->pid, h->message->ready.layer); }
+static void on_ready(struct service *s, struct heard *h) { service_ready(s, h->pid, &h->message->ready); }
 
 static void on_want(struct service *s, struct heard *h) {
     const struct message_head *head = &h->message->head;
@@ -107,7 +108,8 @@ static bool fd_is_file(int fd, uint64_t bytes) {
 static void on_csr_made(struct tenant *t, struct heard *h) {
     uint64_t bytes = h->message->plain.value;
     bool file = fd_is_file(h->fd, bytes);
-    bool asked = errand_answered(t, VERB_csr, file ? ACT_DONE : ACT_FAILED, 0, file ? h->fd : -1, bytes);
+    struct answer answer = {.result = file ? ACT_DONE : ACT_FAILED, .fd = file ? h->fd : -1, .bytes = bytes};
+    bool asked = errand_answered(t, VERB_csr, &answer);
     if (!asked)
         tenant_fail(t, "answered what it was not asked");
     else if (!file)
@@ -117,10 +119,15 @@ static void on_csr_made(struct tenant *t, struct heard *h) {
 static void on_chain_done(struct tenant *t, struct heard *h) {
     uint32_t result = (uint32_t)h->message->plain.value;
     bool installed = result == CHAIN_INSTALLED;
-    if (!errand_answered(t, VERB_cert, installed ? ACT_DONE : ACT_FAILED, result, -1, 0))
+    if (!errand_answered(t, VERB_cert, &(struct answer){.result = installed ? ACT_DONE : ACT_FAILED, .detail = result, .fd = -1}))
         tenant_fail(t, "answered what it was not asked");
     else if (installed)
         tenant_keep_chain(t);
+}
+
+static void on_capsule_made(struct tenant *t, struct heard *h) {
+    const char *wrong = copies_take(t, h->fd);
+    if (wrong) tenant_fail(t, wrong);
 }
 
 static void on_want_permit(struct tenant *t, struct heard *h) {
@@ -169,6 +176,7 @@ static const struct {
     {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
     {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},
+    {MESSAGE_WORKER_CAPSULE_MADE, RUNNING | LEAVING, 120, on_capsule_made},
     {MESSAGE_WORKER_WANT_PERMIT, RUNNING | LEAVING, 60000, on_want_permit},
     {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
 };

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 uint8_t posture_yama(const char *text) {
@@ -21,6 +22,11 @@ uint8_t posture_no_swap(const char *text) {
     if (!text) return LAYER_ON; /* a kernel without swap */
     const char *rows = strchr(text, '\n');
     return rows && rows[1] ? LAYER_OFF : LAYER_ON;
+}
+
+uint8_t posture_no_hibernation(const char *text) {
+    if (!text) return LAYER_ON;                               /* a kernel without it */
+    return strstr(text, "[disabled]") ? LAYER_ON : LAYER_OFF; /* by nohibernate, lockdown or secret memory in use */
 }
 
 uint8_t posture_no_core_pattern(const char *text) {
@@ -41,11 +47,12 @@ static const struct {
     {LAYER_yama, "/proc/sys/kernel/yama/ptrace_scope", posture_yama},
     {LAYER_lockdown, "/sys/kernel/security/lockdown", posture_lockdown},
     {LAYER_no_swap, "/proc/swaps", posture_no_swap},
+    {LAYER_no_hibernation, "/sys/power/disk", posture_no_hibernation},
     {LAYER_no_core_pattern, "/proc/sys/kernel/core_pattern", posture_no_core_pattern},
     {LAYER_no_ksm, "/sys/kernel/mm/ksm/run", posture_no_ksm},
 };
 
-void posture_observe(uint8_t layer[64]) {
+void posture_observe(uint8_t layer[64], uint64_t *capabilities) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char text[4096];
         int fd = open(files[i].path, O_RDONLY | O_CLOEXEC);
@@ -56,6 +63,9 @@ void posture_observe(uint8_t layer[64]) {
     }
     struct proof own;
     bool read_own = proof_read(getpid(), &own);
-    layer[LAYER_supervisor_caps] = read_own && !((own.capabilities | own.bounding) & ~POSTURE_KEPT) ? LAYER_ON : LAYER_OFF;
+    *capabilities = read_own ? own.capabilities | own.bounding : ~0ULL;
+    layer[LAYER_supervisor_caps] = *capabilities & ~POSTURE_KEPT ? LAYER_OFF : LAYER_ON;
+    struct rlimit core;
+    layer[LAYER_supervisor_no_core] = getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 ? LAYER_ON : LAYER_OFF;
     layer[LAYER_supervisor_seccomp] = read_own && own.seccomp == 2 ? LAYER_ON : LAYER_OFF;
 }

@@ -127,7 +127,7 @@ enum layer proof_missing(const uint8_t layer[64], uint64_t allowed, enum secret_
 }
 
 static const char *const names[LAYER_COUNT] = {
-#define LAYER(NAME, MEANING) #NAME,
+#define LAYER(NAME, MEANING, OFF) #NAME,
 #include "../policy/layers.def"
 #undef LAYER
 };

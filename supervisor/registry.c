@@ -20,6 +20,7 @@
  *   cloison-registry version=1 uid_base=2000000000 next=3 check=...
  *   tenant number=1 name=acme hosts=acme.example,crm.acme.example title=... ... check=...
  *   end tenants=1 check=...
+ * A tenant's last two fields, places=a,b and resetting=1, are written only when they say something: they came later.
  */
 enum { VERSION = 1, LINE_MAX_BYTES = 4096, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
 
@@ -45,12 +46,23 @@ static bool hosts_are_fine(const struct registry_tenant *t) {
     return true;
 }
 
+static bool places_are_fine(const struct registry_tenant *t) {
+    if (t->place_count > COPIES_MAX) return false;
+    for (uint32_t i = 0; i < t->place_count; i++) {
+        if (!ends(t->place[i], sizeof t->place[i]) || !name_is_tenant(t->place[i])) return false;
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(t->place[i], t->place[j]) == 0) return false;
+    }
+    return true;
+}
+
 uint32_t registry_bad_field(const struct registry_tenant *t) {
     if (!ends(t->name, sizeof t->name) || !name_is_tenant(t->name)) return UINT32_MAX;
     if (!ends(t->title, sizeof t->title) || !name_is_title(t->title)) return ACT_TITLE;
     if (!ends(t->modules, sizeof t->modules) || !name_is_modules(t->modules)) return ACT_MODULES;
     if (!ends(t->region, sizeof t->region) || !name_is_region(t->region)) return ACT_REGION;
     if (!hosts_are_fine(t)) return ACT_HOSTS;
+    if (!places_are_fine(t)) return ACT_PLACE;
     return t->quota_bytes == 0 || t->quota_bytes % 4096 || t->quota_bytes > REGISTRY_QUOTA_MAX ? ACT_QUOTA : 0;
 }
 
@@ -104,6 +116,16 @@ static enum registry_result find_clash(const struct registry *r, const struct re
 
 /* --- writing --- */
 
+/* What is written only when it says something. */
+static size_t format_later(const struct registry_tenant *t, char *out, size_t room) {
+    size_t used = 0;
+    for (uint32_t i = 0; i < t->place_count; i++)
+        used += (size_t)snprintf(out + used, room - used, "%s%s", i ? "," : "places=", t->place[i]);
+    if (t->place_count) used += (size_t)snprintf(out + used, room - used, "\t");
+    if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
+    return used;
+}
+
 /* The line of one tenant without its check. */
 static size_t format_tenant(const struct registry_tenant *t, char line[LINE_MAX_BYTES]) {
     char hosts[TENANT_HOSTS_MAX * (HOST_MAX + 1)], code[2 * ENROL_CODE_HASH + 1] = "-";
@@ -111,11 +133,12 @@ static size_t format_tenant(const struct registry_tenant *t, char line[LINE_MAX_
     for (uint32_t i = 0; i < t->host_count; i++)
         used += (size_t)snprintf(hosts + used, sizeof hosts - used, "%s%s", i ? "," : "", t->host[i]);
     if (t->has_code) hex_write(t->code_hash, ENROL_CODE_HASH, code);
-    return (size_t)snprintf(line, LINE_MAX_BYTES,
-                            "tenant\tnumber=%" PRIu32 "\tname=%s\thosts=%s\ttitle=%s\tmodules=%s\tregion=%s\tquota=%" PRIu64
-                            "\tcreated=%" PRIu64 "\tchain=%" PRIu64 "\tsuspended=%d\tenrolled=%d\tplain=%d\tcode=%s\t",
-                            t->number, t->name, hosts, t->title, t->modules, t->region, t->quota_bytes, t->created_ms, t->chain_ms,
-                            t->suspended, t->enrolled, t->plain, code);
+    size_t size = (size_t)snprintf(line, LINE_MAX_BYTES,
+                                   "tenant\tnumber=%" PRIu32 "\tname=%s\thosts=%s\ttitle=%s\tmodules=%s\tregion=%s\tquota=%" PRIu64
+                                   "\tcreated=%" PRIu64 "\tchain=%" PRIu64 "\tsuspended=%d\tenrolled=%d\tplain=%d\tcode=%s\t",
+                                   t->number, t->name, hosts, t->title, t->modules, t->region, t->quota_bytes, t->created_ms, t->chain_ms,
+                                   t->suspended, t->enrolled, t->plain, code);
+    return size + format_later(t, line + size, LINE_MAX_BYTES - size);
 }
 
 /* Writes a line with its check; false: errno. */
@@ -294,6 +317,16 @@ static bool take_code(char **p, struct registry_tenant *t) {
     return !t->has_code || (strlen(value) == 2 * ENROL_CODE_HASH && hex_read(value, ENROL_CODE_HASH, t->code_hash));
 }
 
+/* The fields that may be missing. */
+static bool take_later(char **p, struct registry_tenant *t) {
+    char *places = strncmp(*p, "places=", 7) == 0 ? take_field(p, "places") : NULL;
+    for (char *place; places && (place = strsep(&places, ","));) {
+        if (t->place_count == COPIES_MAX || strlen(place) > PLACE_NAME_MAX) return false;
+        memcpy(t->place[t->place_count++], place, strlen(place) + 1);
+    }
+    return !**p || (take_flag(p, "resetting", &t->resetting) && !**p);
+}
+
 static bool read_tenant(char *p, struct registry_tenant *t) {
     char copy[LINE_MAX_BYTES], again[LINE_MAX_BYTES];
     snprintf(copy, sizeof copy, "%s", p);
@@ -304,7 +337,7 @@ static bool read_tenant(char *p, struct registry_tenant *t) {
                 take_text(&p, "region", t->region, sizeof t->region) && take_number(&p, "quota", UINT64_MAX, &t->quota_bytes) &&
                 take_number(&p, "created", UINT64_MAX, &t->created_ms) && take_number(&p, "chain", UINT64_MAX, &t->chain_ms) &&
                 take_flag(&p, "suspended", &t->suspended) && take_flag(&p, "enrolled", &t->enrolled) && take_flag(&p, "plain", &t->plain) &&
-                take_code(&p, t);
+                take_code(&p, t) && take_later(&p, t);
     if (!fine || registry_bad_field(t)) return false;
     format_tenant(t, again);
     return strcmp(copy, again) == 0;

@@ -30,9 +30,12 @@ struct registry_tenant {
     uint64_t chain_ms;    /* Unix time at which a certificate chain was last installed; 0 = never */
     bool suspended;
     bool enrolled;
-    bool plain;                         /* the tenant switched web/NAME.sock on (C4) */
-    bool has_code;                      /* an enrolment code may be used; false once enrolled */
-    uint8_t code_hash[ENROL_CODE_HASH]; /* SHA-256 of the normalised code; zero without one */
+    bool plain;                                 /* the tenant switched web/NAME.sock on (C4) */
+    bool resetting;                             /* two people agreed to empty it: nothing else happens to it until that is done */
+    uint32_t place_count;                       /* 0..COPIES_MAX */
+    char place[COPIES_MAX][PLACE_NAME_MAX + 1]; /* where copies of its key capsule lie, and nowhere else (S14) */
+    bool has_code;                              /* an enrolment code may be used; false once enrolled */
+    uint8_t code_hash[ENROL_CODE_HASH];         /* SHA-256 of the normalised code; zero without one */
 };
 
 struct registry;

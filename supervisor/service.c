@@ -4,10 +4,12 @@
 #include "lifecycle.h"
 #include "log.h"
 #include "posture.h"
+#include "program.h"
 #include "supervisor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     RETRY_FIRST_MS = 250,
@@ -40,6 +42,8 @@ void service_start(struct service *s) {
     s->starts++;
     s->house->posture_stale = true;
     s->state = SERVICE_STARTING;
+    s->program = (struct message_program){0};
+    program_hash(s->kind->program, binary, s->program.hash);
     if (spawn_service(binary, s->uid, s->gid, &spawned) < 0) {
         log_errno("%s: not started", s->kind->name);
         died(s);
@@ -53,14 +57,17 @@ void service_start(struct service *s) {
         service_fail(s, "no memory");
 }
 
-void service_ready(struct service *s, pid_t pid, const uint8_t layer[64]) {
+void service_ready(struct service *s, pid_t pid, const struct message_ready *report) {
     const char *lacks = process_adopt(&s->process, pid);
-    if (!lacks && layer[LAYER_seccomp] != LAYER_ON) lacks = "reports that its wall is not closed";
+    if (!lacks && report->layer[LAYER_seccomp] != LAYER_ON) lacks = "reports that its wall is not closed";
     if (lacks) {
         service_fail(s, lacks);
         return;
     }
     s->state = SERVICE_READY;
+    s->program.syscalls = report->syscalls;
+    memcpy(s->program.filter_hash, report->filter_hash, sizeof s->program.filter_hash);
+    s->house->posture_stale = true;
     log_say("%s: ready, pid %d", s->kind->name, pid);
 }
 

@@ -2,6 +2,7 @@
  * that were handed over live in the workers and do not notice. */
 #pragma once
 
+#include "../policy/messages.h"
 #include "link.h"
 #include "process.h"
 
@@ -9,12 +10,12 @@
 #include <stdint.h>
 
 struct supervisor;
-union message;
 
 enum { SERVICE_STARTING = 1, SERVICE_READY = 2 }; /* bits, for monitor.c's table */
 
 struct service_kind {
     const char *name; /* of the binary */
+    enum program program;
     const struct link_handler *handler;
     void (*tell_all)(struct supervisor *); /* what a new one must know */
 };
@@ -33,12 +34,13 @@ struct service {
     uint64_t retry_at;   /* ms of the clock; 0 = it runs */
     uint64_t lost_at;    /* ms of the clock: it closed the channel; 0 = not */
     uint64_t starts;
+    struct message_program program; /* of the one that runs or ran last */
 };
 
 void service_begin(struct service *service, const struct service_kind *kind, struct supervisor *house, uid_t uid, gid_t gid);
 void service_start(struct service *service);
-/* READY arrived from that pid with these layers. */
-void service_ready(struct service *service, pid_t pid, const uint8_t layer[64]);
+/* READY arrived from that pid. */
+void service_ready(struct service *service, pid_t pid, const struct message_ready *report);
 /* Ends it; it comes again after its back-off. why: for the log. */
 void service_fail(struct service *service, const char *why);
 /* Ends it for good: closes the channel, which it obeys, and kills it when it does not within a second. */

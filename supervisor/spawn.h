@@ -16,5 +16,9 @@ int spawn_service(const char *binary, uid_t uid, gid_t gid, struct spawned *out)
  * of its cgroup v2 directory or -1. counters: fd of its page. title: what ps shows. */
 int spawn_worker(const char *binary, const char *title, uid_t uid, const char *directory, int cgroup, int counters, struct spawned *out);
 
+/* Starts a child that becomes `uid`, overwrites the capsule and the identity in `directory` and removes every file there; its exit status
+ * is 0 when all is gone and on the disk. It waits for no lock and ends with us. Its pid, or -1 with errno. */
+pid_t spawn_emptier(uid_t uid, const char *directory);
+
 /* Makes a tenant's directory, mode 0700, owned by uid; its parent must be root's. EEXIST when it is there. */
 int spawn_make_directory(uid_t uid, const char *directory);

@@ -63,7 +63,7 @@ struct ledger_tenant supervisor_about(const struct registry_tenant *entry) {
  * NULL: an orphan of somebody, ours as the subreaper. */
 static struct tenant *tenant_of(const struct supervisor *h, const siginfo_t *info) {
     for (size_t i = 0; i < h->tenant_count; i++)
-        if (process_is(&h->tenant[i]->process, info->si_pid)) return h->tenant[i];
+        if (process_is(&h->tenant[i]->process, info->si_pid) || h->tenant[i]->emptier == info->si_pid) return h->tenant[i];
     return info->si_uid > h->config.uid_base ? supervisor_tenant(h, info->si_uid - h->config.uid_base) : NULL;
 }
 
@@ -92,7 +92,7 @@ static void sample(struct supervisor *h, uint64_t now) {
     h->sampled_at = now;
     if (now - h->posture_at >= POSTURE_MS) {
         h->posture_at = now;
-        posture_observe(h->layer);
+        posture_observe(h->layer, &h->capabilities);
     }
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_sample(h->tenant[i]);

@@ -36,13 +36,15 @@ struct supervisor {
     TAILQ_HEAD(room_queue, tenant) queue; /* wait for room under max_workers, first come, first served */
     bool rooming;                         /* room_run() is at it */
     uint32_t evictions;
-    uint64_t started_ms; /* Unix time */
-    uint64_t sampled_at; /* ms of the clock */
-    uint64_t posture_at; /* ms of the clock */
-    bool posture_stale;  /* figures that the steward shows have changed since tell_posture() */
-    uint8_t layer[64];   /* of the machine and of this process */
-    bool announced;      /* READY=1 was said */
-    uint64_t leave_at;   /* ms of the clock at which what still runs is killed; 0 = we stay */
+    uint64_t started_ms;            /* Unix time */
+    uint64_t sampled_at;            /* ms of the clock */
+    uint64_t posture_at;            /* ms of the clock */
+    bool posture_stale;             /* figures that the steward shows have changed since tell_posture() */
+    uint8_t layer[64];              /* of the machine and of this process */
+    uint64_t capabilities;          /* of this process, in any set */
+    struct message_program program; /* of this process */
+    bool announced;                 /* READY=1 was said */
+    uint64_t leave_at;              /* ms of the clock at which what still runs is killed; 0 = we stay */
 };
 
 /* NULL when the registry has none of that number. */

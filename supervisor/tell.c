@@ -141,6 +141,22 @@ static void fill_entry(struct message_tenant *m, const struct registry_tenant *e
     m->created_ms = e->created_ms;
 }
 
+static void fill_copies(struct message_tenant *m, const struct tenant *t) {
+    m->copy_count = t->entry->place_count;
+    for (uint32_t i = 0; i < m->copy_count; i++) {
+        TEXT_COPY(m->copy[i].place, t->entry->place[i]);
+        m->copy[i].written_ms = t->copy[i].written_ms;
+        m->copy[i].current = t->copy[i].current;
+    }
+}
+
+static void fill_reset(struct message_tenant *m, const struct tenant *t, uint64_t now) {
+    m->resetting = t->entry->resetting;
+    if (!t->reset_until || now >= t->reset_until) return;
+    m->reset_until_ms = clock_unix_ms() + t->reset_until - now;
+    m->reset_uid = t->reset_uid;
+}
+
 void tell_tenant(struct tenant *t) {
     uint64_t now = clock_ms();
     union message m = {.tenant = {.head = {.type = MESSAGE_STEWARD_TENANT, .tenant = t->entry->number, .generation = t->life.generation},
@@ -157,6 +173,9 @@ void tell_tenant(struct tenant *t) {
                                   .memory_bytes = t->memory_bytes}};
     fill_entry(&m.tenant, t->entry);
     if (t->life.state == LIFE_THROTTLED && t->life.deadline > now) m.tenant.throttled_until_ms = clock_unix_ms() + t->life.deadline - now;
+    fill_copies(&m.tenant, t);
+    fill_reset(&m.tenant, t, now);
+    memcpy(m.tenant.program, t->program, sizeof m.tenant.program);
     memcpy(m.tenant.layer, t->report.layer, sizeof m.tenant.layer);
     memcpy(m.tenant.filter_hash, t->report.filter_hash, sizeof m.tenant.filter_hash);
     to_steward(t->house, &m, -1);
@@ -184,6 +203,10 @@ void tell_posture(struct supervisor *h) {
                                    .steward_starts = h->steward.starts,
                                    .sample_ms = h->config.sample_ms}};
     ledger_head(h->ledger, &m.posture.ledger_lines, hash);
+    m.posture.capabilities = h->capabilities;
+    m.posture.program[PROGRAM_SUPERVISOR] = h->program;
+    m.posture.program[PROGRAM_ROUTER] = h->router.program;
+    m.posture.program[PROGRAM_STEWARD] = h->steward.program;
     memcpy(m.posture.layer, h->layer, sizeof m.posture.layer);
     m.posture.excused = h->config.allow_missing;
     if (h->config.secret_memory == SECRET_MEMORY_BEST_EFFORT) m.posture.excused |= 1ULL << LAYER_secret_memory;

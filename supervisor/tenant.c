@@ -5,7 +5,9 @@
 #include "log.h"
 #include "monitor.h"
 #include "permits.h"
+#include "program.h"
 #include "proof.h"
+#include "reset.h"
 #include "room.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -35,7 +37,8 @@ struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant
     t->process.fd = t->process.launcher_fd = -1;
     for (int i = 0; i < ERRANDS_MAX; i++)
         t->errand[i].fd = -1;
-    life_begin(&t->life, entry->suspended, 0);
+    life_begin(&t->life, entry->suspended || entry->resetting, 0);
+    copies_look(t);
     return t;
 }
 
@@ -94,6 +97,13 @@ bool tenant_make_directory(const struct tenant *t) {
     return false;
 }
 
+bool tenant_empty_directory(const struct tenant *t, pid_t *pid) {
+    char path[PATH_ROOM];
+    directory_of(t, path);
+    *pid = spawn_emptier(t->entry->uid, path);
+    return *pid > 0;
+}
+
 static const char *open_cgroup(struct tenant *t) {
     t->cgroup = cgroup_tenant(&t->house->cgroup, t->entry->name, &t->house->config.limits);
     t->cgroup_limits = t->cgroup >= 0 ? LAYER_ON : errno == ENOTSUP ? LAYER_UNAVAILABLE : LAYER_OFF;
@@ -116,6 +126,7 @@ static const char *give_birth(struct tenant *t) {
     if (!t->page) return "its counter page";
     const char *failed = open_cgroup(t);
     if (failed) return failed;
+    program_hash(PROGRAM_WORKER, binary, t->program);
     struct spawned spawned;
     if (spawn_worker(binary, title, t->entry->uid, directory, t->cgroup, t->counters, &spawned) < 0) return "fork";
     process_begin(&t->process, &spawned, t->entry->uid, 0);
@@ -148,6 +159,7 @@ void tenant_ready(struct tenant *t, pid_t pid, const struct message_ready *repor
         return;
     }
     tenant_event(t, LIFE_READY);
+    copies_want(t);
 }
 
 void tenant_hand_over(struct tenant *t) {
@@ -181,8 +193,9 @@ static void do_serve(struct tenant *t) {
 /* ---- end ---- */
 
 static void do_drain(struct tenant *t) {
+    copies_taken(t, 0, true); /* so that it may hand its capsule up before it leaves */
     if (t->locking)
-        tenant_say(t, MESSAGE_WORKER_LOCK, 0, -1);
+        tenant_say(t, MESSAGE_WORKER_LOCK, t->locking, -1);
     else
         tenant_say(t, MESSAGE_WORKER_DRAIN, DRAIN_MS, -1);
 }
@@ -207,13 +220,18 @@ static void release(struct tenant *t) {
     }
     memset(&t->report, 0, sizeof t->report);
     memset(t->said, 0, sizeof t->said);
-    t->memory_bytes = t->lost_at = 0;
-    t->locking = t->renewed = false;
+    memset(t->program, 0, sizeof t->program);
+    t->memory_bytes = t->lost_at = t->capsule_taken_at = 0;
+    t->locking = LOCK_NONE;
+    t->renewed = false;
+    for (int i = 0; t->last_exit && i < COPIES_MAX; i++)
+        t->copy[i].current = false; /* what it changed last may not have come up */
     permits_forget(t->house->permits, t->entry->number);
     monitor_permits(t->house);
 }
 
 bool tenant_child(struct tenant *t, pid_t pid, uid_t uid, int status) {
+    if (reset_child(t, pid, status)) return true;
     if (uid == t->entry->uid) link_drain(t->link); /* what it said before its end counts: "enrolled" */
     switch (process_ended(&t->process, pid, uid, &status)) {
     case PROCESS_NOT_MINE:
@@ -302,7 +320,7 @@ static void do_act(struct tenant *t, enum life_action act) {
 void tenant_event(struct tenant *t, enum life_event event) {
     if (t->house->leave_at && (event == LIFE_WANT || event == LIFE_ORDER)) return;
     enum life_state before = t->life.state;
-    bool was_locking = t->locking;
+    bool was_locking = t->locking != LOCK_NONE;
     bool was_alive = life_alive(&t->life);
     enum life_action act = life_step(&t->life, event, clock_ms());
     bool died = was_alive && !life_alive(&t->life);
@@ -406,6 +424,8 @@ void tenant_tick(struct tenant *t, uint64_t now) {
     if (t->lost_at && now >= t->lost_at + LOST_MS && should_live) tenant_fail(t, "closed its channel");
     uint64_t idle = t->house->config.idle_ms;
     if (idle && life_ready(&t->life) && tenant_idle(t, now) >= idle) tenant_event(t, LIFE_STOP);
+    copies_taken(t, now, false);
+    reset_step(t, now);
     if (has_wishes(t) && now >= t->save_at) keep_wishes(t);
     errands_tick(t, now);
 }

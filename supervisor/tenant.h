@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../policy/counters.h"
+#include "copies.h"
 #include "errand.h"
 #include "lifecycle.h"
 #include "link.h"
@@ -25,24 +26,32 @@ struct tenant {
     struct link *link; /* NULL = no worker, or one that is to be heard no more */
     int counters;      /* fd of its page, -1 = none */
     struct counter_page *page;
-    int cgroup;                  /* fd of its directory, -1 = none */
-    struct message_ready report; /* of the running worker; zero before it is ready */
-    uint8_t cgroup_limits;       /* enum layer_state of the running worker */
-    uint64_t memory_bytes;       /* memory.current when it was sampled last */
-    uint64_t quota_bytes;        /* of the store when the worker started: its files may grow to twice that */
-    uint64_t since_ms;           /* Unix time of the present state */
-    uint64_t lost_at;            /* ms of the clock: it closed its channel; 0 = not */
-    int32_t last_exit;           /* exit status, or -signal */
-    enum no_worker_reason told;  /* to the router; 0 = it has a worker */
-    bool renewed;                /* its hand-over socket, after the router had lost it */
-    bool locking;                /* the coming drain ends every session */
-    int plain;                   /* fd of web/NAME.sock, -1 = not open */
-    bool save_enrolled;          /* what the worker said and the registry could not keep yet */
-    int save_plain;              /* the same: 0 or 1; -1 = nothing */
-    uint64_t save_chain_ms;      /* the same: Unix time; 0 = nothing */
-    uint64_t save_at;            /* ms of the clock: not tried again before */
-    uint32_t said[TENANT_RULES]; /* messages of each kind in this minute */
-    uint64_t said_at;            /* ms of the clock: the minute's begin */
+    int cgroup;                    /* fd of its directory, -1 = none */
+    struct message_ready report;   /* of the running worker; zero before it is ready */
+    uint8_t cgroup_limits;         /* enum layer_state of the running worker */
+    uint64_t memory_bytes;         /* memory.current when it was sampled last */
+    uint64_t quota_bytes;          /* of the store when the worker started: its files may grow to twice that */
+    uint64_t since_ms;             /* Unix time of the present state */
+    uint64_t lost_at;              /* ms of the clock: it closed its channel; 0 = not */
+    int32_t last_exit;             /* exit status, or -signal */
+    enum no_worker_reason told;    /* to the router; 0 = it has a worker */
+    bool renewed;                  /* its hand-over socket, after the router had lost it */
+    enum lock locking;             /* what the coming drain ends */
+    int plain;                     /* fd of web/NAME.sock, -1 = not open */
+    bool save_enrolled;            /* what the worker said and the registry could not keep yet */
+    int save_plain;                /* the same: 0 or 1; -1 = nothing */
+    uint64_t save_chain_ms;        /* the same: Unix time; 0 = nothing */
+    uint64_t save_at;              /* ms of the clock: not tried again before */
+    uint32_t said[TENANT_RULES];   /* messages of each kind in this minute */
+    uint64_t said_at;              /* ms of the clock: the minute's begin */
+    struct copy copy[COPIES_MAX];  /* of its capsule, as entry->place */
+    uint64_t capsule_taken_at;     /* ms of the clock: then the worker may hand its capsule up again; 0 = it may */
+    uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the worker was started from */
+    uint32_t reset_uid;            /* who asked for a reset */
+    uint64_t reset_until;          /* ms of the clock: a second person may agree; 0 = nobody asked */
+    uint64_t reset_again;          /* ms of the clock: the next step of a reset is not tried before */
+    pid_t emptier;                 /* the child that empties its directory; 0 = none */
+    bool emptied;                  /* it has done so */
     struct errand errand[ERRANDS_MAX];
     bool queued; /* waits for room */
     TAILQ_ENTRY(tenant) queue;
@@ -57,6 +66,9 @@ void tenant_fail(struct tenant *tenant, const char *why);
 
 /* Makes its directory, or finds it as it must be: its own, closed to others. false with errno. */
 bool tenant_make_directory(const struct tenant *tenant);
+
+/* Starts the child that empties its directory; *pid is its. false with errno. */
+bool tenant_empty_directory(const struct tenant *tenant, pid_t *pid);
 
 /* READY arrived from that pid. */
 void tenant_ready(struct tenant *tenant, pid_t pid, const struct message_ready *report);

@@ -114,6 +114,7 @@ static void close_wall(void) {
     if (store_begin(self.store) < 0 || identity_begin() < 0) _exit(errno);
     layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
     layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
+    uplink_capsule();
     uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());
     uplink_state();
 }
@@ -125,6 +126,7 @@ static void *work(void *unused) {
     for (;;) {
         if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
         web_turn_end();
+        uplink_capsule();
         watchdog_turn();
         registers_clear();
     }

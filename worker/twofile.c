@@ -156,6 +156,13 @@ int twofile_write(struct twofile *f, const void *record, size_t size) {
     return result;
 }
 
+int twofile_copy(const struct twofile *f, int to) {
+    char page[PAGE];
+    for (size_t done = 0; done < 2 * copy_bytes(f); done += PAGE)
+        if (!transfer(f->fd, page, PAGE, (off_t)done, false) || !transfer(to, page, PAGE, (off_t)done, true)) return -1;
+    return 0;
+}
+
 void twofile_close(struct twofile *f) {
     if (f->fd >= 0) close(f->fd);
     f->fd = -1;

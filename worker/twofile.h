@@ -30,4 +30,7 @@ int twofile_open(struct twofile *f, int fd, const char magic[8], size_t room, vo
  * though after a restart it may be the new one. */
 int twofile_write(struct twofile *f, const void *record, size_t size);
 
+/* Both copies, as they lie in the file, into another open file. 0 or -1 with errno. */
+int twofile_copy(const struct twofile *f, int to);
+
 void twofile_close(struct twofile *f);

@@ -9,6 +9,7 @@
 #include "web/web.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,15 @@
 static int handover = -1; /* our end of the hand-over socket */
 static struct event *handover_event;
 static int csr_fd = -1; /* made before the wall: memfd_create is not on the list */
+static struct {
+    int fd;         /* the memfd in which it goes up, made before the wall */
+    bool wanted;    /* there are places for copies */
+    bool due;       /* the supervisor has not got this one yet */
+    bool lent;      /* the memfd is the supervisor's until it has copied it */
+    uint64_t seen;  /* version */
+    uint64_t dated; /* version that copies must follow */
+} capsule = {.fd = -1};
+static bool leaving;
 static void (*permit_granted)(void *);
 static void *permit_argument;
 
@@ -38,6 +48,9 @@ void uplink_wait_start(void) {
     self.profile = m.start;
     csr_fd = memfd_create("csr", MFD_CLOEXEC);
     if (csr_fd < 0 || ftruncate(csr_fd, CSR_MAX) < 0) _exit(1);
+    capsule.fd = memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (capsule.fd < 0 || ftruncate(capsule.fd, CAPSULE_BYTES) < 0) _exit(1);
+    if (fcntl(capsule.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) _exit(1);
 }
 
 void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes) {
@@ -119,17 +132,47 @@ static void chain_take(int fd, uint64_t size) {
     say(MESSAGE_WORKER_CHAIN_DONE, result, -1);
 }
 
+void uplink_capsule(void) {
+    if (capsule.seen != capsule_version(self.capsule)) {
+        capsule.seen = capsule_version(self.capsule);
+        gauge(COUNTER_ways_in, capsule_slots(self.capsule, SLOT_PASSWORD) + capsule_slots(self.capsule, SLOT_RECOVERY));
+    }
+    if (capsule.dated != capsule_dated(self.capsule)) {
+        capsule.dated = capsule_dated(self.capsule);
+        capsule.due = true;
+    }
+    if (!capsule.wanted || !capsule.due || capsule.lent) return;
+    if (capsule_copy(self.capsule, capsule.fd) != 0) _exit(1);
+    capsule.due = false;
+    capsule.lent = true;
+    say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule.fd);
+}
+
+void uplink_leave(void) {
+    leaving = true;
+    uplink_capsule();
+    if (!capsule.wanted || !capsule.due) _exit(0);
+}
+
 static void gone(void *unused) {
     (void)unused;
     journal_end(JOURNAL_stopped);
-    _exit(0);
+    uplink_leave();
 }
 
-static void lock(void) {
+static void lock(enum lock what) {
     journal_end(JOURNAL_locked);
     /* Every session slot goes before the process does: no cookie opens this tenant again (S4). */
     if (capsule_remove_kind(self.capsule, SLOT_SESSION) != 0) _exit(1);
-    _exit(0);
+    if (what == LOCK_TOKENS && capsule_remove_kind(self.capsule, SLOT_TOKEN) != 0) _exit(1);
+    uplink_leave();
+}
+
+static void capsule_want(bool wanted) { capsule.wanted = capsule.due = wanted; }
+
+static void capsule_taken(void) {
+    capsule.lent = false;
+    if (leaving) uplink_leave();
 }
 
 static void profile_take(const struct message_start *profile) {
@@ -158,7 +201,13 @@ static void obey(const union message *m, int fd) {
         chain_take(fd, m->plain.value);
         break;
     case MESSAGE_WORKER_LOCK:
-        lock();
+        lock((enum lock)m->plain.value);
+        break;
+    case MESSAGE_WORKER_CAPSULE:
+        capsule_want(m->plain.value == 1);
+        break;
+    case MESSAGE_WORKER_CAPSULE_TAKEN:
+        capsule_taken();
         break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);

@@ -18,6 +18,11 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 
 void uplink_state(void); /* sealed or serving, as self.keys says */
 void uplink_enrolled(void);
+/* After each turn of the loop: tells the staff how many ways in there are, and hands the capsule up when it has changed and copies are
+ * wanted. */
+void uplink_capsule(void);
+/* The end, once the places of copies have what the capsule holds now. */
+void uplink_leave(void);
 void uplink_plain(bool wanted); /* the tenant switched web/NAME.sock on or off (C4) */
 
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */

@@ -36,12 +36,35 @@ int cli_start(const struct cli *cli, int argc, char **argv) { return simple(cli,
 int cli_stop(const struct cli *cli, int argc, char **argv) { return simple(cli, "stop", argc, argv); }
 int cli_suspend(const struct cli *cli, int argc, char **argv) { return simple(cli, "suspend", argc, argv); }
 int cli_resume(const struct cli *cli, int argc, char **argv) { return simple(cli, "resume", argc, argv); }
-int cli_lock(const struct cli *cli, int argc, char **argv) { return simple(cli, "lock", argc, argv); }
 int cli_read(const struct cli *cli, int argc, char **argv) { return simple(cli, "read", argc, argv); }
 int cli_export(const struct cli *cli, int argc, char **argv) { return simple(cli, "export", argc, argv); }
 int cli_copy(const struct cli *cli, int argc, char **argv) { return simple(cli, "copy", argc, argv); }
 int cli_connect(const struct cli *cli, int argc, char **argv) { return simple(cli, "connect", argc, argv); }
 int cli_delete(const struct cli *cli, int argc, char **argv) { return simple(cli, "delete", argc, argv); }
+
+int cli_lock(const struct cli *cli, int argc, char **argv) {
+    static const char body[] = "{\"tokens\": true}";
+    char path[PATH_ROOM];
+    bool tokens = false;
+    int names = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--tokens") == 0)
+            tokens = true;
+        else
+            argv[names++] = argv[i];
+    }
+    if (!tokens) return simple(cli, "lock", names, argv);
+    struct client_answer answer;
+    int status = path_of("lock", names, argv, "/lock", path);
+    if (status != CLI_DONE) return status;
+    struct client_call call = {
+        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = body, .size = sizeof body - 1};
+    status = client_ask(cli, &call, &answer);
+    if (status != CLI_DONE) return status;
+    if (cli->json) cli_print_json(answer.json);
+    client_free(&answer);
+    return CLI_DONE;
+}
 
 /* ---- create and set ---- */
 
@@ -73,6 +96,10 @@ static int option(const char *verb, int argc, char **argv, int *i, json_t *body)
     static const char *const names[] = {"host", "title", "modules", "region", "quota"};
     static const char *const wanted[] = {"a host name", "text in UTF-8", "names with commas between", "text in UTF-8",
                                          "a number of bytes, K, M, G or T directly behind it or not"};
+    if (strcmp(verb, "create") == 0 && strcmp(argv[*i], "--restore") == 0) {
+        json_object_set_new(body, "restore", json_true());
+        return CLI_DONE;
+    }
     const char *name = argv[*i] + 2, *value = strchr(name, '=');
     size_t size = value ? (size_t)(value - name) : strlen(name);
     size_t which = 0;
@@ -144,8 +171,12 @@ static void print_code(const struct cli *cli, const struct client_answer *answer
         return;
     }
     const char *code = json_string_value(json_object_get(answer->json, "enrolment_code"));
+    if (!code) {
+        fprintf(stderr, "%s is entered and suspended: put its files back, then resume it.\n", name);
+        return;
+    }
     fprintf(stderr, "The enrolment code of %s, shown this once:\n", name);
-    puts(code ? code : "");
+    puts(code);
 }
 
 int cli_create(const struct cli *cli, int argc, char **argv) {
@@ -185,6 +216,21 @@ int cli_enrol_code(const struct cli *cli, int argc, char **argv) {
     if (status == CLI_DONE) status = client_ask(cli, &(struct client_call){.socket = "control", .method = "POST", .path = path}, &answer);
     if (status != CLI_DONE) return status;
     print_code(cli, &answer, argv[0]);
+    client_free(&answer);
+    return CLI_DONE;
+}
+
+int cli_reset(const struct cli *cli, int argc, char **argv) {
+    char path[PATH_ROOM];
+    struct client_answer answer;
+    int status = path_of("reset", argc, argv, "/reset", path);
+    if (status == CLI_DONE) status = client_ask(cli, &(struct client_call){.socket = "control", .method = "POST", .path = path}, &answer);
+    if (status != CLI_DONE) return status;
+    if (json_object_get(answer.json, "pending") && !cli->json)
+        fprintf(stderr, "Nothing has happened yet: another registrar must ask for the same within an hour. Then all of %s is gone.\n",
+                argv[0]);
+    else
+        print_code(cli, &answer, argv[0]);
     client_free(&answer);
     return CLI_DONE;
 }

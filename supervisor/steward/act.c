@@ -82,6 +82,10 @@ static bool take(const char *key, json_t *value, bool creating, struct message_a
         act->set |= ACT_QUOTA;
         return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes, 1 MiB or more");
     }
+    if (creating && strcmp(key, "restore") == 0) {
+        act->set |= json_is_true(value) ? ACT_RESTORE : 0;
+        return json_is_boolean(value) || wrong(problem, "restore", "true or false");
+    }
     return wrong(problem, key, "none of name, hosts, title, modules, region, quota");
 }
 
@@ -101,6 +105,33 @@ bool act_read(const char *body, size_t size, bool creating, struct message_act *
     return act->set != 0 || wrong(problem, NULL, "nothing to change");
 }
 
+static bool take_option(const char *key, json_t *value, enum verb verb, struct message_act *act, struct act_problem *problem) {
+    if (verb == VERB_lock && strcmp(key, "tokens") == 0) {
+        act->set |= json_is_true(value) ? ACT_TOKENS : 0;
+        return json_is_boolean(value) || wrong(problem, "tokens", "true or false");
+    }
+    if (verb != VERB_lock && strcmp(key, "place") == 0) {
+        act->set |= ACT_PLACE;
+        return take_text(value, act->place, PLACE_NAME_MAX + 1, name_is_tenant) ||
+               wrong(problem, "place", "the name of a capsule_place of the configuration");
+    }
+    return wrong(problem, key, verb == VERB_lock ? "only tokens may be given" : "only place may be given");
+}
+
+bool act_read_option(const char *body, size_t size, enum verb verb, struct message_act *act, struct act_problem *problem) {
+    json_error_t error;
+    json_t *root = size ? json_loadb(body, size, JSON_REJECT_DUPLICATES, &error) : json_object();
+    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
+    const char *key;
+    json_t *value;
+    if (fine) json_object_foreach(root, key, value) {
+            if (!(fine = take_option(key, value, verb, act, problem))) break;
+        }
+    json_decref(root);
+    if (fine && verb != VERB_lock && !(act->set & ACT_PLACE)) return wrong(problem, "place", "required");
+    return fine;
+}
+
 const char *act_field_name(uint32_t field) {
     switch (field) {
     case ACT_TITLE:
@@ -113,6 +144,8 @@ const char *act_field_name(uint32_t field) {
         return "hosts";
     case ACT_QUOTA:
         return "quota";
+    case ACT_PLACE:
+        return "place";
     default:
         return NULL;
     }

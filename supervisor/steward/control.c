@@ -31,6 +31,9 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/resume", VERB_resume},
     {HTTP_POST, "/v1/tenants/{}/lock", VERB_lock},
     {HTTP_POST, "/v1/tenants/{}/enrol-code", VERB_enrol_code},
+    {HTTP_POST, "/v1/tenants/{}/capsule-copy", VERB_capsule_copy},
+    {HTTP_POST, "/v1/tenants/{}/capsule-forget", VERB_capsule_forget},
+    {HTTP_POST, "/v1/tenants/{}/reset", VERB_reset},
     {HTTP_GET, "/v1/tenants/{}/csr", VERB_csr},
     {HTTP_PUT, "/v1/tenants/{}/certificate", VERB_cert},
     {HTTP_POST, "/v1/tenants/{}/read", VERB_read},
@@ -102,10 +105,12 @@ static void act_chain(struct steward *steward, struct staff_request *r) {
     close(fd);
 }
 
-static void act_entry(struct steward *steward, struct staff_request *r) {
+static void act_body(struct steward *steward, struct staff_request *r) {
     struct message_act act = {0};
     struct act_problem problem = {0};
-    if (act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem))
+    bool entry = r->verb == VERB_create || r->verb == VERB_set;
+    if (entry ? act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem)
+              : act_read_option(r->body, r->body_size, r->verb, &act, &problem))
         send_up(steward, r, &act, -1);
     else
         staff_problem(r, 422, *problem.field ? "invalid-field" : "invalid-body", *problem.field ? problem.field : NULL, problem.detail);
@@ -115,7 +120,10 @@ static void act(struct steward *steward, struct staff_request *r, size_t route) 
     switch (r->verb) {
     case VERB_create:
     case VERB_set:
-        act_entry(steward, r);
+    case VERB_lock:
+    case VERB_capsule_copy:
+    case VERB_capsule_forget:
+        act_body(steward, r);
         return;
     case VERB_cert:
         act_chain(steward, r);
@@ -212,6 +220,12 @@ static void answer_csr(struct steward *steward, struct staff_request *r, const s
     staff_problem(r, 502, "csr-refused", NULL, "the worker's request is not byte for byte what the registry asks for");
 }
 
+static json_t *with_code(const struct staff_request *r, const struct message_answer *answer) {
+    json_t *object = json_pack("{s:s}", "name", r->tenant);
+    if (answer->code[0]) json_object_set_new(object, "enrolment_code", json_string(answer->code));
+    return object;
+}
+
 static void answer_done(struct steward *steward, struct staff_request *r, const struct message_answer *answer, int fd) {
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     char place[64];
@@ -219,10 +233,11 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     case VERB_create:
         snprintf(place, sizeof place, "/v1/tenants/%s", r->tenant);
         staff_header(r, "Location", place);
-        staff_json(r, 201, json_pack("{s:s, s:s}", "name", r->tenant, "enrolment_code", answer->code));
+        staff_json(r, 201, with_code(r, answer));
         return;
     case VERB_enrol_code:
-        staff_json(r, 200, json_pack("{s:s, s:s}", "name", r->tenant, "enrolment_code", answer->code));
+    case VERB_reset:
+        staff_json(r, 200, with_code(r, answer));
         return;
     case VERB_csr:
         answer_csr(steward, r, answer, fd);
@@ -236,6 +251,17 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     staff_json(r, 200, json_pack("{s:s, s:s}", "name", r->tenant, "done", verb_table[r->verb].name));
 }
 
+/* NULL: another reason. */
+static const char *copy_problem(const struct staff_request *r, uint32_t detail) {
+    static const char *const words[] = {
+        [COPY_NO_PLACE] = "the configuration has no such place any more; name it again, an empty directory will do",
+        [COPY_PLACE_OPEN] = "the directory must be root's and closed to everybody else (mode 0700)",
+        [COPY_NOT_WRITTEN] = "the place cannot be written; the supervisor's log says why",
+    };
+    bool about_copies = r->verb == VERB_capsule_copy || r->verb == VERB_capsule_forget;
+    return about_copies && detail < sizeof words / sizeof *words ? words[detail] : NULL;
+}
+
 static void answer_failed(struct staff_request *r, uint32_t detail) {
     static const char *const chain[] = {
         [CHAIN_UNREADABLE] = "not a chain of PEM certificates",
@@ -245,7 +271,9 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
         [CHAIN_NOT_STORED] = "the worker could not store the chain",
     };
     const char *why = r->verb == VERB_cert && detail < sizeof chain / sizeof *chain ? chain[detail] : NULL;
-    if (why)
+    if (copy_problem(r, detail))
+        staff_problem(r, 507, "copy-failed", "place", copy_problem(r, detail));
+    else if (why)
         staff_problem(r, detail == CHAIN_NOT_STORED ? 507 : 422, "invalid-chain", "certificate", why);
     else
         staff_problem(r, 503, "worker-failed", NULL, "the worker did not start or did not answer; the log of cloisond says why");
@@ -255,6 +283,10 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
 static const char *wrong_state(const struct steward *steward, const struct staff_request *r) {
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     bool suspended = row && row->is.state == TENANT_SUSPENDED;
+    if (row && row->is.resetting) return "the tenant is being emptied";
+    if (r->verb == VERB_reset) return "you have asked for this yourself; another registrar must confirm it";
+    if (r->verb == VERB_capsule_forget) return "no copy is listed at that place";
+    if (r->verb == VERB_capsule_copy && row && !row->is.enrolled) return "the customer has not enrolled: there is no key yet";
     if (r->verb == VERB_enrol_code) return "the customer has enrolled already";
     if (r->verb == VERB_resume && row && !suspended) return "the tenant is not suspended";
     if (r->verb == VERB_suspend && suspended) return "the tenant is suspended already";
@@ -276,7 +308,9 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
                                                   : "there is a tenant of that name already");
         return;
     case ACT_BAD_FIELD:
-        staff_problem(r, 422, "invalid-field", act_field_name(answer->detail), "the supervisor does not take this value");
+        staff_problem(r, 422, "invalid-field", act_field_name(answer->detail),
+                      answer->detail == ACT_PLACE ? "the configuration has no capsule_place of that name"
+                                                  : "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
         staff_problem(r, 409, "wrong-state", NULL, wrong_state(steward, r));
@@ -285,7 +319,9 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");
         return;
     case ACT_FULL:
-        staff_problem(r, 507, "full", NULL, "no more tenants: the registry or the range of uids is full");
+        staff_problem(r, 507, "full", NULL,
+                      r->verb == VERB_capsule_copy ? "no more places for this tenant: forget one first"
+                                                   : "no more tenants: the registry or the range of uids is full");
         return;
     case ACT_PENDING:
         staff_json(r, 202, json_pack("{s:s, s:s}", "name", r->tenant, "pending", "a second person"));

@@ -31,6 +31,7 @@ static const char *const words[] = {
     [EVENT_CHAIN_INSTALLED] = "chain-installed",
     [EVENT_THROTTLED] = "throttled",
     [EVENT_EVICTED] = "evicted",
+    [EVENT_RESET] = "reset",
 };
 
 const char *events_word(uint64_t event) { return event < sizeof words / sizeof *words ? words[event] : NULL; }

@@ -30,6 +30,7 @@ static const struct {
     {COUNTER_check_state, "check_state", ""},
     {COUNTER_ledger_state, "ledger_state", ""},
     {COUNTER_rollback_state, "rollback_state", ""},
+    {COUNTER_ways_in, "ways_in", ""},
     {COUNTER_arena_used_bytes, "secret_memory_used_bytes", "bytes"},
     {COUNTER_cert_expires, "certificate_expiry_timestamp_seconds", "seconds"},
     {COUNTER_out_of_memory, "out_of_memory", ""},
@@ -138,7 +139,7 @@ static void machine(struct page *p) {
     family(p, "cloison_ledger_gaps", COUNTER, "", "Lifecycle events that could not be recorded");
     single(p, h->ledger_gaps);
     family(p, "cloison_posture_holds", GAUGE, "", "1: every wall that is demanded stands, on the machine and in each worker");
-    single(p, posture_all_hold(p->steward->has_host ? h : NULL, p->steward->tenants));
+    single(p, posture_all_hold(p->steward->has_host ? h : NULL, p->steward->tenants, NULL));
     family(p, "cloison_layer_on", GAUGE, "", "1: this layer of the machine is on; see posture");
     for (int l = 0; l < LAYER_COUNT; l++)
         if (posture_layer[l].machine)

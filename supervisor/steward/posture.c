@@ -1,6 +1,13 @@
 #include "posture.h"
 
-#define LAYER(NAME, MEANING) [LAYER_##NAME] = {.name = #NAME, .meaning = MEANING, .machine = LAYER_##NAME >= LAYER_supervisor_caps},
+#include "../../policy/hex.h"
+
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LAYER(NAME, MEANING, OFF)                                                                                                          \
+    [LAYER_##NAME] = {.name = #NAME, .meaning = MEANING, .off = OFF, .machine = LAYER_##NAME >= LAYER_supervisor_caps},
 const struct posture_layer posture_layer[LAYER_COUNT] = {
 #include "../../policy/layers.def"
 };
@@ -16,6 +23,7 @@ enum posture_demand posture_demand(enum layer layer, uint64_t excused) {
     case LAYER_yama:
     case LAYER_lockdown:
     case LAYER_no_swap:
+    case LAYER_no_hibernation:
     case LAYER_no_core_pattern:
     case LAYER_no_ksm:
         return POSTURE_ADVISED;
@@ -71,8 +79,9 @@ static json_t *catalogue(uint64_t excused) {
     json_t *all = json_object();
     for (int i = 0; i < LAYER_COUNT; i++)
         json_object_set_new(all, posture_layer[i].name,
-                            json_pack("{s:s, s:s, s:s}", "of", posture_layer[i].machine ? "machine" : "worker", "demanded",
-                                      demand[posture_demand((enum layer)i, excused)], "meaning", posture_layer[i].meaning));
+                            json_pack("{s:s, s:s, s:s, s:s}", "of", posture_layer[i].machine ? "machine" : "worker", "demanded",
+                                      demand[posture_demand((enum layer)i, excused)], "meaning", posture_layer[i].meaning, "off",
+                                      posture_layer[i].off));
     return all;
 }
 
@@ -81,34 +90,69 @@ static bool proved(const struct message_tenant *t) {
     return t->state == TENANT_SEALED || t->state == TENANT_SERVING || t->state == TENANT_DRAINING;
 }
 
-static json_t *worker_json(const struct message_tenant *t, uint64_t excused) {
-    char filter[sizeof t->filter_hash * 2 + 1];
-    for (size_t i = 0; i < sizeof t->filter_hash; i++) {
-        filter[2 * i] = "0123456789abcdef"[t->filter_hash[i] >> 4];
-        filter[2 * i + 1] = "0123456789abcdef"[t->filter_hash[i] & 15];
-    }
-    filter[sizeof filter - 1] = 0;
-    return json_pack("{s:s, s:b, s:i, s:i, s:s, s:I, s:o}", "tenant", t->name, "holds", posture_holds(t->layer, false, excused),
-                     "landlock_abi", (int)t->landlock_abi, "syscalls", (int)t->syscalls, "filter", filter, "secret_memory_bytes",
-                     (json_int_t)(t->arena_bytes & INT64_MAX), "layers", posture_layers(t->layer, false));
+/* NULL of JSON when nobody has told it. */
+static json_t *hash_json(const uint8_t hash[32]) {
+    static const uint8_t unknown[32];
+    char text[2 * 32 + 1] = "";
+    if (memcmp(hash, unknown, sizeof unknown) == 0) return json_null();
+    hex_write(hash, 32, text);
+    return json_string(text);
 }
 
-bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants) {
+static json_t *worker_json(const struct tenants_row *row, uint64_t excused) {
+    const struct message_tenant *t = &row->is;
+    uint64_t ways = tenants_ways_in(row);
+    return json_pack("{s:s, s:b, s:i, s:i, s:o, s:o, s:I, s:s, s:o, s:o}", "tenant", t->name, "holds",
+                     posture_holds(t->layer, false, excused), "landlock_abi", (int)t->landlock_abi, "syscalls", (int)t->syscalls, "filter",
+                     hash_json(t->filter_hash), "binary", hash_json(t->program), "secret_memory_bytes",
+                     (json_int_t)(t->arena_bytes & INT64_MAX), "tls", t->plain ? "both" : "passthrough", "ways_in",
+                     ways ? json_integer((json_int_t)ways) : json_null(), "layers", posture_layers(t->layer, false));
+}
+
+/* Names of those a supervisor may have; any other by its number. */
+static json_t *capabilities_json(uint64_t held) {
+    static const char *const names[64] = {
+        [CAP_CHOWN] = "CHOWN", [CAP_KILL] = "KILL", [CAP_SETGID] = "SETGID", [CAP_SETUID] = "SETUID", [CAP_IPC_LOCK] = "IPC_LOCK"};
+    json_t *list = json_array();
+    for (int c = 0; c < 64; c++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", c);
+        if (held >> c & 1) json_array_append_new(list, json_string(names[c] ? names[c] : number));
+    }
+    return list;
+}
+
+static json_t *programs_json(const struct message_posture *host) {
+    static const char *const names[] = {"cloisond", "cloison-router", "cloison-steward"};
+    json_t *object = json_object();
+    for (int p = 0; p < PROGRAM_WORKER; p++)
+        json_object_set_new(object, names[p],
+                            json_pack("{s:o, s:i, s:o}", "binary", hash_json(host->program[p].hash), "syscalls",
+                                      (int)host->program[p].syscalls, "filter", hash_json(host->program[p].filter_hash)));
+    return object;
+}
+
+static bool counts(const struct tenants_row *row, const struct tenants_row *only) { return proved(&row->is) && (!only || row == only); }
+
+bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants, const struct tenants_row *only) {
     if (!host || !posture_holds(host->layer, true, 0)) return false;
     for (size_t i = 0; i < tenants_count(tenants); i++) {
-        const struct message_tenant *t = &tenants_at(tenants, i)->is;
-        if (proved(t) && !posture_holds(t->layer, false, host->excused)) return false;
+        const struct tenants_row *row = tenants_at(tenants, i);
+        if (counts(row, only) && !posture_holds(row->is.layer, false, host->excused)) return false;
     }
     return true;
 }
 
-json_t *posture_json(const struct message_posture *host, const struct tenants *tenants) {
+json_t *posture_json(const struct message_posture *host, const struct tenants *tenants, const struct tenants_row *only) {
     uint64_t excused = host ? host->excused : 0;
-    json_t *workers = json_array();
+    json_t *workers = json_array(), *one_way = json_array();
     for (size_t i = 0; i < tenants_count(tenants); i++) {
-        const struct message_tenant *t = &tenants_at(tenants, i)->is;
-        if (proved(t)) json_array_append_new(workers, worker_json(t, excused));
+        const struct tenants_row *row = tenants_at(tenants, i);
+        if (counts(row, only)) json_array_append_new(workers, worker_json(row, excused));
+        if ((!only || row == only) && tenants_ways_in(row) == 1) json_array_append_new(one_way, json_string(row->is.name));
     }
-    return json_pack("{s:b, s:o, s:o, s:o}", "holds", posture_all_hold(host, tenants), "machine",
-                     host ? posture_layers(host->layer, true) : json_object(), "workers", workers, "layers", catalogue(excused));
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "holds", posture_all_hold(host, tenants, only), "machine",
+                     host ? posture_layers(host->layer, true) : json_object(), "capabilities",
+                     capabilities_json(host ? host->capabilities : 0), "programs", host ? programs_json(host) : json_object(), "workers",
+                     workers, "one_way_in", one_way, "layers", catalogue(excused));
 }

@@ -18,7 +18,8 @@ enum posture_demand {
 struct posture_layer {
     const char *name;
     const char *meaning;
-    bool machine; /* observed on the machine, not in a worker */
+    const char *off; /* what it means when it is not on */
+    bool machine;    /* observed on the machine, not in a worker */
 };
 extern const struct posture_layer posture_layer[LAYER_COUNT];
 
@@ -28,11 +29,12 @@ enum posture_demand posture_demand(enum layer layer, uint64_t excused);
 /* Whether all demanded layers of the machine, or of a worker, hold. */
 bool posture_holds(const uint8_t layer[64], bool machine, uint64_t excused);
 
-/* The same of the machine and of every worker that has proved its walls. host: NULL = the supervisor has not told yet: false. */
-bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants);
+/* The same of the machine and of every worker that has proved its walls, or of the one of `only` (NULL = all). host: NULL = the supervisor
+ * has not told yet: false. */
+bool posture_all_hold(const struct message_posture *host, const struct tenants *tenants, const struct tenants_row *only);
 
 /* {"seccomp": "on", …}: the layers of the machine, or of a worker, that were reported. NULL: no memory. */
 json_t *posture_layers(const uint8_t layer[64], bool machine);
 
-/* GET /v1/posture. host as above. NULL: no memory. */
-json_t *posture_json(const struct message_posture *host, const struct tenants *tenants);
+/* GET /v1/posture, and /v1/posture/NAME with that one tenant. host as above. NULL: no memory. */
+json_t *posture_json(const struct message_posture *host, const struct tenants *tenants, const struct tenants_row *only);

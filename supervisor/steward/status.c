@@ -51,6 +51,21 @@ static json_t *entered(const struct message_tenant *t) {
                      seconds_or_null(t->created_ms), "quota_bytes", number(t->quota_bytes));
 }
 
+static json_t *copies(const struct message_tenant *t) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < t->copy_count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "place", t->copy[i].place, "written",
+                                              seconds_or_null(t->copy[i].written_ms), "stale", !t->copy[i].current));
+    return list;
+}
+
+/* A reset that one person has asked for, or that goes on. */
+static json_t *reset(const struct message_tenant *t) {
+    if (t->resetting) return json_pack("{s:s}", "state", "emptying");
+    if (!t->reset_until_ms || t->reset_until_ms < steward_now_ms()) return json_null();
+    return json_pack("{s:s, s:I, s:o}", "state", "asked", "uid", (json_int_t)t->reset_uid, "until", seconds_or_null(t->reset_until_ms));
+}
+
 json_t *status_tenant(const struct tenants_row *row) {
     static const char *const checks[] = {"none", "sound", "damaged"}, *const ledgers[] = {"none", "continued", "rewritten"};
     static const char *const rollbacks[] = {"none", "seen", "accepted"};
@@ -71,7 +86,11 @@ json_t *status_tenant(const struct tenants_row *row) {
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
                                 "ledger", word(row, COUNTER_ledger_state, ledgers), "rollback",
                                 word(row, COUNTER_rollback_state, rollbacks), "posture", posture_layers(t->layer, false));
-    if (all && json_object_update_new(all, life) == 0 && json_object_update_new(all, numbers) == 0) return all;
+    json_t *keys =
+        json_pack("{s:o, s:o, s:o}", "ways_in", number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t));
+    if (all && json_object_update_new(all, keys) == 0 && json_object_update_new(all, life) == 0 &&
+        json_object_update_new(all, numbers) == 0)
+        return all;
     json_decref(all);
     return NULL;
 }
@@ -102,7 +121,7 @@ json_t *status_json(const struct steward *steward) {
                      "router_starts", number(h->router_starts), "steward_starts", number(h->steward_starts), "states",
                      state_counts(steward->tenants), "ledger", "lines", number(h->ledger_lines), "gaps", number(h->ledger_gaps),
                      "tenant_count", number(tenants_count(steward->tenants)), "now", seconds_or_null(steward_now_ms()), "posture_holds",
-                     posture_all_hold(steward->has_host ? h : NULL, steward->tenants), "tenants", tenants_json(steward->tenants));
+                     posture_all_hold(steward->has_host ? h : NULL, steward->tenants, NULL), "tenants", tenants_json(steward->tenants));
 }
 
 static void serve_tenant(const struct steward *steward, struct staff_request *r, struct slice variable) {
@@ -110,6 +129,15 @@ static void serve_tenant(const struct steward *steward, struct staff_request *r,
     const struct tenants_row *row = route_tenant(variable, name) ? tenants_by_name(steward->tenants, name) : NULL;
     if (row)
         staff_json(r, 200, status_tenant(row));
+    else
+        staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
+}
+
+static void serve_posture(const struct steward *steward, struct staff_request *r, struct slice variable) {
+    char name[TENANT_NAME_MAX + 8];
+    const struct tenants_row *row = route_tenant(variable, name) ? tenants_by_name(steward->tenants, name) : NULL;
+    if (row)
+        staff_json(r, 200, posture_json(steward->has_host ? &steward->host : NULL, steward->tenants, row));
     else
         staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
 }
@@ -126,7 +154,8 @@ static void serve_metrics(const struct steward *steward, struct staff_request *r
 }
 
 void status_handle(struct staff_request *r) {
-    static const char *const paths[] = {"/v1/status", "/v1/tenants", "/v1/tenants/{}", "/v1/posture", "/v1/events", "/metrics"};
+    static const char *const paths[] = {"/v1/status", "/v1/tenants", "/v1/tenants/{}", "/v1/posture",
+                                        "/v1/events", "/metrics",    "/v1/posture/{}"};
     struct steward *steward = r->context;
     if (!duty_may(r->person.duties, VERB_status)) {
         control_refuse(steward, r, VERB_status, "");
@@ -152,13 +181,16 @@ void status_handle(struct staff_request *r) {
         serve_tenant(steward, r, variable);
         return;
     case 3:
-        staff_json(r, 200, posture_json(steward->has_host ? &steward->host : NULL, steward->tenants));
+        staff_json(r, 200, posture_json(steward->has_host ? &steward->host : NULL, steward->tenants, NULL));
         return;
     case 4:
         events_serve(steward->events, r);
         return;
     case 5:
         serve_metrics(steward, r);
+        return;
+    case 6:
+        serve_posture(steward, r, variable);
         return;
     default:
         staff_problem(r, 404, "not-found", NULL, "there is nothing here; see cloison-steward(8)");

@@ -62,8 +62,8 @@ static void row_sample(struct tenants_row *row) {
 
 /* Gauges that stay true when the worker is gone. */
 static bool lasts(enum counter c) {
-    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ledger_state ||
-           c == COUNTER_rollback_state;
+    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ways_in ||
+           c == COUNTER_ledger_state || c == COUNTER_rollback_state;
 }
 
 /* The worker is gone: its last numbers count, its gauges of the moment do not. */
@@ -160,6 +160,8 @@ const struct tenants_row *tenants_by_name(const struct tenants *tenants, const c
         if (strcmp(tenants->row[i]->is.name, name) == 0) return tenants->row[i];
     return NULL;
 }
+
+uint64_t tenants_ways_in(const struct tenants_row *row) { return row->is.enrolled ? tenants_value(row, COUNTER_ways_in) : 0; }
 
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter) {
     if (counter == COUNTER_cert_expires) return row->last[counter];

@@ -51,3 +51,6 @@ size_t tenants_running(const struct tenants *tenants);
 
 /* What may be shown of a number: rounded; a TOTAL over all workers since the steward's start. */
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter);
+
+/* Passwords and recovery kits that open it; 0 = not told, or it has not enrolled. 1: when that one is lost, so is all. */
+uint64_t tenants_ways_in(const struct tenants_row *row);

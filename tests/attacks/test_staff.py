@@ -24,7 +24,11 @@ CANARIES = {
 
 @pytest.fixture(scope='module')
 def house():
-    with House() as h:
+    h = House()
+    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" }}\n'
+    h.write_config()
+    (h.root / 'vault').mkdir(mode=0o700)
+    with h:
         host = h.create('acme')
         h.acme = Client(h, host)
         answer = h.acme.post('/api/v1/enrol', {'code': h.codes['acme'], 'login': CANARIES['login'], 'password': CANARIES['password']})
@@ -243,12 +247,14 @@ VERBS = {
     'suspend': ('POST', '/v1/tenants/{}/suspend', 'operator'), 'resume': ('POST', '/v1/tenants/{}/resume', 'operator'),
     'lock': ('POST', '/v1/tenants/{}/lock', 'operator'), 'enrol_code': ('POST', '/v1/tenants/{}/enrol-code', 'registrar'),
     'csr': ('GET', '/v1/tenants/{}/csr', 'registrar'), 'cert': ('PUT', '/v1/tenants/{}/certificate', 'registrar'),
+    'capsule_copy': ('POST', '/v1/tenants/{}/capsule-copy', 'registrar'), 'capsule_forget': ('POST', '/v1/tenants/{}/capsule-forget', 'registrar'),
+    'reset': ('POST', '/v1/tenants/{}/reset', 'registrar'),
     'ledger': ('GET', '/v1/ledger', 'auditor'),
     'read': ('POST', '/v1/tenants/{}/read', None), 'export': ('POST', '/v1/tenants/{}/export', None), 'copy': ('POST', '/v1/tenants/{}/copy', None),
     'connect': ('POST', '/v1/tenants/{}/connect', None), 'delete': ('POST', '/v1/tenants/{}/delete', None),
 }
 TENANTS = ('acme', 'neuf', 'personne')
-BODIES = {'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
+BODIES = {'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
 
 
 @pytest.mark.parametrize('held', [(), *[(duty,) for duty in ALL], ALL], ids=lambda held: '+'.join(held) if len(held) < 2 else 'all')
@@ -258,6 +264,8 @@ def test_each_duty_has_its_verbs_and_no_other(house, held):
     answers = []
     for verb, (method, path, duty) in VERBS.items():
         for tenant in TENANTS:
+            if verb == 'reset' and tenant == 'acme' and duty in held:
+                continue  # two registrars come by here: together they may
             answer = house.unix(house.run / 'control.sock', method, path.format(tenant), BODIES.get(verb), uid=uid, gids=[DUTIES[d] for d in held])
             answers.append(answer)
             assert (answer.status == 403) == (duty not in held), (verb, tenant, held, answer)
@@ -266,7 +274,7 @@ def test_each_duty_has_its_verbs_and_no_other(house, held):
             elif tenant == 'personne' and verb not in ('create', 'ledger'):
                 assert answer.status == 404, (verb, answer)
             else:
-                assert answer.status in (200, 201, 409, 422), (verb, tenant, answer)
+                assert answer.status in (200, 201, 202, 409, 422), (verb, tenant, answer)
     clean(house, *[a.body for a in answers], *[json.dumps(list(a.headers.items())) for a in answers], house.logged())
     refused = {line['verb'] for line in house.ledger() if line['uid'] == uid and line['result'] == 'refused'}
     assert refused == {verb for verb, (_, _, duty) in VERBS.items() if duty not in held}

@@ -17,7 +17,11 @@ SAMPLE = 10  # seconds between two looks at a worker's numbers
 
 @pytest.fixture(scope='module')
 def house():
-    with House() as h:
+    h = House()
+    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" }}\n'
+    h.write_config()
+    (h.root / 'vault').mkdir(mode=0o700)
+    with h:
         h.acme, h.bois = h.enrolled('acme', None, '--title', 'Acme SA', '--modules', 'crm,export', '--region', 'fr-est', '--quota', '64M'), h.enrolled('bois')
         yield h
 
@@ -67,7 +71,7 @@ def test_one_tenant_has_everything_that_is_promised(house):
     assert os.stat(f'/proc/{t["pid"]}').st_uid in (t['uid'], 0)  # not dumpable: its files are root's
     assert set(t['posture'].values()) <= {'on', 'off', 'unavailable'} and t['posture']['seccomp'] == 'on'
     # Nothing else: each member is a number, an enum or what the provider entered.
-    assert set(t) - set(promised) == {'title', 'modules', 'region', 'hosts', 'uid', 'enrolled', 'created', 'check', 'ledger', 'rollback'}
+    assert set(t) - set(promised) == {'title', 'modules', 'region', 'hosts', 'uid', 'enrolled', 'created', 'check', 'ledger', 'rollback', 'ways_in', 'capsule_copies', 'reset'}
     text = run(house, 'tenant', 'show', 'acme')
     for key in promised:
         assert re.search(rf'(?m)^{key} ', text.stdout), key
@@ -144,10 +148,10 @@ def test_exit_statuses(house):
 
 
 VERBS = {
-    'viewer': [('status',), ('tenant', 'list'), ('tenant', 'show', 'acme'), ('posture',), ('top', '--once')],
-    'operator': [('tenant', 'start', 'bois'), ('tenant', 'stop', 'bois'), ('tenant', 'suspend', 'bois'), ('tenant', 'resume', 'bois'), ('tenant', 'lock', 'bois')],
+    'viewer': [('status',), ('tenant', 'list'), ('tenant', 'show', 'acme'), ('posture',), ('posture', 'acme'), ('capsule', 'list', 'acme'), ('top', '--once')],
+    'operator': [('tenant', 'start', 'bois'), ('tenant', 'stop', 'bois'), ('tenant', 'suspend', 'bois'), ('tenant', 'resume', 'bois'), ('tenant', 'lock', 'bois'), ('tenant', 'lock', 'bois', '--tokens')],
     'registrar': [('tenant', 'create', 'neuf', '--host', 'neuf.localhost'), ('tenant', 'set', 'acme', '--title', 'Acme SA'), ('tenant', 'enrol-code', 'neuf'),
-                  ('tenant', 'csr', 'acme')],
+                  ('tenant', 'csr', 'acme'), ('capsule', 'copy', 'acme', 'vault'), ('capsule', 'forget', 'acme', 'vault'), ('tenant', 'reset', 'neuf')],
     'auditor': [('ledger', 'list'), ('ledger', 'verify')],
 }
 

@@ -1,10 +1,12 @@
 /* The key capsule: what opens it and what must not, power cuts after every piece of every write, forged fields. The published attacks by
  * name are in slot_attack_test.c. */
+#include "../../policy/limits.h"
 #include "../../worker/keys/password.h"
 #include "capsule_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,6 +38,36 @@ static int fresh(void **state) {
     allowed = -1;
     disk_fails = false;
     return 0;
+}
+
+/* What a copy elsewhere must follow: everything but a new session; and a copy is the file, byte by byte. */
+static void copies_are_dated(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], session[KEY_BYTES], token[KEY_BYTES];
+    struct capsule *c = enrolled(tmk);
+    uint64_t dated = capsule_dated(c), version = capsule_version(c);
+    assert_int_equal(dated, version);
+    assert_int_equal(add_secret(c, tmk, SLOT_SESSION, user, 0, session), 0);
+    assert_int_equal(capsule_dated(c), dated);
+    assert_true(capsule_version(c) > version);
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, user, 0, token), 0);
+    assert_true(capsule_dated(c) > dated);
+    int to = memfd_create("copy", MFD_CLOEXEC);
+    assert_int_equal(capsule_copy(c, to), 0);
+    assert_int_equal(lseek(to, 0, SEEK_END), CAPSULE_BYTES);
+    struct capsule *copy = capsule_open(to);
+    assert_true(opens_secret(copy, session));
+    capsule_close(copy);
+    dated = capsule_dated(c);
+    assert_int_equal(capsule_remove_kind(c, SLOT_SESSION), 0);
+    assert_true(capsule_dated(c) > dated);
+    to = memfd_create("copy", MFD_CLOEXEC);
+    assert_int_equal(capsule_copy(c, to), 0);
+    copy = capsule_open(to);
+    assert_false(opens_secret(copy, session));
+    assert_true(opens_secret(copy, token));
+    capsule_close(copy);
+    capsule_close(c);
 }
 
 static void begins_empty(void **state) {
@@ -677,6 +709,7 @@ int main(void) {
     close(fd);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(begins_empty, fresh),
+        cmocka_unit_test_setup(copies_are_dated, fresh),
         cmocka_unit_test_setup(lost_is_not_new, fresh),
         cmocka_unit_test_setup(enrols_once, fresh),
         cmocka_unit_test_setup(salts_tell_nothing, fresh),

@@ -105,6 +105,28 @@ static void strings_end_and_are_filled_with_nul(void **state) {
     assert_int_equal(CHECK(), CHANNEL_BAD);
 }
 
+static void copies_and_places_are_checked(void **state) {
+    (void)state;
+    union message m = {.tenant = {.head.type = MESSAGE_STEWARD_TENANT, .copy_count = 1}};
+#define CHECK_AS(FROM, TO) channel_check(&m, message_size(m.head.type), 0, FROM, TO)
+    assert_int_equal(CHECK_AS(CHANNEL_SUPERVISOR, CHANNEL_STEWARD), CHANNEL_BAD); /* one that has no place */
+    strcpy(m.tenant.copy[0].place, "vault");
+    assert_int_equal(CHECK_AS(CHANNEL_SUPERVISOR, CHANNEL_STEWARD), CHANNEL_OK);
+    m.tenant.copy[0].place[10] = 'x'; /* a byte behind the NUL */
+    assert_int_equal(CHECK_AS(CHANNEL_SUPERVISOR, CHANNEL_STEWARD), CHANNEL_BAD);
+    m.tenant.copy[0].place[10] = 0;
+    m.tenant.copy_count = COPIES_MAX + 1;
+    assert_int_equal(CHECK_AS(CHANNEL_SUPERVISOR, CHANNEL_STEWARD), CHANNEL_BAD);
+    m = (union message){.act = {.head.type = MESSAGE_STEWARD_ACT, .set = ACT_FIELDS}};
+    assert_int_equal(CHECK_AS(CHANNEL_STEWARD, CHANNEL_SUPERVISOR), CHANNEL_OK);
+    m.act.set = ACT_FIELDS + 1;
+    assert_int_equal(CHECK_AS(CHANNEL_STEWARD, CHANNEL_SUPERVISOR), CHANNEL_BAD);
+    m.act.set = ACT_PLACE;
+    m.act.place[3] = 'x';
+    assert_int_equal(CHECK_AS(CHANNEL_STEWARD, CHANNEL_SUPERVISOR), CHANNEL_BAD);
+#undef CHECK_AS
+}
+
 static void no_message_upward_from_a_worker_holds_a_string(void **state) {
     (void)state; /* S2, S3: enums, integers and fds; the only byte arrays are the layers and the filter's hash of WORKER_READY */
     static const uint32_t up[] = {
@@ -140,6 +162,7 @@ int main(void) {
         cmocka_unit_test(a_message_arrives_with_its_fd_and_its_sender),
         cmocka_unit_test(what_the_table_does_not_let_through_is_bad_and_leaks_no_fd),
         cmocka_unit_test(strings_end_and_are_filled_with_nul),
+        cmocka_unit_test(copies_and_places_are_checked),
         cmocka_unit_test(no_message_upward_from_a_worker_holds_a_string),
         cmocka_unit_test(a_full_channel_says_again),
     };

@@ -153,6 +153,11 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"listener \"[::1]:1\" { kind = tls }\nlistener \"[0::1]:1\" { kind = tls }", "c:2: listener \"[::1]:1\": given twice"},
         {"listener \"127.0.0.1:1\" { kind = tls port = 3 }", "c:1: no such option 'port'"},
         {"allow_missing = { landlock,\n yama }", "c:2: allow_missing: expected layers like"},
+        {"capsule_place \"Vault\" { path = /x }", "c:1: capsule_place: expected a name of a-z, 0-9 and hyphen, not \"Vault\""},
+        {"capsule_place \"../v\" { path = /x }", "c:1: capsule_place: expected a name"},
+        {"capsule_place \"vault\" { }", "c:1: capsule_place \"vault\": expected path = DIRECTORY"},
+        {"capsule_place \"vault\" { path = vault }", "c:1: path: expected an absolute path"},
+        {"capsule_place \"v\" { path = /x }\ncapsule_place \"v\" { path = /y }", "c:2: capsule_place \"v\": given twice"},
         {"duty \"god\" { group = root }", "c:1: duty: there is no duty \"god\""},
         {"duty \"viewer\" { }", "c:1: duty \"viewer\": expected group = NAME"},
         {"duty \"viewer\" { group = a }\nduty \"viewer\" { group = b }", "c:2: duty \"viewer\": given twice"},
@@ -168,6 +173,15 @@ static void errors_name_line_option_and_expectation(void **state) {
     }
     assert_false(config_parse("c", "a\0b", 3, &config, error));
     assert_string_equal(error, "c:1: a NUL byte");
+}
+
+static void places_are_read(void **state) {
+    (void)state;
+    assert_true(parse("capsule_place \"vault\" { path = /mnt/vault }\ncapsule_place \"other-2\" { path = \"/srv/a b\" }\n"));
+    assert_int_equal(config.place_count, 2);
+    assert_string_equal(config.place[0].name, "vault");
+    assert_string_equal(config.place[0].path, "/mnt/vault");
+    assert_string_equal(config.place[1].path, "/srv/a b");
 }
 
 static void too_many_are_refused(void **state) {
@@ -321,6 +335,7 @@ int main(void) {
         cmocka_unit_test(every_option_is_taken),
         cmocka_unit_test(listeners_are_taken),
         cmocka_unit_test(errors_name_line_option_and_expectation),
+        cmocka_unit_test(places_are_read),
         cmocka_unit_test(too_many_are_refused),
         cmocka_unit_test_setup_teardown(accounts_are_resolved, make_etc, remove_etc),
         cmocka_unit_test_setup_teardown(accounts_that_do_not_fit_are_refused, make_etc, remove_etc),

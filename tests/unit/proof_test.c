@@ -109,6 +109,9 @@ static void the_machine_in_words(void **state) {
     assert_int_equal(posture_no_swap("Filename\t\t\t\tType\n/dev/sda2 partition\n"), LAYER_OFF);
     assert_int_equal(posture_no_core_pattern("core\n"), LAYER_ON);
     assert_int_equal(posture_no_core_pattern("|/usr/lib/systemd/systemd-coredump\n"), LAYER_OFF);
+    assert_int_equal(posture_no_hibernation("[disabled]\n"), LAYER_ON);
+    assert_int_equal(posture_no_hibernation("[platform] shutdown reboot suspend\n"), LAYER_OFF);
+    assert_int_equal(posture_no_hibernation(NULL), LAYER_ON);
     assert_int_equal(posture_no_ksm("0\n"), LAYER_ON);
     assert_int_equal(posture_no_ksm("1\n"), LAYER_OFF);
     assert_int_equal(posture_no_ksm(NULL), LAYER_ON);

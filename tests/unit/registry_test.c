@@ -89,6 +89,54 @@ static void what_is_entered_is_there_after_a_restart(void **state) {
     assert_null(registry_by_host(registry, "acme"));
 }
 
+static void assert_file(bool has, const char *text) {
+    char bytes[8192];
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    bytes[fread(bytes, 1, sizeof bytes - 1, f)] = '\0';
+    fclose(f);
+    assert_int_equal(strstr(bytes, text) != NULL, has);
+}
+
+/* What came later is in the file only where it says something, so that an older file is read as it is. */
+static void places_and_a_reset_are_kept(void **state) {
+    (void)state;
+    struct registry_tenant t = *create("acme", "acme.example");
+    create("bois", "bois.example");
+    assert_file(false, "places=");
+    assert_file(false, "resetting=");
+    strcpy(t.place[t.place_count++], "vault");
+    strcpy(t.place[t.place_count++], "second");
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    reopen();
+    const struct registry_tenant *kept = registry_by_number(registry, 1);
+    assert_int_equal(kept->place_count, 2);
+    assert_string_equal(kept->place[1], "second");
+    assert_false(kept->resetting);
+    t.resetting = true;
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    reopen();
+    assert_true(registry_by_number(registry, 1)->resetting);
+    assert_int_equal(registry_by_number(registry, 1)->place_count, 2);
+    t.place_count = 0;
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    reopen();
+    assert_true(registry_by_number(registry, 1)->resetting);
+    assert_file(false, "places=");
+    static const char *const bad[] = {"../x", "", "Vault", "a,b", "a\tb"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        t.place_count = 1;
+        strcpy(t.place[0], bad[i]);
+        assert_int_equal(registry_update(registry, &t), REGISTRY_BAD_FIELD);
+    }
+    t.place_count = 2;
+    strcpy(t.place[0], "vault");
+    strcpy(t.place[1], "vault");
+    assert_int_equal(registry_update(registry, &t), REGISTRY_BAD_FIELD);
+    t.place_count = COPIES_MAX + 1;
+    assert_int_equal(registry_update(registry, &t), REGISTRY_BAD_FIELD);
+}
+
 static void names_and_hosts_are_unique(void **state) {
     (void)state;
     const struct registry_tenant *made;
@@ -336,6 +384,7 @@ static void codes_are_random_and_hashed_as_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_entered_is_there_after_a_restart, make, clean),
+        cmocka_unit_test_setup_teardown(places_and_a_reset_are_kept, make, clean),
         cmocka_unit_test_setup_teardown(names_and_hosts_are_unique, make, clean),
         cmocka_unit_test_setup_teardown(numbers_are_never_reused, make, clean),
         cmocka_unit_test_setup_teardown(the_uid_range_ends, make, clean),

@@ -194,17 +194,43 @@ static void posture_speaks_of_proved_workers(void **state) {
     struct tenants *all = tenants_new();
     struct message_posture host = {0};
     memset(host.layer, LAYER_ON, LAYER_COUNT);
-    assert_true(posture_all_hold(&host, all));
-    assert_false(posture_all_hold(NULL, all));
+    assert_true(posture_all_hold(&host, all, NULL));
+    assert_false(posture_all_hold(NULL, all, NULL));
     put(all, 1, "acme", TENANT_STARTING); /* nothing is proved yet */
-    assert_true(posture_all_hold(&host, all));
+    assert_true(posture_all_hold(&host, all, NULL));
     put(all, 1, "acme", TENANT_SEALED); /* ready with no layer */
-    assert_false(posture_all_hold(&host, all));
-    json_t *json = posture_json(&host, all);
+    assert_false(posture_all_hold(&host, all, NULL));
+    json_t *json = posture_json(&host, all, NULL);
     assert_false(json_is_true(json_object_get(json, "holds")));
     assert_int_equal(json_array_size(json_object_get(json, "workers")), 1);
     assert_int_equal(json_object_size(json_object_get(json, "layers")), LAYER_COUNT);
     json_decref(json);
+    tenants_free(all);
+}
+
+static void a_single_way_in_is_named(void **state) {
+    (void)state;
+    struct tenants *all = tenants_new();
+    struct message_posture host = {0};
+    struct message_tenant t = tenant(1, "acme", TENANT_SERVING);
+    t.enrolled = 1;
+    assert_true(tenants_put(all, &t));
+    struct counter_page *page = worker(all, 1);
+    for (uint64_t ways = 0; ways <= 2; ways++) {
+        page->value[COUNTER_ways_in] = ways;
+        tenants_sample(all);
+        json_t *json = posture_json(&host, all, NULL);
+        assert_int_equal(json_array_size(json_object_get(json, "one_way_in")), ways == 1);
+        json_decref(json);
+    }
+    page->value[COUNTER_ways_in] = 1;
+    t.state = TENANT_STOPPED; /* it is as true when the worker is gone, */
+    assert_true(tenants_put(all, &t));
+    assert_int_equal(tenants_ways_in(tenants_at(all, 0)), 1);
+    t.enrolled = 0; /* and nothing after a reset */
+    assert_true(tenants_put(all, &t));
+    assert_int_equal(tenants_ways_in(tenants_at(all, 0)), 0);
+    counters_unmap(page);
     tenants_free(all);
 }
 
@@ -276,13 +302,13 @@ static void metrics_show_the_catalogue(void **state) {
 static void events_have_words(void **state) {
     (void)state;
     char text[EVENTS_TEXT_MAX];
-    for (int e = EVENT_CREATED; e <= EVENT_EVICTED; e++) {
+    for (int e = EVENT_CREATED; e <= EVENT_RESET; e++) {
         assert_non_null(events_word((uint64_t)e));
         size_t size = events_format(UINT64_MAX, UINT64_MAX, "a2345678901234567890123456789012", (enum tenant_event)e, text);
         assert_true(size < sizeof text && text[size - 1] == '\n' && text[size - 2] == '\n');
     }
     assert_null(events_word(0));
-    assert_null(events_word(EVENT_EVICTED + 1));
+    assert_null(events_word(EVENT_RESET + 1));
 }
 
 /* ---- requests ---- */
@@ -455,6 +481,7 @@ int main(void) {
         cmocka_unit_test(other_pages_are_refused),
         cmocka_unit_test(walls_hold_or_do_not),
         cmocka_unit_test(posture_speaks_of_proved_workers),
+        cmocka_unit_test(a_single_way_in_is_named),
         cmocka_unit_test(a_tenant_has_the_promised_fields),
         cmocka_unit_test(metrics_show_the_catalogue),
         cmocka_unit_test(events_have_words),

@@ -36,7 +36,8 @@
 static void leave(int status) { syscall(SYS_exit_group, status); }
 
 static struct message_start profile;
-static int loop, csr;
+static int loop, csr, capsule;
+static bool due, lent;
 
 static void say_as(uint32_t type, uint64_t value, int fd, uint32_t tenant, uint64_t generation) {
     union message m = {.plain = {.head = {.type = type, .tenant = tenant, .generation = generation}, .value = value}};
@@ -82,7 +83,18 @@ static void misbehave(const uint8_t layer[64]) {
         say(MESSAGE_WORKER_STATE, WORKER_SERVING, -1);
     for (int i = 0; is("lie-late") && i < 200; i++)
         say_as(MESSAGE_WORKER_STATE, WORKER_SERVING, -1, profile.head.tenant, profile.head.generation - 1);
+    if (is("lie-capsule")) say(MESSAGE_WORKER_CAPSULE_MADE, 0, csr); /* not sealed, not of its size */
+    for (int i = 0; is("lie-capsules") && i < 2; i++)
+        say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule);
     if (is("lie-mute")) close(JAIL_CHANNEL);
+}
+
+/* One capsule at a time. */
+static void hand_up(void) {
+    if (!due || lent) return;
+    due = false;
+    lent = true;
+    say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule);
 }
 
 static void obey(const union message *m, int fd) {
@@ -93,6 +105,14 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_CSR:
         say(MESSAGE_WORKER_CSR_MADE, CSR_MAX, csr);
+        break;
+    case MESSAGE_WORKER_CAPSULE:
+        due = m->plain.value;
+        hand_up();
+        break;
+    case MESSAGE_WORKER_CAPSULE_TAKEN:
+        lent = false;
+        hand_up();
         break;
     case MESSAGE_WORKER_CHAIN:
         say(MESSAGE_WORKER_CHAIN_DONE, CHAIN_WRONG_KEY, -1);
@@ -117,6 +137,8 @@ static int worker(void) {
     epoll_ctl(loop, EPOLL_CTL_ADD, JAIL_CHANNEL, &in);
     profile = hear(&fd).start;
     csr = memfd_create("csr", 0);
+    capsule = memfd_create("capsule", MFD_ALLOW_SEALING);
+    if (ftruncate(capsule, CAPSULE_BYTES) < 0 || fcntl(capsule, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) leave(41);
     if (ftruncate(csr, CSR_MAX) < 0 || wall_make(WALL_WORKER, &wall) < 0 || is("fail")) leave(42);
     if (jail_unshare_as_init() < 0 || jail_enter_directory() < 0) return 11;
     if (is("fail-late")) leave(43);
@@ -140,6 +162,7 @@ enum { UID_BASE = 2000100000, STAFF = 70100, ALL = (1 << DUTY_COUNT) - 1 };
 static struct supervisor house;
 static char root[] = "/tmp/cloison-supervisor-XXXXXX";
 static int steward_end;
+static uint32_t staff = STAFF;
 static uint64_t last_request;
 static union message answer;
 static int answer_fd = -1;
@@ -181,7 +204,7 @@ static void turn(void) {
 static uint32_t act_with(struct message_act act, enum verb verb, uint32_t duties, int fd) {
     act.request = ++last_request;
     act.verb = verb;
-    act.uid = STAFF;
+    act.uid = staff;
     act.duties = duties;
     memset(&answer, 0, sizeof answer);
     if (answer_fd >= 0) close(answer_fd);
@@ -345,8 +368,8 @@ static void a_worker_without_its_walls_does_not_serve(void **state) {
 
 static void a_lying_worker_ends_and_nobody_else(void **state) {
     (void)state;
-    static const char *const names[] = {"lie-type",  "lie-size",   "lie-twice",  "lie-tenant", "lie-future", "lie-csr",
-                                        "lie-chain", "lie-permit", "lie-greedy", "lie-flood",  "lie-late",   "lie-mute"};
+    static const char *const names[] = {"lie-type",   "lie-size",   "lie-twice", "lie-tenant", "lie-future", "lie-csr",     "lie-chain",
+                                        "lie-permit", "lie-greedy", "lie-flood", "lie-late",   "lie-mute",   "lie-capsule", "lie-capsules"};
     pid_t well = tenant("well")->process.pid;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_int_equal(create(names[i]), ACT_DONE);
@@ -415,6 +438,82 @@ static void what_its_administrator_did_is_kept(void **state) {
     UNTIL(t->entry->enrolled);
     assert_false(t->entry->has_code);
     assert_int_equal(act("well", VERB_enrol_code), ACT_WRONG_STATE);
+}
+
+static uint32_t at_place(const char *name, enum verb verb, const char *place) {
+    struct message_act a = named(name);
+    a.set = ACT_PLACE;
+    snprintf(a.place, sizeof a.place, "%s", place);
+    return act_with(a, verb, ALL, -1);
+}
+
+static void a_copy_lies_where_the_registry_says(void **state) {
+    (void)state;
+    struct tenant *t = tenant("well");
+    struct stat st;
+    char path[128];
+    house.config.place_count = 1;
+    snprintf(house.config.place[0].name, sizeof house.config.place[0].name, "vault");
+    snprintf(house.config.place[0].path, sizeof house.config.place[0].path, "%s/vault", root);
+    assert_int_equal(at_place("well", VERB_capsule_copy, "cellar"), ACT_BAD_FIELD);
+    assert_int_equal(act("well", VERB_capsule_copy), ACT_BAD_FIELD);
+    assert_int_equal(answer.answer.detail, ACT_PLACE);
+    assert_int_equal(at_place("acme", VERB_capsule_copy, "vault"), ACT_WRONG_STATE); /* not enrolled */
+    assert_int_equal(at_place("well", VERB_capsule_forget, "vault"), ACT_WRONG_STATE);
+    assert_int_equal(at_place("well", VERB_capsule_copy, "vault"), ACT_FAILED); /* no directory: listed all the same */
+    assert_int_equal(answer.answer.detail, COPY_NOT_WRITTEN);
+    assert_string_equal(t->entry->place[0], "vault");
+    assert_int_equal(mkdir(house.config.place[0].path, 0700), 0);
+    assert_int_equal(chmod(house.config.place[0].path, 0750), 0);
+    assert_int_equal(at_place("well", VERB_capsule_copy, "vault"), ACT_FAILED);
+    assert_int_equal(answer.answer.detail, COPY_PLACE_OPEN);
+    assert_int_equal(chmod(house.config.place[0].path, 0700), 0);
+    assert_int_equal(at_place("well", VERB_capsule_copy, "vault"), ACT_DONE);
+    assert_true(t->copy[0].current);
+    snprintf(path, sizeof path, "%s/vault/well.capsule", root);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, CAPSULE_BYTES);
+    assert_int_equal(at_place("well", VERB_capsule_forget, "vault"), ACT_DONE);
+    assert_int_equal(stat(path, &st), -1);
+    assert_int_equal(t->entry->place_count, 0);
+}
+
+static uint32_t reset_by(const char *name, uint32_t uid) {
+    uint32_t before = staff;
+    staff = uid;
+    uint32_t result = act(name, VERB_reset);
+    staff = before;
+    return result;
+}
+
+static void a_reset_takes_two(void **state) {
+    (void)state;
+    char path[128];
+    assert_int_equal(create("lost"), ACT_DONE);
+    struct tenant *t = tenant("lost");
+    assert_int_equal(set_title("lost", "enrol"), ACT_DONE);
+    assert_int_equal(act("lost", VERB_start), ACT_DONE);
+    assert_int_equal(set_title("lost", "enrol"), ACT_DONE);
+    UNTIL(t->entry->enrolled);
+    snprintf(path, sizeof path, "%s/tenants/lost/capsule", root);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "slots", 5), 5);
+    close(fd);
+    assert_int_equal(chown(path, t->entry->uid, t->entry->uid), 0);
+    assert_int_equal(reset_by("lost", STAFF), ACT_PENDING);
+    assert_int_equal(reset_by("lost", STAFF), ACT_WRONG_STATE);
+    t->reset_until = clock_ms(); /* its hour is over */
+    assert_int_equal(reset_by("lost", STAFF + 1), ACT_PENDING);
+    assert_true(t->entry->enrolled);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(reset_by("lost", STAFF + 2), ACT_DONE);
+    assert_int_equal(strlen(answer.answer.code), ENROL_CODE_TEXT - 1);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_false(t->entry->enrolled);
+    assert_true(t->entry->has_code);
+    assert_false(t->entry->resetting);
+    assert_int_equal(t->life.state, LIFE_STOPPED);
+    assert_int_equal(reset_by("lost", STAFF + 2), ACT_PENDING); /* and again it would take two */
 }
 
 /* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
@@ -497,6 +596,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_late_message_is_ignored),
         cmocka_unit_test(staff_verbs_move_a_worker),
         cmocka_unit_test(what_its_administrator_did_is_kept),
+        cmocka_unit_test(a_copy_lies_where_the_registry_says),
+        cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),

@@ -1,5 +1,6 @@
 #include "capsule_state.h"
 
+#include "../../policy/limits.h"
 #include "../memory/arena.h"
 #include "password.h"
 
@@ -9,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+_Static_assert((sizeof(struct capsule_image) + SLOTS_MAX * sizeof(struct slot_record) + 56 + 4095) / 4096 * 8192 == CAPSULE_BYTES,
+               "policy/limits.h");
 enum { ROOM_MIN = 16 /* slots of a new capsule */ };
 static const char magic[8] = "CLKEYS1";
 
@@ -31,6 +34,7 @@ int capsule_write(struct capsule *c, bool both) {
     if (c->unsealed) image_mac(c->image, c->mac_key);
     both |= c->stale;
     c->stale = both; /* until it is done */
+    if (both) c->dated = c->image->version;
     int result = 0, copies = both ? 2 : 1;
     arena_leave(); /* a lock must not fail because the arena is full */
     for (int i = 0; i < copies && result == 0; i++)
@@ -113,6 +117,10 @@ void capsule_close(struct capsule *c) {
     secret_wipe(c, sizeof *c);
     free(c);
 }
+
+uint64_t capsule_version(const struct capsule *c) { return c->image->version; }
+uint64_t capsule_dated(const struct capsule *c) { return c->dated; }
+int capsule_copy(const struct capsule *c, int to) { return twofile_copy(&c->file, to) < 0 ? errno : 0; }
 
 bool capsule_enrolled(const struct capsule *c) { return c->image->enrolled; }
 const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->tenant; }

@@ -94,6 +94,14 @@ int capsule_remove_owner(struct capsule *c, const uint8_t owner[ID_BYTES], uint3
 int capsule_remove_logins(struct capsule *c, const uint8_t *owner, const uint8_t *keep);
 int capsule_remove_kind(struct capsule *c, enum slot_kind kind);
 
+/* Rises with every change. */
+uint64_t capsule_version(const struct capsule *c);
+/* The version of the last change that a copy elsewhere must follow: a slot was removed, or one was added that is no session; 0 = none since
+ * it was opened. */
+uint64_t capsule_dated(const struct capsule *c);
+/* The whole file as it is, CAPSULE_BYTES, into another open file. 0 or an errno value. */
+int capsule_copy(const struct capsule *c, int to);
+
 /* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot);
 /* Is there a slot with this id? */

@@ -121,7 +121,11 @@ static int add(struct capsule *c, const uint8_t tmk[KEY_BYTES], const struct slo
     int error = make_room(next, header, &removed);
     if (!error && !redraw_all(next, removed)) error = ENOMEM;
     if (!error) error = append(next, header, credential, tmk);
-    if (!error) return write_or_undo(c, next, removed != 0);
+    if (!error) {
+        error = write_or_undo(c, next, removed != 0);
+        if (!error && header->kind != SLOT_SESSION) c->dated = c->image->version;
+        return error;
+    }
     free(next);
     return error;
 }

@@ -8,6 +8,7 @@ struct capsule {
     struct twofile file;
     struct capsule_image *image; /* what the newest copy holds, or is about to */
     bool unsealed;               /* mac_key is there, and the image was found to agree with it */
+    uint64_t dated;              /* the version whose change older copies elsewhere must not outlive */
     bool stale;                  /* an older copy may still hold what was removed: the next write goes to both */
     uint8_t mac_key[KEY_BYTES];
     struct slot_record dummy; /* what an unknown credential is tried on */

@@ -1,0 +1,88 @@
+#include "reset.h"
+
+#include "clock.h"
+#include "copies.h"
+#include "log.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+
+#include <string.h>
+
+enum { AGAIN_MS = 5000 };
+
+enum reset_wish reset_wish(struct tenant *t, uint32_t uid, uint64_t now) {
+    bool asked = t->reset_until && now < t->reset_until;
+    if (asked && t->reset_uid == uid) return RESET_ALONE;
+    t->reset_uid = uid;
+    t->reset_until = asked ? 0 : now + RESET_CONFIRM_MS;
+    return asked ? RESET_AGREED : RESET_ASKED;
+}
+
+bool reset_begin(struct tenant *t) {
+    struct registry_tenant wanted = *t->entry;
+    wanted.resetting = true;
+    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) return false;
+    log_say("tenant %s: reset: two people want it empty", t->entry->name);
+    tell_tenant(t);
+    tenant_event(t, LIFE_SUSPEND); /* nothing starts it meanwhile */
+    return true;
+}
+
+static void again_later(struct tenant *t, uint64_t now, const char *what) {
+    log_say("tenant %s: reset: %s, again in %d s", t->entry->name, what, AGAIN_MS / 1000);
+    t->reset_again = now + AGAIN_MS;
+}
+
+static void begin_emptying(struct tenant *t, uint64_t now) {
+    while (t->entry->place_count)
+        if (copies_forget(t, 0) != COPY_DONE) {
+            again_later(t, now, "a copy of its capsule is not destroyed");
+            return;
+        }
+    if (!tenant_empty_directory(t, &t->emptier)) again_later(t, now, "its directory is not emptied");
+}
+
+/* The row as before enrolment. The code is for the person who waits for it; after a restart there is none and `enrol-code` makes one. */
+static void finish(struct tenant *t, uint64_t now) {
+    struct registry_tenant wanted = *t->entry;
+    char code[ENROL_CODE_TEXT] = "";
+    bool awaited = errand_asked(t, VERB_reset);
+    wanted.resetting = wanted.enrolled = wanted.plain = false;
+    wanted.chain_ms = 0;
+    wanted.has_code = awaited && registry_new_code(code, wanted.code_hash);
+    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) {
+        again_later(t, now, "the registry is not written");
+        return;
+    }
+    t->emptied = t->save_enrolled = false;
+    t->save_plain = -1;
+    t->save_chain_ms = 0;
+    tenant_open_plain(t);
+    ledger_event(t->house->ledger, clock_unix_ms(), "emptied", supervisor_about(t->entry), "done");
+    tell_event(t, EVENT_RESET);
+    errand_answered(t, VERB_reset, &(struct answer){.result = ACT_DONE, .code = code, .fd = -1});
+    explicit_bzero(code, sizeof code);
+    if (!t->entry->suspended) tenant_event(t, LIFE_RESUME);
+    tell_tenant(t);
+}
+
+void reset_step(struct tenant *t, uint64_t now) {
+    if (!t->entry->resetting || life_alive(&t->life) || t->emptier || now < t->reset_again) return;
+    if (t->emptied)
+        finish(t, now);
+    else
+        begin_emptying(t, now);
+}
+
+bool reset_child(struct tenant *t, pid_t pid, int status) {
+    if (!t->emptier || pid != t->emptier) return false;
+    uint64_t now = clock_ms();
+    t->emptier = 0;
+    t->emptied = status == 0;
+    if (t->emptied)
+        reset_step(t, now);
+    else
+        again_later(t, now, "its directory is not emptied");
+    return true;
+}

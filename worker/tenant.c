@@ -1,5 +1,6 @@
 #include "tenant.h"
 
+#include "rotation.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
@@ -61,6 +62,7 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     /* A full store cannot keep the head; that does not close the tenant. */
     if (!witness_keep()) count(COUNTER_store_refusals, 1);
     check_begin();
+    rotation_unsealed();
     uplink_state();
     account_unsealed();
     return true;

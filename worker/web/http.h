@@ -52,10 +52,11 @@ struct route {
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
-extern const struct route web_routes[];     /* health, pages, openapi: web/ */
-extern const struct route account_routes[]; /* enrol, session, tokens, settings: web/account.c */
-extern const struct route crm_routes[];     /* companies, contacts, import, export: crm/ */
-extern const struct route witness_routes[]; /* the provider's ledger as seen from here: worker/ */
+extern const struct route web_routes[];      /* health, pages, openapi: web/ */
+extern const struct route account_routes[];  /* enrol, session, tokens, settings: web/account.c */
+extern const struct route crm_routes[];      /* companies, contacts, import, export: crm/ */
+extern const struct route witness_routes[];  /* the provider's ledger as seen from here: worker/ */
+extern const struct route rotation_routes[]; /* another master key: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

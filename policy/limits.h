@@ -20,7 +20,7 @@ enum {
     PLACE_NAME_MAX = 32,        /* bytes, as a tenant's name: a place for copies of key capsules */
     PLACES_MAX = 16,            /* in the configuration */
     COPIES_MAX = 4,             /* places of one tenant */
-    CAPSULE_BYTES = 303104,     /* of the file that holds the key slots, always */
+    CAPSULE_BYTES = 475136,     /* of the file that holds the key slots, always */
 
     CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
     CLIENT_HELLO_MS = 10000,        /* and how long */

@@ -10,6 +10,7 @@
 #include "crm/crm.h"
 #include "memory/arena.h"
 #include "memory/registers.h"
+#include "rotation.h"
 #include "selftest.h"
 #include "tenant.h"
 #include "uplink.h"
@@ -36,6 +37,8 @@ struct tenant self;
 static struct wall_program wall;
 static enum arena_kind arena;
 static int null_fd;
+/* The capsule says which of them is in use. */
+static const char *const data_file[] = {"data.mdb", "data-2.mdb"};
 
 /* Only before the wall: nothing secret has been read then, and stderr is still the supervisor's log. */
 __attribute__((noreturn)) static void die(const char *step) {
@@ -65,8 +68,12 @@ static void open_files(void) {
     self.capsule = self.profile.enrolled ? capsule_open_enrolled(capsule) : capsule_open(capsule);
     if (!self.capsule) die("capsule");
     if (identity_open(open_file("identity")) < 0) die("identity");
-    self.store = store_prepare("data.mdb", self.profile.quota_bytes);
-    if (!self.store) die("data.mdb");
+    const char *used = data_file[capsule_data_file(self.capsule)], *other = data_file[!capsule_data_file(self.capsule)];
+    if (store_clear_spare(other) < 0) die(other);
+    self.store = store_prepare(used, self.profile.quota_bytes);
+    if (!self.store) die(used);
+    self.second = store_prepare(other, self.profile.quota_bytes);
+    if (!self.second) die(other);
 }
 
 /* A compromised worker must not fill the provider's disk. Twice the quota, so that one that is raised meanwhile need not always wait for
@@ -74,8 +81,10 @@ static void open_files(void) {
 static void limit_files(void) {
     struct stat st;
     uint64_t most = 2 * self.profile.quota_bytes + FILE_SLACK;
-    if (stat("data.mdb", &st) < 0) die("data.mdb");
-    if ((uint64_t)st.st_size > most) most = (uint64_t)st.st_size;
+    for (int i = 0; i < 2; i++) {
+        if (stat(data_file[i], &st) < 0) die(data_file[i]);
+        if ((uint64_t)st.st_size > most) most = (uint64_t)st.st_size;
+    }
     if (jail_limit_files(most) < 0) die("file size");
 }
 
@@ -112,7 +121,8 @@ static void close_wall(void) {
     /* Only now are the files taken apart: they may hold what a compromised worker of yesterday put there. The exit status is all that tells
      * why. */
     if (store_begin(self.store) < 0 || identity_begin() < 0) _exit(errno);
-    layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
+    if (store_is_spare(self.store)) _exit(EBADMSG); /* the capsule is not of this day: the tenant's data is in the other file */
+    layer[LAYER_seccomp] = LAYER_ON;                /* the supervisor reads it in /proc, too */
     layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
     uplink_capsule();
     uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());
@@ -126,6 +136,7 @@ static void *work(void *unused) {
     for (;;) {
         if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
         web_turn_end();
+        rotation_turn();
         uplink_capsule();
         watchdog_turn();
         registers_clear();

@@ -1,6 +1,7 @@
 #include "tenant.h"
 
 #include "journal.h"
+#include "rotation.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
@@ -63,6 +64,7 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     if (!witness_keep()) count(COUNTER_store_refusals, 1);
     journal_unsealed();
     check_begin();
+    rotation_unsealed();
     uplink_state();
     account_unsealed();
     return true;

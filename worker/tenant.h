@@ -14,9 +14,9 @@ struct tenant {
     struct counter_page *counters;
     struct event_base *base;
     struct capsule *capsule;
-    struct store *store;
-    struct keyring *keys; /* NULL while sealed */
-    uint8_t *tmk;         /* KEY_BYTES on the heap, from account_start(): this struct itself lies in ordinary memory */
+    struct store *store, *second; /* the one in use; the other file, for a rotation */
+    struct keyring *keys;         /* NULL while sealed */
+    uint8_t *tmk;                 /* KEY_BYTES on the heap, from account_start(): this struct itself lies in ordinary memory */
 };
 extern struct tenant self;
 

@@ -268,4 +268,30 @@ def measure_neighbour(options):
                      rounds=[round(f / a, 2) for f, a in zip(flooded, alone)])
 
 
+def measure_rotation(options):
+    """100,000 contacts sealed anew under another key while 16 connections GET them: how long it takes, and what is left of their rate."""
+    with Ground() as ground:
+        token, paths = loaded(ground)
+        file, worker = write_paths(ground, 'ids', paths), ground.house.worker_pid('acme')
+        admin = ground.house.client('acme')
+        need(admin.login().status == 200, 'no log-in')
+
+        def get(n):
+            return ground.load(ground.house.tls_port, 'get', file, token, n, pids=[worker], connections=16, seconds=options.seconds)
+        alone, during = [get(n)['per_s'] for n in range(options.rounds)], []
+        start = time.perf_counter()
+        need(admin.post('/api/v1/rotation').status == 202, 'refused')
+        while True:
+            rate, state = get(len(during))['per_s'], admin.get('/api/v1/rotation').json
+            took = time.perf_counter() - start
+            need(state['state'] != 'stopped', f'the rotation stopped: {state["reason"]}')
+            if state['state'] == 'idle':
+                break
+            during.append(rate)  # under way from the beginning to the end of it
+        need(during, f'it was over in {took:.1f} s: measure with fewer --seconds')
+        detail = dict(alone_per_s=middle(alone), during_per_s=middle(during), rounds=[round(r) for r in during])
+        yield result('rotation of 100,000 records under load', took, 's', 60, most=True, **detail)
+        yield result('GET during a rotation / alone', middle(during) / middle(alone), 'x', 0.5, **detail)
+
+
 MEASURES = {name[8:]: value for name, value in list(globals().items()) if name.startswith('measure_')}

@@ -546,7 +546,7 @@ static void forgeries(void **state) {
     (void)state;
     uint8_t tmk[KEY_BYTES], got[KEY_BYTES], a[KEY_BYTES], b[KEY_BYTES], wrong[KEY_BYTES] = {0};
     struct slot slot;
-    enum { CASES = 12 };
+    enum { CASES = 18 };
     for (int i = 0; i < CASES; i++) {
         fresh(NULL);
         struct capsule *c = enrolled(tmk);
@@ -596,6 +596,25 @@ static void forgeries(void **state) {
             image->emptied |= 1U << SLOT_SESSION;
             image->version++;
             break;
+        case 12:
+            image->data_file = 1;
+            break; /* the data file of before a rotation, or one made for the purpose */
+        case 13:
+            image->wanted = 1;
+            break; /* a rotation nobody asked for */
+        case 14:
+            image->key_created++;
+            break;
+        case 15:
+            image->authority[40] ^= 1;
+            break;
+        case 16:
+            memcpy(image->slot[0].public, other->public, KEM_PUBLIC);
+            break; /* where a rotation would seal to */
+        case 17:
+            memcpy(r->sent, other->sent, sizeof r->sent);
+            memcpy(r->tmk, other->tmk, sizeof r->tmk);
+            break;
         }
         c = forge(c);
         assert_false(capsule_open_secret(c, a, &slot, got));
@@ -618,8 +637,8 @@ static void commits_to_one_credential(void **state) {
     assert_true(slot_unwrap(r, &outer, stretched, got));
     struct {
         char format[16];
-        uint8_t tenant[ID_BYTES], header[144];
-    } aad = {.format = "cloison slot 1"};
+        uint8_t tenant[ID_BYTES], header[176];
+    } aad = {.format = "cloison slot 2"};
     memcpy(aad.tenant, c->image->tenant, ID_BYTES);
     memcpy(aad.header, r, sizeof aad.header);
     sha256(&aad, sizeof aad, hash);
@@ -650,7 +669,7 @@ static void weak_parameters(void **state) {
         if (i == 0) r->kdf_passes = 1;
         if (i == 1) r->kdf_memory_kib = 8;
         if (i == 2) r->kdf = 0;
-        assert_true(slot_wrap(r, &outer, stretched, tmk));
+        assert_true(slot_wrap(r, &outer, stretched, c->authority, tmk));
         image_mac(c->image, c->mac_key);
         c = forge(c);
         assert_int_equal(opens_password(c, "anna", stretched, got), i == 3);
@@ -659,9 +678,143 @@ static void weak_parameters(void **state) {
     }
 }
 
+/* Rotation: every credential opens the new key and none the old one, whether it was there or not. */
+static void rotates(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], new[KEY_BYTES], got[KEY_BYTES], session[KEY_BYTES], token[KEY_BYTES], later[KEY_BYTES], removed[KEY_BYTES];
+    struct capsule *c = enrolled(tmk);
+    struct slot slot;
+    bool known;
+    assert_int_equal(add_secret(c, tmk, SLOT_SESSION, user, 0, session), 0);
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, other_user, 0, token), 0);
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, other_user, 0, removed), 0);
+    assert_true(capsule_open_secret(c, removed, &slot, got));
+    assert_int_equal(capsule_remove(c, slot.id), 0);
+    assert_int_equal(capsule_data_file(c), 0);
+    assert_true(capsule_key_created(c) > 0);
+    assert_int_equal(capsule_rotation_wanted(c), 0);
+
+    c = must_open(c);
+    assert_int_equal(capsule_want_rotation(c, true), EPERM);
+    random_bytes(new, sizeof new);
+    assert_int_equal(capsule_rotate(c, new, &known), EPERM);
+    assert_true(opens_password(c, "anna", stretched, got));
+    assert_int_equal(capsule_want_rotation(c, true), 0);
+    c = must_open(c);
+    assert_true(capsule_rotation_wanted(c) > 0); /* the wish lasts */
+    assert_true(opens_password(c, "anna", stretched, got));
+    assert_memory_equal(got, tmk, sizeof tmk);
+    struct slot_record before[3];
+    memcpy(before, c->image->slot, sizeof before);
+    assert_int_equal(capsule_rotate(c, new, &known), 0);
+    assert_true(known);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(capsule_data_file(c), 1);
+        assert_int_equal(capsule_rotation_wanted(c), 0);
+        assert_true(opens_password(c, "anna", stretched, got));
+        assert_memory_equal(got, new, sizeof new);
+        assert_true(capsule_open_secret(c, session, &slot, got) && memcmp(got, new, sizeof new) == 0 && slot.kind == SLOT_SESSION);
+        assert_true(capsule_open_secret(c, token, &slot, got) && memcmp(got, new, sizeof new) == 0 && slot.kind == SLOT_TOKEN);
+        assert_true(capsule_open_secret(c, kit, &slot, got) && memcmp(got, new, sizeof new) == 0 && slot.kind == SLOT_RECOVERY);
+        assert_false(opens_secret(c, removed));
+        assert_int_equal(add_secret(c, tmk, SLOT_SESSION, user, 0, later), EBADMSG); /* the old key signs nothing any more */
+        c = must_open(c);
+        assert_false(capsule_trust(c, tmk));
+    }
+    /* Neither copy of the file gives out the old key, and a slot of before is not taken back. */
+    for (int i = 0; i < 3; i++)
+        assert_false(file_holds(before[i].tmk, sizeof before[i].tmk));
+    assert_true(opens_secret(c, session));
+    assert_int_equal(add_secret(c, new, SLOT_SESSION, user, 0, later), 0);
+    assert_true(opens_secret(c, later));
+    memcpy(c->image->slot[0].sent, before[0].sent, sizeof before[0].sent);
+    memcpy(c->image->slot[0].tmk, before[0].tmk, sizeof before[0].tmk);
+    c = forge(c);
+    assert_false(opens_password(c, "anna", stretched, got));
+    capsule_close(c);
+}
+
+/* Key overwriting: the public keys lie in clear. Somebody seals a key of his own to one of them and MACs the whole set with it, as the
+ * worker would: then the next log-in would write all it is told under his key. Only the slot's authority stands in the way. */
+static void key_overwriting(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], got[KEY_BYTES], authority[KEY_BYTES], mac_key[KEY_BYTES];
+    static const uint8_t planted[KEY_BYTES] = "a key of the attacker's own";
+    for (int honest = 0; honest < 2; honest++) {
+        fresh(NULL);
+        struct capsule *c = enrolled(tmk);
+        memcpy(authority, c->authority, sizeof authority); /* who has it, as a worker does, can */
+        if (!honest) random_bytes(authority, sizeof authority);
+        assert_true(image_give(c->image, authority, planted));
+        capsule_mac_key(planted, mac_key);
+        image_mac(c->image, mac_key);
+        c = forge(c);
+        assert_int_equal(opens_password(c, "anna", stretched, got), honest);
+        assert_int_equal(opens_secret(c, kit), honest);
+        capsule_close(c);
+    }
+}
+
+static const uint8_t rotated_key[KEY_BYTES] = "the key after the rotation";
+static int change_rotate(struct capsule *c, const uint8_t *tmk) {
+    bool known;
+    return memcmp(tmk, rotated_key, KEY_BYTES) == 0 ? 0 : capsule_rotate(c, rotated_key, &known);
+}
+static bool is_rotated(struct capsule *c) { return capsule_data_file(c) == 1; }
+/* Exactly the old or exactly the new: key, file and every credential. */
+static bool is_one_of_both(struct capsule *c) {
+    uint8_t password[KEY_BYTES], by_kit[KEY_BYTES], by_session[KEY_BYTES];
+    struct slot slot;
+    if (!opens_password(c, "anna", stretched, password) || !capsule_open_secret(c, kit, &slot, by_kit) ||
+        !capsule_open_secret(c, kept_secret, &slot, by_session))
+        return false;
+    return memcmp(password, by_kit, KEY_BYTES) == 0 && memcmp(password, by_session, KEY_BYTES) == 0 &&
+           (memcmp(password, rotated_key, KEY_BYTES) == 0) == is_rotated(c);
+}
+
+static void power_cut_in_a_rotation(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES];
+    capsule_close(enrolled(tmk));
+    assert_true(cut_after(-1, change_keep));
+    mute = true;
+    cut_everywhere(change_rotate, is_rotated, is_one_of_both);
+    mute = false;
+}
+
+/* The disk fails in the middle: either all is known to be as it was, or the caller is told to stop. */
+static void failing_disk_in_a_rotation(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], got[KEY_BYTES];
+    unsigned old = 0, new = 0;
+    for (long bytes = 0; bytes < 30000; bytes += 1499) {
+        fresh(NULL);
+        struct capsule *c = enrolled(tmk);
+        bool known;
+        disk_fails = true;
+        allowed = bytes;
+        int error = capsule_rotate(c, rotated_key, &known);
+        allowed = -1;
+        assert_true(error ? !known : known);
+        /* Had only the first write failed, the copy would have been made good. */
+        assert_true(opens_password(c, "anna", stretched, got));
+        assert_int_equal(memcmp(got, rotated_key, KEY_BYTES) == 0, error == 0);
+        c = must_open(c);
+        assert_true(opens_password(c, "anna", stretched, got));
+        assert_int_equal(memcmp(got, rotated_key, KEY_BYTES) == 0, is_rotated(c));
+        if (is_rotated(c))
+            new ++;
+        else
+            old++;
+        capsule_close(c);
+    }
+    assert_true(old > 0 && new > 0);
+}
+
 static void damage(void **state) {
     (void)state;
-    uint8_t tmk[KEY_BYTES], got[KEY_BYTES], junk[200000];
+    uint8_t tmk[KEY_BYTES], got[KEY_BYTES], junk[300000];
     struct capsule *c = enrolled(tmk);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
@@ -691,8 +844,8 @@ static void unknown_format(void **state) {
     for (int i = 0; i < 5; i++) {
         fresh(NULL);
         struct capsule *c = enrolled(tmk);
-        if (i == 0) c->image->format = 2;
-        if (i == 1) c->image->minimum = 2;
+        if (i == 0) c->image->format = CAPSULE_FORMAT - 1;
+        if (i == 1) c->image->minimum = CAPSULE_FORMAT + 1;
         if (i == 2) c->image->count = c->image->room + 1;
         if (i == 3) c->image->slot[0].kind = 9;
         if (i == 4) c->image->room--;
@@ -726,6 +879,10 @@ int main(void) {
         cmocka_unit_test_setup(forgeries, fresh),
         cmocka_unit_test_setup(commits_to_one_credential, fresh),
         cmocka_unit_test_setup(weak_parameters, fresh),
+        cmocka_unit_test_setup(rotates, fresh),
+        cmocka_unit_test_setup(key_overwriting, fresh),
+        cmocka_unit_test_setup(power_cut_in_a_rotation, fresh),
+        cmocka_unit_test_setup(failing_disk_in_a_rotation, fresh),
         cmocka_unit_test_setup(damage, fresh),
         cmocka_unit_test_setup(unknown_format, fresh),
     };

@@ -129,7 +129,7 @@ const struct route account_routes[] = {
     {HTTP_POST, "/public-record", 0, ROUTE_PUBLIC, record},
     {0},
 };
-const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}};
+const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}}, rotation_routes[] = {{0}};
 bool rollback_admit(struct exchange *x) { return (void)x, true; }
 size_t rollback_field(const struct exchange *x, char out[ROLLBACK_FIELD]) { return (void)x, (void)out, 0; }
 const struct route crm_routes[] = {

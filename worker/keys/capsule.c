@@ -13,7 +13,7 @@
 _Static_assert((sizeof(struct capsule_image) + SLOTS_MAX * sizeof(struct slot_record) + 56 + 4095) / 4096 * 8192 == CAPSULE_BYTES,
                "policy/limits.h");
 enum { ROOM_MIN = 16 /* slots of a new capsule */ };
-static const char magic[8] = "CLKEYS1";
+static const char magic[8] = "CLKEYS2";
 
 uint64_t capsule_now(void) { return (uint64_t)time(NULL); }
 bool slot_expired(const struct slot_record *r, uint64_t now) { return r->expires != 0 && r->expires <= now; }
@@ -69,15 +69,16 @@ out:
 
 /* A slot that any password fails to open, but only where a wrong one does: at the commitment. */
 static bool make_dummy(struct capsule *c) {
-    uint8_t credential[KEY_BYTES], tmk[KEY_BYTES];
+    uint8_t credential[KEY_BYTES], authority[KEY_BYTES], tmk[KEY_BYTES];
     random_bytes(&c->dummy, sizeof c->dummy);
     random_bytes(c->dummy_epoch, sizeof c->dummy_epoch);
     random_bytes(credential, sizeof credential);
+    random_bytes(authority, sizeof authority);
     random_bytes(tmk, sizeof tmk);
     c->dummy.expires = 0;
     struct slot_outer outer = image_outer(c->image, SLOT_PASSWORD);
     outer.epoch = c->dummy_epoch;
-    return slot_wrap(&c->dummy, &outer, credential, tmk);
+    return slot_wrap(&c->dummy, &outer, credential, authority, tmk);
 }
 
 static struct capsule *open_it(int fd, bool may_be_new) {
@@ -124,6 +125,9 @@ int capsule_copy(const struct capsule *c, int to) { return twofile_copy(&c->file
 
 bool capsule_enrolled(const struct capsule *c) { return c->image->enrolled; }
 const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->tenant; }
+unsigned capsule_data_file(const struct capsule *c) { return c->image->data_file; }
+uint64_t capsule_key_created(const struct capsule *c) { return c->image->key_created; }
+uint64_t capsule_rotation_wanted(const struct capsule *c) { return c->image->wanted; }
 
 static size_t count_slots(const struct capsule *c, const uint8_t *owner, uint32_t kind) {
     size_t n = 0;
@@ -194,10 +198,15 @@ void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES]
     if (r) memcpy(salt, r->salt, sizeof r->salt);
 }
 
+void capsule_mac_key(const uint8_t tmk[KEY_BYTES], uint8_t key[KEY_BYTES]) {
+    hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot mac v1", key, KEY_BYTES);
+}
+
 bool capsule_trust(struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
     uint8_t key[KEY_BYTES];
-    hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot mac v1", key, sizeof key);
-    bool fine = c->unsealed ? secret_equal(key, c->mac_key, sizeof key) : image_verify(c->image, key);
+    capsule_mac_key(tmk, key);
+    bool fine = c->unsealed ? secret_equal(key, c->mac_key, sizeof key)
+                            : image_verify(c->image, key) && image_open_authority(c->image, tmk, c->authority);
     if (fine) memcpy(c->mac_key, key, sizeof key);
     c->unsealed |= fine;
     secret_wipe(key, sizeof key);
@@ -207,6 +216,7 @@ bool capsule_trust(struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
 void capsule_seal(struct capsule *c) {
     c->unsealed = false;
     secret_wipe(c->mac_key, sizeof c->mac_key);
+    secret_wipe(c->authority, sizeof c->authority);
 }
 
 /* The parameters this program stretches with, and none others. */

@@ -1,10 +1,10 @@
 /*
  * The key capsule: the one file that holds the key slots, opened before sealing (S4, S14).
  * Two copies written in turn, the older overwritten; each with a version that only rises and a MAC over the whole slot set.
- * A slot is AEAD(outer, AEAD(credential, TMK)); outer comes by HKDF from the shred secret and the slot's class's epoch secret, so that
- * a removed slot, also out of an old disk image of the LMDB file, opens nothing with today's capsule. Slots are bound by their whole
- * header (kind, class, id, owner, KDF and parameters, salt, created, expires, rights) as AAD and are key-committing: no slot opens under
- * two credentials. The compiled-in KDF parameters are compared before a slot is tried.
+ * A slot is AEAD(outer, AEAD(credential, private key)) and the TMK sealed to that key (slot.h); outer comes by HKDF from the shred secret
+ * and the slot's class's epoch secret, so that a removed slot, also out of an old disk image of the LMDB file, opens nothing with today's
+ * capsule. Slots are bound by their whole header (kind, class, id, owner, KDF and parameters, salt, created, expires, rights, public key)
+ * as AAD and are key-committing: no slot opens under two credentials. The compiled-in KDF parameters are compared before a slot is tried.
  *
  * The MAC's key comes from the TMK, so slots are added and single ones removed only after one was opened. A whole class can be emptied
  * without any key (`lock`): the MAC then still covers the other classes. A capsule that does not agree with its MAC opens for nobody.
@@ -101,6 +101,18 @@ uint64_t capsule_version(const struct capsule *c);
 uint64_t capsule_dated(const struct capsule *c);
 /* The whole file as it is, CAPSULE_BYTES, into another open file. 0 or an errno value. */
 int capsule_copy(const struct capsule *c, int to);
+
+/*
+ * Rotation: another TMK for every slot, at once with the move to the other of the tenant's two data files, which is sealed under it
+ * already. The wish for one is kept until it is done, so that what cut it short does not end it.
+ */
+unsigned capsule_data_file(const struct capsule *c);       /* 0 or 1; believed before unsealing, when the MAC covers it */
+uint64_t capsule_key_created(const struct capsule *c);     /* the TMK, Unix seconds */
+uint64_t capsule_rotation_wanted(const struct capsule *c); /* since when, Unix seconds; 0 = not */
+int capsule_want_rotation(struct capsule *c, bool wanted); /* durable: 0, or an errno value and nothing changed; EPERM = sealed */
+/* Durable when 0: `tmk`, drawn by the caller, is the TMK, the other data file the one in use, and the wish fulfilled. An errno value: all
+ * is as it was; with *known false the disk may hold either, and the caller must end the process before it writes anything else. */
+int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known);
 
 /* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot);

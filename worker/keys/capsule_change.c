@@ -82,11 +82,11 @@ static int make_room(struct capsule_image *image, const struct slot_record *new,
 }
 
 static int append(struct capsule_image *image, const struct slot_record *header, const uint8_t credential[KEY_BYTES],
-                  const uint8_t tmk[KEY_BYTES]) {
+                  const uint8_t authority[KEY_BYTES], const uint8_t tmk[KEY_BYTES]) {
     struct slot_record *r = &image->slot[image->count];
     struct slot_outer outer = image_outer(image, header->kind);
     *r = *header;
-    if (!slot_wrap(r, &outer, credential, tmk)) return ENOMEM;
+    if (!slot_wrap(r, &outer, credential, authority, tmk)) return ENOMEM;
     image->count++;
     return 0;
 }
@@ -120,7 +120,7 @@ static int add(struct capsule *c, const uint8_t tmk[KEY_BYTES], const struct slo
     if (!next) return ENOMEM;
     int error = make_room(next, header, &removed);
     if (!error && !redraw_all(next, removed)) error = ENOMEM;
-    if (!error) error = append(next, header, credential, tmk);
+    if (!error) error = append(next, header, credential, c->authority, tmk);
     if (!error) {
         error = write_or_undo(c, next, removed != 0);
         if (!error && header->kind != SLOT_SESSION) c->dated = c->image->version;
@@ -185,19 +185,63 @@ int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[3
     struct capsule_image *next = copy_with_room(c->image, 2);
     if (!next) return ENOMEM;
     random_bytes(tmk, KEY_BYTES);
+    random_bytes(c->authority, sizeof c->authority);
     next->enrolled = 1;
-    int error = append(next, &first, stretched, tmk);
-    if (!error) error = append(next, &second, kit, tmk);
+    next->key_created = capsule_now();
+    int error = image_seal_authority(next, tmk, c->authority) ? append(next, &first, stretched, c->authority, tmk) : ENOMEM;
+    if (!error) error = append(next, &second, kit, c->authority, tmk);
     if (error) {
         free(next);
     } else {
-        hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot mac v1", c->mac_key, sizeof c->mac_key);
+        capsule_mac_key(tmk, c->mac_key);
         c->unsealed = true;
         error = write_or_undo(c, next, true); /* both: a damaged newest copy must not make the tenant look new */
     }
     if (!error) return 0;
     capsule_seal(c);
     secret_wipe(tmk, KEY_BYTES);
+    return error;
+}
+
+int capsule_want_rotation(struct capsule *c, bool wanted) {
+    if (!c->unsealed) return EPERM;
+    struct capsule_image *next = image_copy(c->image, 0);
+    if (!next) return ENOMEM;
+    next->wanted = wanted ? capsule_now() : 0;
+    return write_or_undo(c, next, false);
+}
+
+/* The image with the new TMK in every slot. NULL: out of memory. */
+static struct capsule_image *rotated(const struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
+    struct capsule_image *next = image_copy(c->image, 0);
+    if (!next) return NULL;
+    next->data_file = !next->data_file;
+    next->key_created = capsule_now();
+    next->wanted = 0;
+    if (image_give(next, c->authority, tmk)) return next;
+    free(next);
+    return NULL;
+}
+
+int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known) {
+    *known = true;
+    if (!c->unsealed) return EPERM;
+    struct capsule_image *next = rotated(c, tmk);
+    if (!next) return ENOMEM;
+    uint8_t before[KEY_BYTES];
+    memcpy(before, c->mac_key, sizeof before);
+    capsule_mac_key(tmk, c->mac_key);
+    /* What was before stands until one copy is written, and no longer. */
+    int error = write_or_undo(c, next, false);
+    if (error) {
+        /* The same copy again, so that it does not hold what was not to be. */
+        memcpy(c->mac_key, before, sizeof before);
+        *known = capsule_write(c, false) == 0;
+    } else {
+        c->stale = true; /* the other copy still gives out the old TMK */
+        capsule_write(c, true);
+    }
+    secret_wipe(before, sizeof before);
     return error;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct capsule_image) == 664, "the format on the disk");
+_Static_assert(sizeof(struct capsule_image) == 760, "the format on the disk");
 
 void image_begin(struct capsule_image *image) {
     memset(image, 0, sizeof *image);
@@ -15,8 +15,9 @@ void image_begin(struct capsule_image *image) {
 }
 
 bool image_valid(const struct capsule_image *image, size_t size) {
-    if (size < sizeof *image || image->format != CAPSULE_FORMAT || image->minimum > CAPSULE_FORMAT) return false;
+    if (size < sizeof *image || image->format != CAPSULE_FORMAT || image->minimum > CAPSULE_FORMAT || image->data_file > 1) return false;
     if (image->room > SLOTS_MAX || image->count > image->room || size != image_bytes(image->room)) return false;
+    if (image->reserved != 0) return false; /* no MAC covers it */
     for (uint32_t i = 0; i < image->count; i++)
         if (image->slot[i].kind < SLOT_PASSWORD || image->slot[i].kind > SLOT_INVITATION) return false;
     return true;
@@ -42,16 +43,20 @@ static uint32_t class_digest(const struct capsule_image *image, uint32_t kind, u
 static void compute_mac(const struct capsule_image *image, const uint8_t *digests, const uint8_t mac_key[KEY_BYTES], uint8_t mac[32]) {
     struct {
         char label[16];
-        uint32_t format, minimum, enrolled, reserved;
-        uint64_t version;
-        uint8_t tenant[ID_BYTES], locator_key[KEY_BYTES], digest[CLASSES][32];
-    } set = {.label = "cloison slots 1",
+        uint32_t format, minimum, enrolled, data_file;
+        uint64_t version, key_created, wanted;
+        uint8_t tenant[ID_BYTES], locator_key[KEY_BYTES], authority[KEY_BYTES + XAES_OVERHEAD], digest[CLASSES][32];
+    } set = {.label = "cloison slots 2",
              .format = image->format,
              .minimum = image->minimum,
              .enrolled = image->enrolled,
-             .version = image->mac_version};
+             .data_file = image->data_file,
+             .version = image->mac_version,
+             .key_created = image->key_created,
+             .wanted = image->wanted};
     memcpy(set.tenant, image->tenant, ID_BYTES);
     memcpy(set.locator_key, image->locator_key, KEY_BYTES);
+    memcpy(set.authority, image->authority, sizeof set.authority);
     memcpy(set.digest, digests, sizeof set.digest);
     hmac_sha256(mac_key, KEY_BYTES, &set, sizeof set, mac);
 }
@@ -76,6 +81,35 @@ bool image_verify(const struct capsule_image *image, const uint8_t mac_key[KEY_B
     }
     compute_mac(image, digest[0], mac_key, mac);
     return secret_equal(mac, image->mac, sizeof mac) && fine;
+}
+
+/* The tenant's id is the associated data. */
+static struct xaes *authority_key(const uint8_t tmk[KEY_BYTES]) {
+    uint8_t key[KEY_BYTES];
+    hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot authority v1", key, sizeof key);
+    struct xaes *x = xaes_new(key);
+    secret_wipe(key, sizeof key);
+    return x;
+}
+
+bool image_seal_authority(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const uint8_t authority[KEY_BYTES]) {
+    struct xaes *x = authority_key(tmk);
+    bool fine = x && xaes_seal(x, image->tenant, ID_BYTES, authority, KEY_BYTES, image->authority);
+    xaes_free(x);
+    return fine;
+}
+
+bool image_open_authority(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], uint8_t authority[KEY_BYTES]) {
+    struct xaes *x = authority_key(tmk);
+    bool fine = x && xaes_open(x, image->tenant, ID_BYTES, image->authority, sizeof image->authority, authority);
+    xaes_free(x);
+    return fine;
+}
+
+bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const uint8_t tmk[KEY_BYTES]) {
+    for (uint32_t i = 0; i < image->count; i++)
+        if (!slot_give(&image->slot[i], image->tenant, authority, tmk)) return false;
+    return image_seal_authority(image, tmk, authority);
 }
 
 struct slot_outer image_outer(const struct capsule_image *image, uint32_t kind) {

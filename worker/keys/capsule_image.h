@@ -4,7 +4,7 @@
 #include "slot.h"
 
 enum {
-    CAPSULE_FORMAT = 1,
+    CAPSULE_FORMAT = 2,
     CLASSES = 8, /* a class is a kind of slot; 0 and those above SLOT_INVITATION are free */
 };
 
@@ -18,7 +18,12 @@ struct capsule_image {
     uint32_t enrolled;    /* 1: there has been a slot */
     uint32_t emptied;     /* bit set of classes that were emptied since, without the key that makes the MAC */
     uint32_t count, room; /* slots in use; slots that follow, the unused ones zero. room never falls, so that a write covers the old */
+    uint32_t data_file;   /* 0 or 1: which of the two holds the tenant's data */
+    uint32_t reserved;
+    uint64_t key_created; /* Unix seconds: of the TMK */
+    uint64_t wanted;      /* when a rotation was asked for that is not done; 0 = none */
     uint8_t tenant[ID_BYTES];
+    uint8_t authority[KEY_BYTES + XAES_OVERHEAD]; /* the secret that TMKs are given to slots with, sealed under the TMK */
     uint8_t shred[KEY_BYTES];
     uint8_t locator_key[KEY_BYTES]; /* of locators and of the salts of unknown logins */
     uint8_t epoch[CLASSES][KEY_BYTES];
@@ -40,6 +45,13 @@ void image_mac(struct capsule_image *image, const uint8_t mac_key[KEY_BYTES]);
 
 /* Holds slots and header against the MAC. Of the classes emptied since, it must find none. */
 bool image_verify(const struct capsule_image *image, const uint8_t mac_key[KEY_BYTES]);
+
+/* Seals and opens the authority. false: out of memory; opening, also: it is not this TMK's. */
+bool image_seal_authority(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const uint8_t authority[KEY_BYTES]);
+bool image_open_authority(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], uint8_t authority[KEY_BYTES]);
+
+/* Gives another TMK to every slot of an image that was found to agree with its MAC. false: as image_redraw. */
+bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const uint8_t tmk[KEY_BYTES]);
 
 struct slot_outer image_outer(const struct capsule_image *image, uint32_t kind);
 

@@ -29,8 +29,9 @@ static bool can_be_found(struct store *s, MDB_cursor *at, const MDB_val *v) {
 
 static enum store_result see_record(struct store *s, MDB_cursor *at, const MDB_val *k, const MDB_val *v) {
     struct scan *scan = &s->scan;
-    uint8_t element[PRF_BYTES], id[ID_BYTES];
+    uint8_t element[PRF_BYTES];
     struct sealed_key own;
+    struct record record;
 
     memcpy(scan->key, k->mv_data, SEALED_KEY);
     enum store_table table = scan->key[0] - SPACE_RECORDS;
@@ -41,10 +42,10 @@ static enum store_result see_record(struct store *s, MDB_cursor *at, const MDB_v
         if (!multiset_element(s, &own, v->mv_data, element)) return STORE_MEMORY;
         scan->count[table]++;
         multiset_add(scan->sum[table], element);
-        result = record_open(s, &own, v, id);
+        result = record_open(s, &own, v, &record);
     }
     if (result == STORE_OK) {
-        if (!seal_key(s, scan->key[0], id, ID_BYTES, &own)) return STORE_MEMORY;
+        if (!seal_key(s, scan->key[0], record.id, ID_BYTES, &own)) return STORE_MEMORY;
         if (memcmp(own.bytes, scan->key, SEALED_KEY) != 0) result = STORE_BROKEN;
     }
     if (result != STORE_BROKEN) return result;
@@ -198,5 +199,6 @@ enum store_result store_check_step(struct store *s, struct store_check *check, s
     check->seen = scan->seen;
     check->found = scan->found;
     if (check->done) *scan = (struct scan){0};
+    if (!s->writer) s->scan_before = *scan; /* no transaction is open that could take it back */
     return result;
 }

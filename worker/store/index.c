@@ -163,6 +163,7 @@ enum store_result index_put(struct store *s, enum store_table table, const struc
             scan_entry(s, table, key, 1);
         }
         insert_at(s, &path, entry, node_leaf_entry(entry, key, summary, size));
+        move_entry(s, table, key);
         s->changes++;
     }
     release(s, &path);
@@ -248,9 +249,24 @@ enum store_result index_delete(struct store *s, enum store_table table, const st
         node_remove(leaf->node, leaf->at);
         s->state.table[table].letter[letter_index(key->letter)]--;
         scan_entry(s, table, key, -1);
+        move_entry(s, table, key);
         s->changes++;
         result = rebalance(s, &path);
     }
+    release(s, &path);
+    return result;
+}
+
+enum store_result index_get(struct store *s, enum store_table table, const struct index_key *key, const uint8_t **summary, size_t *size) {
+    struct path path;
+    struct view v = view_of(key);
+
+    enum store_result result = usable(s, table);
+    if (result != STORE_OK) return result;
+    result = descend(s, table, &v, &path);
+    struct step *leaf = result == STORE_OK && path.depth > 0 ? leaf_of(&path) : NULL;
+    if (result == STORE_OK && (!leaf || !is_at(leaf, &v))) result = STORE_MISSING;
+    if (result == STORE_OK) *summary = node_summary(leaf->node, leaf->at, size);
     release(s, &path);
     return result;
 }

@@ -51,6 +51,12 @@ struct scan {
     uint64_t seen, found;
 };
 
+/* Sums over records, like those of the sealed state. */
+struct tally {
+    uint64_t count[STORE_TABLES_END];
+    uint8_t sum[STORE_TABLES_END][PRF_BYTES];
+};
+
 struct store {
     MDB_env *env;
     MDB_dbi dbi;
@@ -67,12 +73,15 @@ struct store {
     struct prf *blind;
     struct prf *mac;
     uint8_t tenant[ID_BYTES];
-    struct buffer value;  /* the last plaintext handed out */
-    struct buffer sealed; /* the next ciphertext to store */
+    uint8_t order[ID_BYTES]; /* tells the order that these keys give the records from any other */
+    struct buffer value;     /* the last plaintext handed out */
+    struct buffer sealed;    /* the next ciphertext to store */
     struct tree tree;
 
     struct state state, before; /* now, and as of the last commit */
     struct scan scan, scan_before;
+    struct store_move *move;          /* from here, under way; NULL = none */
+    struct tally moved, moved_before; /* the records that it has passed, as they are now */
     uint64_t passes;
     uint64_t changes;         /* since the last commit */
     enum store_result failed; /* the transaction was lost to this; store_commit will say so */
@@ -100,13 +109,29 @@ int write_trial(struct store *s, MDB_val *key, MDB_val *value);
 /* Keeps a pass of the check true while index entries come (+1) and go (-1). */
 void scan_entry(struct store *s, enum store_table table, const struct index_key *key, int change);
 
-/* Opens a stored record into s->value and copies its id out. */
-enum store_result record_open(struct store *s, const struct sealed_key *key, const MDB_val *stored, uint8_t id[ID_BYTES]);
+/* Tell a move under way of a change, that of a record with its element before and after (NULL = none). */
+void move_record(struct store *s, const struct sealed_key *key, const uint8_t id[ID_BYTES], const uint8_t *gone, const uint8_t *added);
+void move_entry(struct store *s, enum store_table table, const struct index_key *key);
+
+/* store_put of a version that is given, whatever is there. */
+enum store_result record_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
+                             uint64_t version);
+/* The summary of an entry, valid until the next call on the store. */
+enum store_result index_get(struct store *s, enum store_table table, const struct index_key *key, const uint8_t **summary, size_t *size);
+
+/* Opens a stored record into s->value; what is given points into it. */
+struct record {
+    const uint8_t *id, *value;
+    size_t size;
+};
+enum store_result record_open(struct store *s, const struct sealed_key *key, const MDB_val *stored, struct record *record);
 
 /* The multiset hash: the element of a stored value, and sum += or -= element. */
 bool multiset_element(struct store *s, const struct sealed_key *key, const uint8_t *sealed, uint8_t element[PRF_BYTES]);
 void multiset_add(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
 void multiset_sub(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]);
+/* One element gone, one added (NULL = none). */
+void tally_change(uint64_t *count, uint8_t sum[PRF_BYTES], const uint8_t *gone, const uint8_t *added);
 
 /* A new file's key of marks. */
 void mark_begin(struct state *state);

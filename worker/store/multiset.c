@@ -30,3 +30,14 @@ void multiset_sub(uint8_t sum[PRF_BYTES], const uint8_t element[PRF_BYTES]) {
         borrow = difference >> 8 & 1;
     }
 }
+
+void tally_change(uint64_t *count, uint8_t sum[PRF_BYTES], const uint8_t *gone, const uint8_t *added) {
+    if (gone) {
+        --*count;
+        multiset_sub(sum, gone);
+    }
+    if (added) {
+        ++*count;
+        multiset_add(sum, added);
+    }
+}

@@ -19,10 +19,10 @@ static enum store_result open_record(struct store *s, const struct sealed_key *k
     return *size <= plain - RECORD_HEAD ? STORE_OK : STORE_BROKEN;
 }
 
-enum store_result record_open(struct store *s, const struct sealed_key *key, const MDB_val *stored, uint8_t id[ID_BYTES]) {
-    size_t size;
-    enum store_result result = open_record(s, key, stored, &size);
-    if (result == STORE_OK) memcpy(id, s->value.bytes, ID_BYTES);
+enum store_result record_open(struct store *s, const struct sealed_key *key, const MDB_val *stored, struct record *record) {
+    enum store_result result = open_record(s, key, stored, &record->size);
+    record->id = s->value.bytes;
+    record->value = s->value.bytes + RECORD_HEAD;
     return result;
 }
 
@@ -100,23 +100,14 @@ static bool covered(const struct store *s, const struct sealed_key *key) {
     return s->scan.pass != 0 && (s->scan.in_index || memcmp(key->bytes, s->scan.key, SEALED_KEY) <= 0);
 }
 
-/* Enters a change into the table's sums, and into those of a running check that has passed the place. */
-static void account(struct store *s, enum store_table table, const struct old *old, const uint8_t *added) {
+/* Enters a change into the table's sums, and into those of a running check or move that has passed the place. */
+static void account(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const struct old *old, const uint8_t *added) {
     struct table_state *t = &s->state.table[table];
-    bool seen = covered(s, &old->key);
+    const uint8_t *gone = old->exists ? old->element : NULL;
 
-    if (old->exists) {
-        t->count--;
-        multiset_sub(t->sum, old->element);
-        if (seen) s->scan.count[table]--;
-        if (seen) multiset_sub(s->scan.sum[table], old->element);
-    }
-    if (added) {
-        t->count++;
-        multiset_add(t->sum, added);
-        if (seen) s->scan.count[table]++;
-        if (seen) multiset_add(s->scan.sum[table], added);
-    }
+    tally_change(&t->count, t->sum, gone, added);
+    if (covered(s, &old->key)) tally_change(&s->scan.count[table], s->scan.sum[table], gone, added);
+    move_record(s, &old->key, id, gone, added);
     s->changes++;
 }
 
@@ -142,8 +133,9 @@ static enum store_result seal_record(struct store *s, const struct old *old, con
     return seal_value(s, &old->key, version, s->value.bytes, plain, s->sealed.bytes) ? STORE_OK : STORE_MEMORY;
 }
 
-enum store_result store_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
-                            uint64_t expected, uint64_t *version) {
+/* as: the version to give; 0 = the next. */
+static enum store_result put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
+                             uint64_t expected, uint64_t as, uint64_t *version) {
     uint8_t element[PRF_BYTES];
     struct old old;
     size_t sealed;
@@ -155,7 +147,7 @@ enum store_result store_put(struct store *s, enum store_table table, const uint8
     if (result == STORE_OK) result = expect(&old, expected);
     if (result == STORE_OK) result = write_begin(s);
     if (result != STORE_OK) return result;
-    uint64_t next = (old.exists && old.version > 0 ? old.version : s->state.table[table].floor) + 1;
+    uint64_t next = as ? as : (old.exists && old.version > 0 ? old.version : s->state.table[table].floor) + 1;
     result = seal_record(s, &old, id, value, size, next, &sealed);
     if (result == STORE_OK && !multiset_element(s, &old.key, s->sealed.bytes, element)) result = STORE_MEMORY;
     if (result != STORE_OK) return result;
@@ -167,9 +159,19 @@ enum store_result store_put(struct store *s, enum store_table table, const uint8
     result = put_sealed(s, &old.key, sealed, answer == ROOM_TRY);
     if (result != STORE_OK) return result;
     room_take(s, &need);
-    account(s, table, &old, element);
+    account(s, table, id, &old, element);
     if (version) *version = next;
     return STORE_OK;
+}
+
+enum store_result store_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
+                            uint64_t expected, uint64_t *version) {
+    return put(s, table, id, value, size, expected, 0, version);
+}
+
+enum store_result record_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
+                             uint64_t version) {
+    return put(s, table, id, value, size, STORE_ANY, version, NULL);
 }
 
 enum store_result store_delete(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], uint64_t expected) {
@@ -191,7 +193,7 @@ enum store_result store_delete(struct store *s, enum store_table table, const ui
     room_take(s, &need);
     struct table_state *t = &s->state.table[table];
     if (old.version > t->floor) t->floor = old.version;
-    account(s, table, &old, NULL);
+    account(s, table, id, &old, NULL);
     return STORE_OK;
 }
 
@@ -256,6 +258,9 @@ enum store_result store_walk(struct store *s, enum store_table table, struct sto
     if (!s->keys) return STORE_SEALED;
     if (!is_table(table) || (cursor->size != 0 && cursor->size != SEALED_KEY)) return STORE_INVALID;
     if (cursor->done) return STORE_OK;
+    /* The order of the records is that of these keys. */
+    if (cursor->size == 0) memcpy(cursor->order, s->order, ID_BYTES);
+    if (memcmp(cursor->order, s->order, ID_BYTES) != 0) return STORE_CONFLICT;
     enum store_result result = read_begin(s, &view);
     if (result != STORE_OK) return result;
     int rc = mdb_cursor_open(view, s->dbi, &at);

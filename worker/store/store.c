@@ -175,7 +175,12 @@ enum store_result store_unseal(struct store *s, struct keyring *keys, const uint
     memcpy(s->tenant, tenant_id, ID_BYTES);
     s->blind = prf_new(keys->index_prf);
     s->mac = prf_new(keys->check_mac);
-    enum store_result result = s->blind && s->mac ? state_read(s) : STORE_MEMORY;
+    struct sealed_key order;
+    enum store_result result = STORE_MEMORY;
+    if (s->blind && s->mac && seal_key(s, SPACE_META, "order", 5, &order)) {
+        memcpy(s->order, order.bytes + 1, sizeof s->order);
+        result = state_read(s);
+    }
     if (result != STORE_OK) store_seal(s);
     return result;
 }
@@ -193,7 +198,57 @@ void store_seal(struct store *s) {
     secret_wipe(&s->before, sizeof s->before);
     secret_wipe(&s->scan, sizeof s->scan);
     secret_wipe(&s->scan_before, sizeof s->scan_before);
+    secret_wipe(&s->moved, sizeof s->moved);
+    secret_wipe(&s->moved_before, sizeof s->moved_before);
     secret_wipe(s->tenant, sizeof s->tenant);
+}
+
+/* Behind LMDB's figures in its first page, where it writes nothing after the file was made. */
+enum { MARK_AT = 4096 - 16, MARK_BYTES = 16 };
+static const uint8_t mark[MARK_BYTES] = "cloison: spare", no_mark[MARK_BYTES];
+
+static bool is_marked(int fd) {
+    uint8_t found[MARK_BYTES];
+    return pread(fd, found, MARK_BYTES, MARK_AT) == MARK_BYTES && memcmp(found, mark, MARK_BYTES) == 0;
+}
+
+int store_clear_spare(const char *path) {
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return errno == ENOENT ? 0 : -1;
+    int result = is_marked(fd) ? ftruncate(fd, 0) : 0, error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+bool store_is_spare(const struct store *s) { return is_marked(s->fd); }
+
+enum store_result store_set_spare(struct store *s, bool spare) {
+    if (is_marked(s->fd) == spare) return STORE_OK;
+    ssize_t written = pwrite(s->fd, spare ? mark : no_mark, MARK_BYTES, MARK_AT);
+    return written == MARK_BYTES ? STORE_OK : written < 0 ? store_result_of(errno) : STORE_IO;
+}
+
+static enum store_result drop_all(struct store *s) {
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+
+    if (rc != 0) return store_result_of(rc);
+    rc = mdb_drop(txn, s->dbi, 0);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn);
+    else
+        mdb_txn_abort(txn);
+    if (rc != 0) return store_result_of(rc);
+    rc = write_format(s);
+    return rc == 0 ? STORE_OK : rc == EBADMSG ? STORE_BROKEN : store_result_of(rc);
+}
+
+enum store_result store_empty(struct store *s, uint64_t map_bytes) {
+    if (s->keys || !store_is_spare(s)) return STORE_INVALID;
+    if (!s->reader && store_begin(s) != 0) return errno == EPROTO || errno == EBADMSG ? STORE_BROKEN : store_result_of(errno);
+    enum store_result result = store_resize(s, map_bytes);
+    return result == STORE_OK ? drop_all(s) : result;
 }
 
 uint64_t store_count(struct store *s, enum store_table table) {

@@ -174,12 +174,44 @@ enum store_result store_check_step(struct store *s, struct store_check *check, s
 /* All records of a table, unordered, for export without an index: start with a zeroed cursor; up to `limit` a call. The value lives until
  * `each` returns; each returns false to stop, and calls nothing of the store. STORE_BROKEN: the record after the last one given does not
  * open; the cursor has passed it, so the walk can go on, unless `done` says that nothing behind it can be found. Records written in between
- * may or may not be seen. */
+ * may or may not be seen. STORE_CONFLICT: the store has other keys now (a rotation), and what was not yet given cannot be told. */
 struct store_cursor {
-    uint8_t key[64]; /* private */
+    uint8_t key[64]; /* private, as the next two */
+    uint8_t order[ID_BYTES];
     size_t size;
     bool done;
 };
 typedef bool store_each(void *argument, const uint8_t id[ID_BYTES], const uint8_t *value, size_t size, uint64_t version);
 enum store_result store_walk(struct store *s, enum store_table table, struct store_cursor *cursor, size_t limit, store_each *each,
                              void *argument);
+
+/*
+ * A move of everything into another file under other keys, while this one is in use: for a rotation of the keys. The second file is compact
+ * when it is done, and in everything that a caller sees the same: versions, order, counters.
+ *
+ * A file that is called spare, in clear, is nobody's only copy. Only a spare file is ever emptied, so that no old or foreign capsule
+ * that takes the wrong file for the one in use makes a start destroy the right one.
+ */
+/* Before the process seals itself and before store_prepare: empties the file when it is spare. 0, or -1 with errno. */
+int store_clear_spare(const char *path);
+bool store_is_spare(const struct store *s);
+/* Of a prepared store; that it no longer is one is durable with the next commit. STORE_IO, STORE_FULL: it did not go. */
+enum store_result store_set_spare(struct store *s, bool spare);
+/* A prepared, sealed and spare store (else STORE_INVALID) becomes an empty one of this quota; store_begin is called if need be. Its pages
+ * are free, and keep their content until they are used again. */
+enum store_result store_empty(struct store *s, uint64_t map_bytes);
+
+/* Both unsealed, `to` empty. NULL: out of memory. */
+struct store_move;
+struct store_move *store_move_begin(struct store *from, struct store *to);
+/* Copies up to `values` records and index entries, changed ones first, and commits `to` now and then. Nothing happens while something waits
+ * for store_commit(from). *done: all was copied; then a change of `from` makes it false again. Anything but STORE_OK is about `to`, or
+ * STORE_BROKEN: a value does not open, or the copied records are not those that the sealed sums of `from` are about; STORE_MEMORY: also
+ * more changes at once than the move keeps. The move is over then. */
+enum store_result store_move_step(struct store_move *m, size_t values, bool *done);
+/* Once done, in the same turn: gives `to` the counters of `from`, one commit on, as part of the commit of `to` that the caller makes. */
+enum store_result store_move_complete(struct store_move *m);
+void store_move_progress(const struct store_move *m, uint64_t *copied, uint64_t *total); /* in values */
+size_t store_move_behind(const struct store_move *m);                                    /* how many changes wait */
+/* `from` goes on alone. Uncommitted content of `to` is dropped by its caller's store_seal or store_abort. */
+void store_move_end(struct store_move *m);

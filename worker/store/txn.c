@@ -59,6 +59,7 @@ enum store_result write_begin(struct store *s) {
     }
     s->before = s->state;
     s->scan_before = s->scan;
+    s->moved_before = s->moved;
     tree_begin(s);
     return STORE_OK;
 }
@@ -72,6 +73,7 @@ static void drop(struct store *s) {
     tree_drop(s);
     s->state = s->before;
     s->scan = s->scan_before;
+    s->moved = s->moved_before;
     s->changes = 0;
     s->room.taken = s->room.taken_branches = s->room.taken_puts = 0;
 }

@@ -59,6 +59,7 @@ extern const struct route crm_routes[];      /* companies, contacts, import, exp
 extern const struct route witness_routes[];  /* the provider's ledger as seen from here: worker/ */
 extern const struct route journal_routes[];  /* the tenant's journal: worker/ */
 extern const struct route rollback_routes[]; /* an older file put back: web/rollback.c */
+extern const struct route rotation_routes[]; /* another master key: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

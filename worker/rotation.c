@@ -1,0 +1,300 @@
+#include "rotation.h"
+
+#include "crm/ulid.h"
+#include "journal.h"
+#include "tenant.h"
+#include "web/connection.h"
+#include "web/fields.h"
+#include "web/login.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    STEP_VALUES = 16,
+    SLICE_US = 2000, /* of one turn; then the loop has half as much again for the clients: they keep 60 % of the processor */
+    REST_PERCENT = 150,
+    BEHIND_MAX = 256, /* changes that wait for no rest to be over */
+    FIRST_MS = 1000,
+    AGAIN_MS = 5000,
+    KEPT_MAX = 16,
+};
+
+/* As stored in STORE_SETTINGS: fixed size, host byte order, sealed like every value. */
+static const uint8_t kept_id[ID_BYTES] = "retired-keys";
+struct kept {
+    uint32_t count, reserved;
+    struct kept_key {
+        uint8_t id[ID_BYTES];
+        uint64_t created, retired; /* Unix seconds */
+        uint8_t tmk[KEY_BYTES];
+    } key[KEPT_MAX];
+};
+
+/* A rotation under way, on the heap: it has the new TMK. */
+struct rotation {
+    struct store_move *move;
+    struct keyring *keys;
+    uint8_t tmk[KEY_BYTES];
+};
+static struct rotation *now;
+static struct event *timer;
+static bool due;
+static const char *reason; /* why the last one stopped; NULL = it did not */
+
+/* ---- the keys that are kept ---- */
+
+static enum store_result kept_read(struct store *s, struct kept *kept) {
+    const uint8_t *value;
+    size_t size;
+    enum store_result result = store_get(s, STORE_SETTINGS, kept_id, &value, &size, NULL);
+    memset(kept, 0, sizeof *kept);
+    if (result == STORE_MISSING) return STORE_OK;
+    if (result != STORE_OK) return result;
+    if (size != sizeof *kept) return STORE_BROKEN;
+    memcpy(kept, value, sizeof *kept);
+    return kept->count <= KEPT_MAX ? STORE_OK : STORE_BROKEN;
+}
+
+static enum store_result kept_write(struct store *s, const struct kept *kept) {
+    return store_put(s, STORE_SETTINGS, kept_id, kept, sizeof *kept, STORE_ANY, NULL);
+}
+
+/* The present TMK joins those that the new store keeps. */
+static enum store_result keep_present(void) {
+    struct kept kept;
+    enum store_result result = kept_read(self.second, &kept);
+    if (result == STORE_OK && kept.count == KEPT_MAX) result = STORE_CONFLICT;
+    if (result == STORE_OK) {
+        struct kept_key *k = &kept.key[kept.count++];
+        random_bytes(k->id, sizeof k->id);
+        k->created = capsule_key_created(self.capsule);
+        k->retired = (uint64_t)time(NULL);
+        memcpy(k->tmk, self.tmk, KEY_BYTES);
+        result = kept_write(self.second, &kept);
+    }
+    secret_wipe(&kept, sizeof kept);
+    return result;
+}
+
+/* ---- one rotation ---- */
+
+static void turn_comes(evutil_socket_t none, short what, void *unused) {
+    (void)none, (void)what, (void)unused;
+    due = true;
+}
+
+static void turn_after(uint64_t us) {
+    if (!timer) timer = evtimer_new(self.base, turn_comes, NULL);
+    struct timeval wait = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
+    if (!timer || event_add(timer, &wait) < 0) reason = "out-of-memory";
+}
+
+static void forget(void) {
+    if (!now) return;
+    store_move_end(now->move);
+    keyring_free(now->keys);
+    secret_wipe(now, sizeof *now);
+    free(now);
+    now = NULL;
+}
+
+/* It cannot go on. Want of memory passes: then it begins anew by itself. */
+static void stop(enum store_result why) {
+    forget();
+    store_seal(self.second);
+    store_set_spare(self.second, true);
+    if (why == STORE_MEMORY) {
+        turn_after(AGAIN_MS * 1000ULL);
+        return;
+    }
+    reason = why == STORE_FULL ? "full" : why == STORE_BROKEN ? "damaged" : why == STORE_CONFLICT ? "too-many" : "disk";
+}
+
+static enum store_result prepare(void) {
+    random_bytes(now->tmk, sizeof now->tmk);
+    now->keys = keyring_new(now->tmk);
+    if (!now->keys) return STORE_MEMORY;
+    enum store_result result = store_set_spare(self.second, true);
+    if (result == STORE_OK) result = store_empty(self.second, self.profile.quota_bytes);
+    if (result == STORE_OK) result = store_unseal(self.second, now->keys, capsule_tenant_id(self.capsule));
+    if (result != STORE_OK) return result;
+    now->move = store_move_begin(self.store, self.second);
+    return now->move ? STORE_OK : STORE_MEMORY;
+}
+
+static void begin(void) {
+    reason = NULL;
+    now = calloc(1, sizeof *now);
+    enum store_result result = now ? prepare() : STORE_MEMORY;
+    if (result == STORE_OK)
+        turn_after(0);
+    else
+        stop(result);
+}
+
+/* The capsule says so: from here on the second file is the first. */
+static void change_over(void) {
+    struct store *old = self.store;
+    store_move_end(now->move);
+    now->move = NULL;
+    store_seal(old);
+    keyring_free(self.keys);
+    self.keys = now->keys;
+    now->keys = NULL;
+    memcpy(self.tmk, now->tmk, KEY_BYTES);
+    self.store = self.second;
+    self.second = old;
+    forget();
+    store_set_spare(old, true);                         /* should this fail, the next unsealing does it */
+    store_resize(self.store, self.profile.quota_bytes); /* it may have been changed meanwhile */
+    gauge(COUNTER_store_bytes, store_bytes(self.store));
+    journal_tell(JOURNAL_key_changed, NULL, NULL);
+}
+
+/* All is copied and no write is pending: makes the second file whole and durable, then the capsule decides. */
+static void finish(void) {
+    bool known = true;
+    enum store_result result = store_move_complete(now->move);
+    if (result == STORE_OK) result = keep_present();
+    if (result == STORE_OK) result = store_set_spare(self.second, false);
+    if (result == STORE_OK) result = store_commit(self.second);
+    if (result == STORE_OK) {
+        int error = capsule_rotate(self.capsule, now->tmk, &known);
+        result = error == ENOMEM ? STORE_MEMORY : error ? STORE_IO : STORE_OK;
+    }
+    /* What the next start would find is not known, and what is written from now on must be in it. Both files are whole: start anew. */
+    if (!known) _exit(EIO);
+    if (result == STORE_OK)
+        change_over();
+    else
+        stop(result);
+}
+
+static void step(void) {
+    uint64_t start = clock_us(), used;
+    bool done = false;
+    enum store_result result;
+    do {
+        result = store_move_step(now->move, STEP_VALUES, &done);
+        used = clock_us() - start;
+    } while (result == STORE_OK && !done && used < SLICE_US);
+    gauge(COUNTER_last_activity, clock_ms() / 1000); /* the tenant's own work is no idleness */
+    if (result != STORE_OK)
+        stop(result);
+    else if (done)
+        finish();
+    else
+        turn_after(used * REST_PERCENT / 100);
+}
+
+void rotation_turn(void) {
+    bool behind = now && store_move_behind(now->move) > BEHIND_MAX;
+    if ((!due && !behind) || store_dirty(self.store)) return;
+    due = false;
+    if (!now)
+        begin();
+    else
+        step();
+}
+
+void rotation_unsealed(void) {
+    /* Nothing in it is anybody's only copy: the capsule and the store agree on the other one. */
+    store_set_spare(self.second, true);
+    if (capsule_rotation_wanted(self.capsule)) turn_after(FIRST_MS * 1000ULL);
+}
+
+/* ---- the routes ---- */
+
+static json_t *kept_json(const struct kept *kept) {
+    json_t *items = json_array();
+    for (uint32_t i = 0; i < kept->count; i++) {
+        char id[ULID_TEXT + 1];
+        ulid_text(kept->key[i].id, id);
+        json_array_append_new(items, json_pack("{s:s, s:o, s:o}", "id", id, "created", json_time(kept->key[i].created), "retired",
+                                               json_time(kept->key[i].retired)));
+    }
+    return items;
+}
+
+static void answer(struct exchange *x, int status) {
+    struct kept kept;
+    uint64_t copied = 0, total = 0;
+    enum store_result result = kept_read(self.store, &kept);
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
+    if (now) store_move_progress(now->move, &copied, &total);
+    const char *state = now ? "copying" : reason ? "stopped" : capsule_rotation_wanted(self.capsule) ? "waiting" : "idle";
+    json_t *body =
+        json_pack("{s:s, s:s?, s:I, s:I, s:o, s:o}", "state", state, "reason", now ? NULL : reason, "copied", (json_int_t)copied, "total",
+                  (json_int_t)total, "key_created", json_time(capsule_key_created(self.capsule)), "kept", kept_json(&kept));
+    secret_wipe(&kept, sizeof kept);
+    if (body)
+        respond_json(x, status, body);
+    else
+        answer_errno(x, ENOMEM);
+}
+
+static void get_rotation(struct exchange *x, struct request *r) {
+    (void)r;
+    answer(x, 200);
+}
+
+static void post_rotation(struct exchange *x, struct request *r) {
+    if (!is_person(x, r)) return;
+    bool wanted = capsule_rotation_wanted(self.capsule);
+    enum store_result recorded = wanted ? STORE_OK : journal_first(JOURNAL_rotation_wanted, r->session->user, NULL);
+    if (recorded != STORE_OK) {
+        answer_failure(x, recorded);
+        return;
+    }
+    int error = wanted ? 0 : capsule_want_rotation(self.capsule, true);
+    if (error) {
+        journal_tell(JOURNAL_undone, r->session->user, NULL);
+        answer_errno(x, error);
+        return;
+    }
+    if (!now) {
+        reason = NULL;
+        turn_after(0);
+    }
+    answer(x, 202);
+}
+
+static void delete_key(struct exchange *x, struct request *r) {
+    uint8_t id[ID_BYTES];
+    struct kept kept;
+    if (!is_person(x, r)) return;
+    enum store_result result = kept_read(self.store, &kept);
+    uint32_t i = kept.count;
+    if (result == STORE_OK && ulid_parse(r->segment[0].data, r->segment[0].size, id))
+        for (i = 0; i < kept.count && memcmp(kept.key[i].id, id, ID_BYTES) != 0;)
+            i++;
+    bool found = i < kept.count;
+    if (result == STORE_OK && found) {
+        memmove(&kept.key[i], &kept.key[i + 1], (kept.count - i - 1) * sizeof *kept.key);
+        memset(&kept.key[--kept.count], 0, sizeof *kept.key);
+        result = journal_add(JOURNAL_key_dropped, r->session->user, json_pack("{s:o}", "key", journal_id(id)));
+        if (result == STORE_OK) result = kept_write(self.store, &kept);
+    }
+    secret_wipe(&kept, sizeof kept);
+    if (result != STORE_OK)
+        answer_failure(x, result);
+    else if (!found)
+        respond_problem(x, 404, "not-found", "There is no such key.", NULL, 0);
+    else
+        respond_empty(x, 204);
+}
+
+const struct route rotation_routes[] = {
+    {HTTP_GET, "/api/v1/rotation", RIGHT_ADMIN, ROUTE_NO_BODY, get_rotation},
+    {HTTP_POST, "/api/v1/rotation", RIGHT_ADMIN, ROUTE_NO_BODY, post_rotation},
+    {HTTP_DELETE, "/api/v1/rotation/keys/{}", RIGHT_ADMIN, ROUTE_NO_BODY, delete_key},
+    {0},
+};

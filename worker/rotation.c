@@ -249,17 +249,12 @@ static void get_rotation(struct exchange *x, struct request *r) {
 static void post_rotation(struct exchange *x, struct request *r) {
     if (!is_person(x, r)) return;
     bool wanted = capsule_rotation_wanted(self.capsule);
-    enum store_result recorded = wanted ? STORE_OK : journal_first(JOURNAL_rotation_wanted, r->session->user, NULL);
-    if (recorded != STORE_OK) {
-        answer_failure(x, recorded);
-        return;
-    }
     int error = wanted ? 0 : capsule_want_rotation(self.capsule, true);
     if (error) {
-        journal_tell(JOURNAL_undone, r->session->user, NULL);
         answer_errno(x, error);
         return;
     }
+    if (!wanted) journal_tell(JOURNAL_rotation_wanted, r->session->user, NULL); /* a full store's way to a compact one is not closed */
     if (!now) {
         reason = NULL;
         turn_after(0);

@@ -7,7 +7,7 @@ import stat
 import pytest
 from house import Client, House, wait_for
 
-CAPSULE_BYTES = 303104
+CAPSULE_BYTES = 475136
 
 
 def place_of(house, name, mode=0o700):

@@ -57,7 +57,7 @@ static void look_at(struct exchange *x, const char *text, size_t size) {
 static void look_at_cookies(struct exchange *x, struct slice value) {
     enum { NAME = sizeof cookie_name - 1 };
     const char *at = value.data, *end = value.data + value.size;
-    while (at && (at = memmem(at, (size_t)(end - at), cookie_name, NAME))) {
+    while ((at = memmem(at, (size_t)(end - at), cookie_name, NAME)) != NULL) {
         bool whole = at == value.data || at[-1] == ' ' || at[-1] == ';';
         at += NAME;
         if (!whole || at == end || *at != '=') continue;

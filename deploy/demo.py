@@ -311,12 +311,13 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
         elsewhere.ca = self.ca
         try:
             elsewhere.start()
-            elsewhere.staff_needs('tenant', 'create', name, '--host', tenant['host'])
+            elsewhere.staff_needs('tenant', 'create', name, '--host', tenant['host'], '--restore')
             there = elsewhere.state / 'tenants' / name
             for file in (self.state / 'tenants' / name).glob('*'):
                 if file.name != 'identity':  # a machine has a TLS key of its own
                     shutil.copy(file, there / file.name)
                     os.chown(there / file.name, there.stat().st_uid, there.stat().st_gid)
+            elsewhere.staff_needs('tenant', 'resume', name)
             elsewhere.certify(name)
             client = Client(elsewhere, tenant['host'], elsewhere.port)
             client.ask('POST', '/api/v1/session', {'recovery_kit': self.kits[name]})

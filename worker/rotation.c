@@ -277,6 +277,7 @@ static void delete_key(struct exchange *x, struct request *r) {
         memset(&kept.key[--kept.count], 0, sizeof *kept.key);
         result = journal_add(JOURNAL_key_dropped, r->session->user, json_pack("{s:o}", "key", journal_id(id)));
         if (result == STORE_OK) result = kept_write(self.store, &kept);
+        if (result != STORE_OK && store_dirty(self.store)) store_lose(self.store, result); /* a line of what did not come about */
     }
     secret_wipe(&kept, sizeof kept);
     if (result != STORE_OK)

@@ -60,7 +60,7 @@ def test_killed_at_any_moment_of_it(house):
         for _ in range(KILLS):
             key = persist(lambda: asked(keeper))['key_created']
             if r.random() < 0.8:  # it was asked for a moment ago, or has begun
-                time.sleep(r.uniform(0, 1.3 * length))
+                time.sleep(r.uniform(0, 2.5 * length))
             state = persist(lambda: keeper.get('/api/v1/rotation').json)
             caught += state['state'] in ('waiting', 'copying')
             victims = pids(house, 'cloison-worker', uid)
@@ -79,7 +79,7 @@ def test_killed_at_any_moment_of_it(house):
         writers = load.finish()
     assert [w.problem for w in writers if w.problem] == []
     print(f'{KILLS} kills, {caught} of them in a rotation of {length:.1f} s, {done} were done, {sum(w.acknowledged for w in writers)} writes acknowledged')
-    assert caught >= 20 and done >= 2 and sum(w.acknowledged for w in writers) > 500
+    assert caught >= 12 and done >= 2 and sum(w.acknowledged for w in writers) > 500
     for restart in range(2):
         compare(keeper, writers)
         assert sorted(c['id'] for c in keeper.get('/api/v1/export?kind=contacts&format=json').json) == contacts

@@ -77,9 +77,11 @@ bool is_person(struct exchange *x, const struct request *r) {
 
 json_t *json_time(uint64_t seconds) { return json_integer((json_int_t)seconds); }
 json_t *journal_id(const uint8_t id[ID_BYTES]) { return (void)id, json_null(); }
+static unsigned told[JOURNAL_ACTS];
 enum store_result journal_add(enum journal_act act, const uint8_t who[ID_BYTES], json_t *about) {
-    (void)act, (void)who;
+    (void)who;
     json_decref(about);
+    told[act]++;
     return STORE_OK;
 }
 enum store_result journal_first(enum journal_act act, const uint8_t who[ID_BYTES], json_t *about) { return journal_add(act, who, about); }
@@ -87,7 +89,8 @@ void journal_tell(enum journal_act act, const uint8_t who[ID_BYTES], json_t *abo
 
 static json_t *ask(enum http_method method, const char *id, int expected) {
     struct exchange x = {0};
-    struct request r = {0};
+    struct session session = {0};
+    struct request r = {.session = &session};
     for (const struct route *route = rotation_routes; route->pattern; route++) {
         if (route->method != method) continue;
         assert_int_equal(route->rights, RIGHT_ADMIN);
@@ -212,6 +215,7 @@ static void rotates(void **state) {
     assert_state("waiting", NULL);
     assert_true(run());
     assert_state("idle", NULL);
+    assert_true(told[JOURNAL_rotation_wanted] == 1 && told[JOURNAL_key_changed] == 1);
     assert_memory_not_equal(self.tmk, first, KEY_BYTES);
     assert_int_equal(capsule_data_file(self.capsule), 1);
     assert_int_equal(store_commits(self.store), commits + 1);
@@ -232,6 +236,7 @@ static void rotates(void **state) {
     assert_everything();
     ask(HTTP_DELETE, id, 204);
     ask(HTTP_DELETE, id, 404);
+    assert_int_equal(told[JOURNAL_key_dropped], 1);
     body = ask(HTTP_GET, NULL, 200);
     assert_int_equal(json_array_size(json_object_get(body, "kept")), 1);
     json_decref(body);

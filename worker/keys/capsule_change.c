@@ -238,6 +238,7 @@ int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known)
         memcpy(c->mac_key, before, sizeof before);
         *known = capsule_write(c, false) == 0;
     } else {
+        c->dated = c->image->version;
         c->stale = true; /* the other copy still gives out the old TMK */
         capsule_write(c, true);
     }

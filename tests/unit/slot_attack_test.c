@@ -168,6 +168,29 @@ static void slot_of_another_kind(void **state) {
     }
 }
 
+/* The same without the MAC in the way: a slot binds its whole header and its tenant by itself. */
+static void slot_binds_its_header(void **state) {
+    (void)state;
+    struct tenant t;
+    uint8_t got[KEY_BYTES];
+    begin(&t);
+    struct slot_record *r = find(t.c, SLOT_SESSION, user);
+    struct slot_outer outer = image_outer(t.c->image, SLOT_SESSION);
+    assert_true(slot_unwrap(r, &outer, t.session[0], got));
+    for (size_t at = 0; at < sizeof *r; at++) {
+        ((uint8_t *)r)[at] ^= 1;
+        assert_false(slot_unwrap(r, &outer, t.session[0], got));
+        ((uint8_t *)r)[at] ^= 1;
+    }
+    for (size_t at = 0; at < ID_BYTES; at++) {
+        t.c->image->tenant[at] ^= 1;
+        assert_false(slot_unwrap(r, &outer, t.session[0], got));
+        t.c->image->tenant[at] ^= 1;
+    }
+    assert_true(slot_unwrap(r, &outer, t.session[0], got));
+    capsule_close(t.c);
+}
+
 /* KDF downgrade (eprint 2026/058; Bitwarden, LastPass: the server says how often to hash): the header's parameters are never used, and a
  * slot with others opens nothing, not even with what those parameters make of the password. */
 static void kdf_downgrade(void **state) {
@@ -309,9 +332,11 @@ int main(void) {
     if (fd < 0 || !keys_prepare()) return 1;
     close(fd);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(key_overwriting),           cmocka_unit_test(another_tenants_slots), cmocka_unit_test(slot_swap_between_users),
-        cmocka_unit_test(slot_of_another_kind),      cmocka_unit_test(kdf_downgrade),         cmocka_unit_test(slot_directory_rollback),
-        cmocka_unit_test(changed_password_put_back), cmocka_unit_test(slot_of_the_providers), cmocka_unit_test(unknown_user_takes_as_long),
+        cmocka_unit_test(key_overwriting),         cmocka_unit_test(another_tenants_slots),
+        cmocka_unit_test(slot_swap_between_users), cmocka_unit_test(slot_of_another_kind),
+        cmocka_unit_test(slot_binds_its_header),   cmocka_unit_test(kdf_downgrade),
+        cmocka_unit_test(slot_directory_rollback), cmocka_unit_test(changed_password_put_back),
+        cmocka_unit_test(slot_of_the_providers),   cmocka_unit_test(unknown_user_takes_as_long),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(path);

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from house import PASSWORD, House
 
 MEMORY, BLOCK = 19456 * 1024, 1024
-FILE_HEAD, IMAGE, SLOT, HEADER = 56, 664, 288, 144
+FILE_HEAD, IMAGE, SLOT, HEADER, SEALED = 56, 760, 456, 176, 176
 LOGINS = 20
 
 
@@ -75,15 +75,15 @@ def xaes_open(key, sealed, associated):
 
 
 def slot_open(capsule, slot, credential):
-    """The TMK, as worker/keys/slot.c opens it."""
+    """The private key that the TMK is sealed to, as worker/keys/slot.c opens it."""
     image = capsule[FILE_HEAD:]
-    tenant, shred = image[40:56], image[56:88]
+    tenant, shred = image[64:80], image[152:184]
     record = image[IMAGE + slot * SLOT:][:SLOT]
     kind = struct.unpack_from('<I', record, 96)[0]
-    epoch = image[120 + 32 * kind:][:32]
-    associated = b'cloison slot 1\0\0' + tenant + record[:HEADER]
+    epoch = image[216 + 32 * kind:][:32]
+    associated = b'cloison slot 2\0\0' + tenant + record[:HEADER]
     bound = hashlib.sha256(associated).digest()
-    content = xaes_open(hkdf(shred + epoch, bound, b'cloison slot outer v1', 32), record[HEADER:], associated)
+    content = xaes_open(hkdf(shred + epoch, bound, b'cloison slot outer v1', 32), record[HEADER:HEADER + SEALED], associated)
     return xaes_open(hkdf(credential, bound, b'cloison slot credential v1', 64)[:32], content[32:], associated)
 
 

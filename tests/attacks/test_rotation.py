@@ -123,6 +123,7 @@ class Days:
             (self.folder / f).write_bytes(content)
 
     def look(self):
+        self.admin.cookies.pop('__Host-cloison-seen', None)  # older files are put back on purpose here
         return sorted(c['id'] for c in self.admin.get('/api/v1/export?kind=contacts&format=json').json)
 
     def opens_nothing(self):

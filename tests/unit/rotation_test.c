@@ -119,7 +119,9 @@ static void start(void) {
     static const char *const names[] = {"data.mdb", "data-2.mdb"};
     self.counters = &counters;
     self.profile.quota_bytes = 8 * MIB;
-    self.base = event_base_new();
+    static struct event_base *base; /* one for all lives, as a process has: rotation.c's timer belongs to it */
+    if (!base) base = event_base_new();
+    self.base = base;
     self.capsule = capsule_open(open("capsule", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     assert_non_null(self.capsule);
     unsigned used = capsule_data_file(self.capsule);
@@ -153,7 +155,6 @@ static void end(void) {
     keyring_free(self.keys);
     capsule_close(self.capsule);
     free(self.tmk);
-    event_base_free(self.base);
     self = (struct tenant){0};
 }
 

@@ -184,6 +184,23 @@ static void a_rewritten_line(void **state) {
     close_all();
 }
 
+/* The last one has no next: its hash lies in the sealed state. */
+static void the_last_line_rewritten(void **state) {
+    uint8_t id[ID_BYTES] = {3}, value[80] = {0};
+    uint64_t line;
+    (void)state;
+    begin(64 * MIB);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(journal_add(JOURNAL_logged_in, user, NULL), STORE_OK);
+    struct journal_line two;
+    assert_int_equal(journal_read(2, &two), STORE_OK);
+    memcpy(value, two.hash, JOURNAL_HASH);
+    memset(value + JOURNAL_HASH, 'x', sizeof value - JOURNAL_HASH);
+    assert_int_equal(store_put(self.store, STORE_JOURNAL, id, value, sizeof value, STORE_ANY, NULL), STORE_OK);
+    assert_false(sound(9, &line));
+    close_all();
+}
+
 static void the_oldest_go(void **state) {
     enum { LINES = 3000 };
     static uint8_t hash[LINES + 100][JOURNAL_HASH];
@@ -323,9 +340,16 @@ int main(void) {
     self.counters = &counters;
     self.base = event_base_new();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_chain),        cmocka_unit_test(with_what_it_tells_of), cmocka_unit_test(what_breaks_it),
-        cmocka_unit_test(a_rewritten_line), cmocka_unit_test(the_oldest_go),         cmocka_unit_test(pruned_under_a_walk),
-        cmocka_unit_test(a_full_store),     cmocka_unit_test(a_full_disk),           cmocka_unit_test(a_flood_of_wrong_log_ins),
+        cmocka_unit_test(the_chain),
+        cmocka_unit_test(with_what_it_tells_of),
+        cmocka_unit_test(what_breaks_it),
+        cmocka_unit_test(a_rewritten_line),
+        cmocka_unit_test(the_last_line_rewritten),
+        cmocka_unit_test(the_oldest_go),
+        cmocka_unit_test(pruned_under_a_walk),
+        cmocka_unit_test(a_full_store),
+        cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(a_flood_of_wrong_log_ins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,11 +170,7 @@ static void get_tokens(struct exchange *x, struct request *r) {
         json_decref(items);
         items = NULL;
     }
-    json_t *body = items ? json_pack("{s:o}", "items", items) : NULL;
-    if (body)
-        respond_json(x, 200, body);
-    else
-        answer_errno(x, ENOMEM);
+    answer_items(x, items);
 }
 
 static void delete_token(struct exchange *x, struct request *r) { end_login(x, r, SLOT_TOKEN); }

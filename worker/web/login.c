@@ -39,6 +39,14 @@ void answer_errno(struct exchange *x, int error) {
         respond_problem(x, 503, "try-again", "The credential could not be kept; try again.", NULL, 0);
 }
 
+void answer_items(struct exchange *x, json_t *items) {
+    json_t *body = items ? json_pack("{s:o}", "items", items) : NULL;
+    if (body)
+        respond_json(x, 200, body);
+    else
+        answer_errno(x, ENOMEM);
+}
+
 void answer_failure(struct exchange *x, enum store_result result) {
     if (result == STORE_FULL)
         respond_problem(x, 507, "full", "The store is full.", NULL, 0);

@@ -32,3 +32,5 @@ bool answer_wait(struct exchange *x, unsigned seconds); /* 429 for a delay; fals
 /* What a failure of the capsule, the password thread or the store is to a client. */
 void answer_errno(struct exchange *x, int error);
 void answer_failure(struct exchange *x, enum store_result result);
+/* 200 {items}. Steals items; NULL: there was no memory for them. */
+void answer_items(struct exchange *x, json_t *items);

@@ -71,11 +71,7 @@ void get_sessions(struct exchange *x, struct request *r) {
         json_decref(items);
         items = NULL;
     }
-    json_t *body = items ? json_pack("{s:o}", "items", items) : NULL;
-    if (body)
-        respond_json(x, 200, body);
-    else
-        answer_errno(x, ENOMEM);
+    answer_items(x, items);
 }
 
 /* ---- their ends ---- */

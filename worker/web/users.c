@@ -115,7 +115,7 @@ void get_users(struct exchange *x, struct request *r) {
         json_decref(items);
         items = NULL;
     }
-    answer_body(x, 200, items ? json_pack("{s:o}", "items", items) : NULL);
+    answer_items(x, items);
 }
 
 void get_user(struct exchange *x, struct request *r) {

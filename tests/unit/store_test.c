@@ -1,3 +1,4 @@
+#include "../../worker/store/internal.h"
 #include "store_fixture.h"
 
 #include <sched.h>
@@ -179,6 +180,47 @@ static void unknown_format(void **state) {
     close(fd);
     assert_null(store_open(f.path, 64 * MIB));
     assert_int_equal(errno, EPROTO);
+    fixture_end(&f);
+}
+
+/* Seals the state anew as a version of fewer tables did: without the bytes of those that came later. */
+static void forget_tables(struct store *s, int tables) {
+    static const struct sealed_key key = {{SPACE_META, 's'}};
+    uint8_t plain[4096], sealed[4096];
+    MDB_val k = {SEALED_KEY, (void *)(uintptr_t)key.bytes}, v;
+    const size_t table_bytes = 180;
+    MDB_txn *view;
+    assert_int_equal(read_begin(s, &view), STORE_OK);
+    assert_int_equal(mdb_get(view, s->dbi, &k, &v), 0);
+    size_t size = v.mv_size - SEALED_OVERHEAD;
+    assert_true(size < sizeof plain && seal_open(s, &key, v.mv_data, v.mv_size, plain));
+    read_end(s);
+    size -= (size_t)(STORE_TABLES_END - 1 - tables) * table_bytes;
+    assert_true(seal_value(s, &key, s->state.commits, plain, size, sealed));
+    assert_int_equal(write_begin(s), STORE_OK);
+    assert_int_equal(write_value(s, &key, sealed, size + SEALED_OVERHEAD), STORE_OK);
+    assert_int_equal(mdb_txn_commit(s->writer), 0);
+    s->writer = NULL;
+}
+
+/* A file of a version that knew fewer tables opens, with the others empty, and takes records in them. */
+static void fewer_tables(void **state) {
+    struct fixture f;
+    (void)state;
+    fixture_new(&f, 64 * MIB);
+    assert_int_equal(put_number(f.s, STORE_JOURNAL, 1, 0, 10, NULL), STORE_OK);
+    assert_int_equal(store_commit(f.s), STORE_OK);
+    forget_tables(f.s, STORE_JOURNAL);
+    store_close(f.s);
+    fixture_open(&f, 64 * MIB);
+    assert_int_equal(store_count(f.s, STORE_JOURNAL), 1);
+    assert_int_equal(store_count(f.s, STORE_RULES), 0);
+    assert_int_equal(put_number(f.s, STORE_RULES, 1, 0, 10, NULL), STORE_OK);
+    assert_int_equal(store_commit(f.s), STORE_OK);
+    store_close(f.s);
+    fixture_open(&f, 64 * MIB);
+    assert_int_equal(store_count(f.s, STORE_JOURNAL), 1);
+    assert_int_equal(store_count(f.s, STORE_RULES), 1);
     fixture_end(&f);
 }
 
@@ -569,6 +611,7 @@ int main(void) {
         cmocka_unit_test(file_limit),          cmocka_unit_test(full_disk),
         cmocka_unit_test(lowered_quota),       cmocka_unit_test(too_large_a_batch),
         cmocka_unit_test(killed_writer),       cmocka_unit_test(no_plaintext_in_the_file),
+        cmocka_unit_test(fewer_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

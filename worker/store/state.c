@@ -8,10 +8,11 @@
 enum {
     TABLE_BYTES = 8 + 8 + PRF_BYTES + 8 + 8 + 8 + 4 * INDEX_LETTERS, /* a file has no 2^32 entries */
     BRANCHES_BYTES = 8 + STORE_BRANCHES * (8 + 8),
-    STATE_BYTES = 8 + 8 + 8 + KEY_BYTES + BRANCHES_BYTES + STORE_NOTE + (STORE_TABLES_END - 1) * TABLE_BYTES,
+    STATE_HEAD = 8 + 8 + 8 + KEY_BYTES + BRANCHES_BYTES + STORE_NOTE,
+    STATE_BYTES = STATE_HEAD + (STORE_TABLES_END - 1) * TABLE_BYTES,
 };
-/* LMDB keeps it in a leaf. */
-static_assert(STATE_BYTES + SEALED_OVERHEAD < 1990, "the state needs a page of its own");
+/* LMDB gives it one page of its own, whose head takes 16 bytes. */
+static_assert(STATE_BYTES + SEALED_OVERHEAD + 16 <= 4096, "the state needs a second page");
 
 static const struct sealed_key state_key = {{SPACE_META, 's'}};
 
@@ -48,7 +49,13 @@ static void encode(const struct state *state, uint8_t out[STATE_BYTES]) {
     }
 }
 
-static void decode(const uint8_t in[STATE_BYTES], struct state *state) {
+/* How many tables a sealed state of this size tells of: an older version's fewer. 0: it is not of any. */
+static int tables_of(size_t sealed) {
+    size_t least = SEALED_OVERHEAD + STATE_HEAD, size = sealed > least ? sealed - least : 0;
+    return size % TABLE_BYTES == 0 && size / TABLE_BYTES < STORE_TABLES_END ? (int)(size / TABLE_BYTES) : 0;
+}
+
+static void decode(const uint8_t in[STATE_BYTES], int tables, struct state *state) {
     uint64_t depth, branches;
 
     in = get(get(get(in, &state->commits), &state->next_node), &state->committed);
@@ -57,7 +64,7 @@ static void decode(const uint8_t in[STATE_BYTES], struct state *state) {
     for (int i = 0; i < STORE_BRANCHES; i++)
         in = get(get(in, &state->branch[i].first), &state->branch[i].tag);
     in = get_bytes(in, state->note, STORE_NOTE);
-    for (int i = 1; i < STORE_TABLES_END; i++) {
+    for (int i = 1; i <= tables; i++) {
         struct table_state *t = &state->table[i];
         in = get(get(in, &t->count), &t->floor);
         in = get(get(get(get_bytes(in, t->sum, PRF_BYTES), &t->root.id), &t->root.version), &depth);
@@ -82,10 +89,10 @@ enum store_result state_read(struct store *s) {
         mark_begin(&s->state);
     } else if (rc != 0) {
         result = store_result_of(rc);
-    } else if (value.mv_size != STATE_BYTES + SEALED_OVERHEAD || !seal_open(s, &state_key, value.mv_data, value.mv_size, plain)) {
+    } else if (tables_of(value.mv_size) == 0 || !seal_open(s, &state_key, value.mv_data, value.mv_size, plain)) {
         result = STORE_BROKEN;
     } else {
-        decode(plain, &s->state);
+        decode(plain, tables_of(value.mv_size), &s->state);
         if (s->state.commits != seal_version(value.mv_data) || s->state.branches > STORE_BRANCHES) result = STORE_BROKEN;
     }
     read_end(s);

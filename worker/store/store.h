@@ -26,7 +26,19 @@
 struct store;
 
 /* At rest the table of a record shows (one byte of its key), and so do sizes after padding and how often a record was written. */
-enum store_table { STORE_COMPANIES = 1, STORE_CONTACTS, STORE_USERS, STORE_SETTINGS, STORE_JOURNAL, STORE_TABLES_END };
+enum store_table {
+    STORE_COMPANIES = 1,
+    STORE_CONTACTS,
+    STORE_USERS,
+    STORE_SETTINGS,
+    STORE_JOURNAL,
+    STORE_DOCUMENTS,
+    STORE_CHUNKS, /* of documents */
+    STORE_NOTICES,
+    STORE_SUPPORT,
+    STORE_RULES,
+    STORE_TABLES_END /* append only: a file that knows fewer has the others empty */
+};
 
 enum store_result {
     STORE_OK = 0,

@@ -195,6 +195,9 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
         enrolled = client.ask('POST', '/api/v1/enrol', {'code': json.loads(out)['enrolment_code'], 'login': 'admin', 'password': tenant['password']})
         self.kits[name] = enrolled['recovery_kit']
         client.ask('POST', '/api/v1/session', {'login': 'admin', 'password': tenant['password']})
+        for function in client.ask('GET', '/api/v1/functions')['items']:
+            if function['name'] in ('export', 'import', 'tokens'):  # what this demonstration uses: all are off in a new tenant
+                client.ask('PUT', f'/api/v1/functions/{function["name"]}', {'enabled': True, 'confirmed': function['version']})
         made = client.ask('POST', '/api/v1/tokens', {'name': 'demo', 'scopes': ['read', 'write', 'import', 'export'], 'expires': '2099-01-01T00:00:00Z'})
         tenant['token'] = made['token']
         self.tenants.append(tenant)

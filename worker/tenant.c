@@ -1,11 +1,13 @@
 #include "tenant.h"
 
+#include "functions.h"
 #include "journal.h"
 #include "rotation.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,22 +43,26 @@ static void check_begin(void) {
     if (check && check_event) check_after(CHECK_FIRST_MS);
 }
 
-bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
-    if (self.keys) return true;
-    struct keyring *keys = keyring_new(tmk);
-    if (!keys) return false;
+/* 0, or why the tenant stays sealed. */
+static int open_store(struct keyring *keys, uint32_t by) {
     enum store_result result = store_unseal(self.store, keys, capsule_tenant_id(self.capsule));
-    if (result != STORE_OK) {
-        if (result == STORE_BROKEN) gauge(COUNTER_check_state, 2);
-        keyring_free(keys);
-        return false;
-    }
     /* An enrolled tenant has written at least its administrator: a file that knows no commit is not the tenant's. */
-    if (self.profile.enrolled && store_commits(self.store) == 0) {
-        gauge(COUNTER_check_state, 2);
+    if (result == STORE_OK && self.profile.enrolled && store_commits(self.store) == 0) result = STORE_BROKEN;
+    if (result == STORE_BROKEN) gauge(COUNTER_check_state, 2);
+    if (result != STORE_OK) return EIO;
+    functions_load();
+    return by == SLOT_TOKEN && !function_on(FUNCTION_tokens) ? EPERM : 0;
+}
+
+int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
+    if (self.keys) return 0;
+    struct keyring *keys = keyring_new(tmk);
+    int error = keys ? open_store(keys, by) : EIO;
+    if (error) {
+        functions_forget();
         store_seal(self.store);
         keyring_free(keys);
-        return false;
+        return error;
     }
     self.keys = keys;
     memcpy(self.tmk, tmk, KEY_BYTES);
@@ -67,5 +73,5 @@ bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
     rotation_unsealed();
     uplink_state();
     account_unsealed();
-    return true;
+    return 0;
 }

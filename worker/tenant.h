@@ -20,8 +20,10 @@ struct tenant {
 };
 extern struct tenant self;
 
-/* Unseals with an opened TMK: derives the keys, gives them to the store, tells the supervisor. false: the store does not take them. */
-bool tenant_unseal(const uint8_t tmk[KEY_BYTES]);
+/* Unseals with the TMK that a slot of kind `by` (enum slot_kind) gave: derives the keys, gives them to the store, tells the supervisor.
+ * 0; EIO: the store does not take them; EPERM: a token, and the tenant has switched tokens off (C4), which only its open store tells: it is
+ * sealed again. */
+int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by);
 
 static inline void count(enum counter c, uint64_t n) { atomic_fetch_add_explicit(&self.counters->value[c], n, memory_order_relaxed); }
 static inline void gauge(enum counter c, uint64_t n) { atomic_store_explicit(&self.counters->value[c], n, memory_order_relaxed); }

@@ -92,6 +92,7 @@ def traffic(house, port, words):
     assert client.put('/api/v1/password', {'old': password, 'password': second}).status == 204
     assert client.post('/api/v1/session', {'recovery_kit': kit}).status == 200
     assert client.post('/api/v1/session', {'login': login, 'password': second}).status == 200
+    client.switch()
     token = client.post('/api/v1/tokens', {'name': words['token name'], 'scopes': ['read', 'write', 'import', 'export'], 'expires': '2099-01-01T00:00:00Z'})
     words.learn('token', token.json['token'].removeprefix('clt_'))
     words.learn('cookie', client.cookies['__Host-cloison'])

@@ -40,10 +40,11 @@ def house():
         contact = {'family_name': CANARIES['contact'], 'notes': CANARIES['note'], 'company': made.json['id']}
         h.contact = h.acme.post('/api/v1/contacts', contact)
         assert h.contact.status == 201, h.contact
+        h.acme.switch()
         h.secrets += [h.token(h.acme, name=CANARIES['token']), h.acme.cookies['__Host-cloison']]
         h.acme.get('/api/v1/search?q=' + CANARIES['search'])
         h.acme.get('/api/v1/companies?letter=K')
-        assert h.acme.put('/api/v1/settings/plain-socket', {'enabled': True}).status == 200
+        h.acme.switch(('plain_socket',))
         wait_for(lambda: (h.run / 'web/acme.sock').exists(), why='web/acme.sock')
         h.bois = h.enrolled('bois')
         h.create('neuf')

@@ -86,6 +86,7 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.login(password='wrong wrong wrong').status == 401
     assert c.login().status == 200
     assert c.get('/api/v1/session').status == 200
+    walk_functions(c)
     for kind, body, bad in (('companies', {'name': 'Étoile', 'tags': ['a'], 'custom': {'n': 1, 'b': True}}, {'name': 5}),
                             ('contacts', {'family_name': 'Dürr', 'emails': ['a@exemple.fr'], 'address': {'city': 'Nîmes'}}, {'emails': 'x'})):
         made = c.post(f'/api/v1/{kind}', body)
@@ -124,9 +125,6 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert reader.get('/api/v1/provider-ledger').status == 403
     assert c.delete(f'/api/v1/tokens/{token.json["id"]}').status == 204
     assert c.delete(f'/api/v1/tokens/{token.json["id"]}').status == 404
-    assert c.get('/api/v1/settings/plain-socket').json == {'enabled': False}
-    assert c.put('/api/v1/settings/plain-socket', {'enabled': 'yes'}).status == 400
-    assert c.put('/api/v1/settings/plain-socket', {'enabled': False}).status == 200
     assert c.get('/api/v1/provider-ledger').status == 200
     assert c.get('/api/v1/journal?limit=200').status == 200
     assert c.get('/api/v1/journal?limit=201').status == 400
@@ -150,6 +148,16 @@ def test_every_answer_is_what_the_document_says(client, house):
     if c.get('/api/v1/session').status != 200:
         assert c.login(password='another good password').status == 200
     assert c.delete('/api/v1/session').status == 204
+
+
+def walk_functions(c):
+    functions = c.get('/api/v1/functions')
+    assert functions.status == 200 and not any(f['enabled'] for f in functions.json['items'])
+    assert c.get('/api/v1/export?kind=companies&format=csv').status == 403
+    assert c.put('/api/v1/functions/export', {'enabled': 'yes'}).status == 400
+    assert c.put('/api/v1/functions/export', {'enabled': True, 'confirmed': 99}).status == 409
+    assert c.put('/api/v1/functions/nothing', {'enabled': False}).status == 404
+    c.switch()
 
 
 def walk_users(c, house):

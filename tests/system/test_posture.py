@@ -101,11 +101,11 @@ def test_of_one_tenant(house):
     assert 'Worker of acme: TLS ends here alone' in text and 'Worker of bois' not in text
     assert house.cli('posture', 'nobody', duties=('viewer',), check=False).returncode == 1
     assert house.cli('posture', 'acme', 'bois', duties=('viewer',), check=False).returncode == 2
-    house.acme.put('/api/v1/settings/plain-socket', {'enabled': True})
+    house.acme.switch(('plain_socket',))
     try:
         wait_for(lambda: posture(house, 'acme')['workers'][0]['tls'] == 'both', why='the plain socket to show')
     finally:
-        house.acme.put('/api/v1/settings/plain-socket', {'enabled': False})
+        house.acme.switch(('plain_socket',), on=False)
 
 
 def test_the_ways_in_are_counted(house):

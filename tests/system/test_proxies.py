@@ -371,8 +371,7 @@ def ending(house, fronts):
 
 
 def switch(client, enabled):
-    answer = client.put('/api/v1/settings/plain-socket', {'enabled': enabled})
-    assert answer.status == 200 and answer.json == {'enabled': enabled}, answer
+    client.switch(('plain_socket',), on=enabled)
 
 
 def socket_of(house, name):
@@ -395,12 +394,12 @@ def test_the_plain_socket_is_the_administrators_alone(house, ending):
     path = socket_of(house, 'acme')
     through = Client(house, 'acme.localhost', port=ending)
     assert not path.exists() and house.show('acme')['tls'] == 'passthrough'
-    assert house.acme.get('/api/v1/settings/plain-socket').json == {'enabled': False}
+    assert [f['enabled'] for f in house.acme.get('/api/v1/functions').json['items'] if f['name'] == 'plain_socket'] == [False]
     assert through.get('/api/v1/health').status == 502
 
     weaker = house.client('acme', token=house.token(house.acme))
-    assert weaker.put('/api/v1/settings/plain-socket', {'enabled': True}).status == 403
-    assert house.client('acme').put('/api/v1/settings/plain-socket', {'enabled': True}).status == 401
+    for other, status in ((weaker, 403), (house.client('acme'), 401)):
+        assert other.put('/api/v1/functions/plain_socket', {'enabled': True, 'confirmed': 1}).status == status
     assert house.control('PUT', '/v1/tenants/acme/plain-socket', {'enabled': True}).status == 404
     assert house.control('PATCH', '/v1/tenants/acme', {'plain': True}).status == 422
     assert not path.exists()

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../../policy/enrol_code.h"
+#include "../../worker/functions.h"
 #include "../../worker/journal.h"
 #include "../../worker/keys/credential.h"
 #include "../../worker/memory/arena.h"
@@ -99,23 +100,26 @@ void uplink_want_permit(void (*granted)(void *), void *argument) {
 }
 void uplink_permit_done(void) { done++; }
 
-bool tenant_unseal(const uint8_t tmk[KEY_BYTES]) {
-    if (self.keys) return true;
+int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
+    (void)by;
+    if (self.keys) return 0;
     struct keyring *keys = keyring_new(tmk);
     if (!keys || store_unseal(self.store, keys, capsule_tenant_id(self.capsule)) != STORE_OK) {
         keyring_free(keys);
-        return false;
+        return EIO;
     }
     self.keys = keys;
+    functions_load();
     memcpy(self.tmk, tmk, KEY_BYTES);
     account_unsealed();
-    return true;
+    return 0;
 }
 
 /* ---- a worker's life ---- */
 
 static void stop(void) {
     session_forget(NULL);
+    functions_forget();
     if (self.store) store_close(self.store);
     capsule_close(self.capsule);
     keyring_free(self.keys);
@@ -177,10 +181,13 @@ static void header(const char *name, const char *value) {
 }
 
 static const struct route *route_of(enum http_method method, const char *path) {
-    for (const struct route *r = account_routes; r->pattern; r++) {
-        size_t fixed = strcspn(r->pattern, "{");
-        if (r->method == method && strncmp(r->pattern, path, fixed) == 0 && (r->pattern[fixed] || strcspn(path, "?") == fixed)) return r;
-    }
+    static const struct route *const tables[] = {account_routes, function_routes};
+    for (size_t t = 0; t < 2; t++)
+        for (const struct route *r = tables[t]; r->pattern; r++) {
+            size_t fixed = strcspn(r->pattern, "{");
+            if (r->method == method && strncmp(r->pattern, path, fixed) == 0 && (r->pattern[fixed] || strcspn(path, "?") == fixed))
+                return r;
+        }
     fail();
     return NULL;
 }
@@ -192,12 +199,13 @@ static int call(const char *path, const char *body) {
     struct session session;
     const struct session *s = route->flags & ROUTE_PUBLIC ? NULL : session_authenticate(&request, &why);
     if (!(route->flags & ROUTE_PUBLIC) && !s)
-        return now.status = why == SESSION_FOREIGN ? 403 : why == SESSION_BUSY || !self.keys ? 503 : 401;
+        return now.status = why == SESSION_FOREIGN || why == SESSION_OFF ? 403 : why == SESSION_BUSY || !self.keys ? 503 : 401;
     if (s) {
         session = *s;
         request.session = &session;
         if ((s->rights & route->rights) != route->rights) return now.status = 403;
     }
+    if (route->function && !function_on(route->function)) return now.status = 403;
     request.body = (const uint8_t *)body;
     request.body_size = body ? strlen(body) : 0;
     const char *hole = strchr(route->pattern, '{'), *query = strchr(path, '?');
@@ -223,18 +231,27 @@ static char *body_of(const char *login, const char *secret, bool with_code) {
     return text;
 }
 static int enrol_as(const char *login, const char *secret) { return post("/api/v1/enrol", body_of(login, secret, true)); }
-static int log_in_as(const char *login, const char *secret) {
-    lockout_pass(LOCKOUT_LAST_SECONDS + 1);
-    int status = post("/api/v1/session", body_of(login, secret, false));
-    if (now.cookie[0]) snprintf(cookie_field, sizeof cookie_field, "a=b; %.*s", (int)strcspn(now.cookie, ";"), now.cookie);
-    return status;
-}
 static const char *text(const char *name) { return json_string_value(json_object_get(now.body, name)); }
 
 static int with_cookie(enum http_method method, const char *path, const char *body) {
     begin(method);
     header("Cookie", cookie_field);
     return call(path, body);
+}
+
+/* The first one, an administrator, switches tokens on. */
+static int log_in_as(const char *login, const char *secret) {
+    lockout_pass(LOCKOUT_LAST_SECONDS + 1);
+    int status = post("/api/v1/session", body_of(login, secret, false));
+    if (now.cookie[0]) snprintf(cookie_field, sizeof cookie_field, "a=b; %.*s", (int)strcspn(now.cookie, ";"), now.cookie);
+    if (status == 200 && !function_on(FUNCTION_tokens)) {
+        struct exchange kept = now;
+        now = (struct exchange){0};
+        assert_int_equal(with_cookie(HTTP_PUT, "/api/v1/functions/tokens", "{\"enabled\":true,\"confirmed\":1}"), 200);
+        clear();
+        now = kept;
+    }
+    return status;
 }
 static int with_token(enum http_method method, const char *path, const char *body) {
     begin(method);

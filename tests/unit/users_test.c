@@ -370,13 +370,13 @@ static void removed(void **state) {
     join(&bert, "bert", "\"role\":\"member\"");
     token_of(&bert, "\"read\"", id, bearer);
     assert_int_equal(by(bearer, HTTP_GET, "/api/v1/session", NULL), 200);
-    assert_int_equal(store_count(self.store, STORE_SETTINGS), 1); /* the token's name */
+    assert_int_equal(store_count(self.store, STORE_SETTINGS), 2); /* the token's name, and that tokens are on */
     assert_int_equal(as(&bert, HTTP_DELETE, bert.path, NULL), 403);
     uint64_t version = self.capsule->image->version;
     assert_int_equal(as(&anna, HTTP_DELETE, bert.path, NULL), 204);
     assert_int_equal(self.capsule->image->version, version + 1); /* all slots in one write */
     assert_int_equal(capsule_slots(self.capsule, 0), 3);         /* anna's password, kit and session */
-    assert_int_equal(store_count(self.store, STORE_SETTINGS), 0);
+    assert_int_equal(store_count(self.store, STORE_SETTINGS), 1);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(as(&bert, HTTP_GET, "/api/v1/session", NULL), round ? 503 : 401);
         assert_int_equal(by(bearer, HTTP_GET, "/api/v1/session", NULL), round ? 503 : 401);

@@ -1,4 +1,5 @@
 /* The web of a tenant, over real sockets: a thread runs the event loop as the worker does, the test is its client. */
+#include "../../worker/functions.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/exchange.h"
 #include "../../worker/web/identity.h"
@@ -53,6 +54,9 @@ const struct session *session_authenticate(const struct request *r, enum session
     if (a && slice_equals(*a, "Bearer busy")) *why = SESSION_BUSY;
     return NULL;
 }
+
+static atomic_bool off; /* every function */
+bool function_on(enum function f) { return f != FUNCTION_NONE && !off; }
 
 static atomic_bool ended; /* the session, while its request lasts */
 bool session_lives(const struct session *session) { return session && !ended; }
@@ -129,13 +133,20 @@ const struct route account_routes[] = {
     {HTTP_POST, "/public-record", 0, ROUTE_PUBLIC, record},
     {0},
 };
-const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}}, rotation_routes[] = {{0}};
+const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}}, rotation_routes[] = {{0}},
+                   function_routes[] = {{0}};
 bool rollback_admit(struct exchange *x) { return (void)x, true; }
 size_t rollback_field(const struct exchange *x, char out[ROLLBACK_FIELD]) { return (void)x, (void)out, 0; }
 const struct route crm_routes[] = {
-    {HTTP_GET, "/private", RIGHT_READ, 0, hello},       {HTTP_POST, "/private", RIGHT_WRITE, 0, record},
-    {HTTP_POST, "/private-echo", RIGHT_WRITE, 0, echo}, {HTTP_POST, "/private-upload", RIGHT_WRITE, ROUTE_STREAMED, upload},
-    {HTTP_GET, "/private-flow", RIGHT_READ, 0, flow},   {0},
+    {HTTP_GET, "/private", RIGHT_READ, 0, hello},
+    {HTTP_POST, "/private", RIGHT_WRITE, 0, record},
+    {HTTP_POST, "/private-echo", RIGHT_WRITE, 0, echo},
+    {HTTP_POST, "/private-upload", RIGHT_WRITE, ROUTE_STREAMED, upload},
+    {HTTP_GET, "/private-flow", RIGHT_READ, 0, flow},
+    {HTTP_GET, "/export", RIGHT_READ, 0, flow, .function = FUNCTION_export},
+    {HTTP_POST, "/import", RIGHT_WRITE, ROUTE_STREAMED, upload, .function = FUNCTION_import},
+    {HTTP_POST, "/import-whole", RIGHT_WRITE, 0, echo, .function = FUNCTION_import},
+    {0},
 };
 
 /* ---- the loop's thread ---- */
@@ -666,6 +677,63 @@ static void sessions_end_meanwhile(void **state) {
     self.keys = NULL;
 }
 
+/* What a function that is off would do is refused, and what is under way when it is switched off ends (C4). */
+static void functions_are_switched_off_meanwhile(void **state) {
+    (void)state;
+    static const char *const begun[] = {
+        "POST /import-whole HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
+        "POST /import HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
+    };
+    static const char flowing[] = "GET /export?n=100000 HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\n\r\n";
+    releases = 0;
+    self.keys = (struct keyring *)&dummy_store;
+    for (int before = 0; before < 2; before++)
+        for (int i = 0; i < 2; i++) {
+            client_open(&client, true, "acme.example");
+            off = before;
+            say(&client, begun[i]);
+            usleep(50000); /* its head was looked at */
+            off = true;
+            say(&client, "def");
+            assert_true(hear(&client, &answer, false));
+            assert_int_equal(answer.status, 403);
+            assert_non_null(strstr(answer.body, "\"type\":\"function-off\""));
+            assert_non_null(strstr(answer.body, "\"function\":\"import\""));
+            client_close(&client);
+            off = false;
+        }
+    for (int i = 0; i < 100 && releases < 1; i++)
+        usleep(10000);
+    assert_int_equal(releases, 1); /* the one that began while it was on */
+    client_open(&client, true, "acme.example");
+    say(&client, flowing);
+    usleep(50000); /* it fills what may wait for a client that does not read */
+    off = true;
+    for (int i = 0; i < 2000 && releases < 2; i++)
+        if (!client_read(&client)) break;
+    for (int i = 0; i < 100 && releases < 2; i++)
+        usleep(10000);
+    assert_int_equal(releases, 2);
+    client_close(&client);
+    client_open(&client, true, "acme.example");
+    say(&client, flowing);
+    assert_true(hear(&client, &answer, false));
+    assert_int_equal(answer.status, 403);
+    say(&client, "GET /private HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\n\r\n");
+    assert_true(hear(&client, &answer, false));
+    assert_int_equal(answer.status, 200); /* what is of no function goes on */
+    client_close(&client);
+    /* What came by the proxy that ends TLS: nothing any more, public or not, and the connection ends. */
+    client_open(&client, false, NULL);
+    say(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(hear(&client, &answer, false));
+    assert_int_equal(answer.status, 403);
+    assert_non_null(strstr(answer.body, "\"function\":\"plain_socket\""));
+    client_close(&client);
+    off = false;
+    self.keys = NULL;
+}
+
 static void answers_later(void **state) {
     (void)state;
     client_open(&client, true, "acme.example");
@@ -1103,6 +1171,7 @@ int main(void) {
         cmocka_unit_test(uploads),
         cmocka_unit_test(streams),
         cmocka_unit_test(sessions_end_meanwhile),
+        cmocka_unit_test(functions_are_switched_off_meanwhile),
         cmocka_unit_test(answers_later),
         cmocka_unit_test(writes_wait_for_the_commit),
         cmocka_unit_test(smuggling),

@@ -65,6 +65,7 @@ class Debian:
         return client
 
     def token(self, client):
+        client.switch()
         answer = client.post('/api/v1/tokens', {'name': 'vm', 'scopes': ['read', 'write', 'import', 'export'], 'expires': None})
         assert answer.status == 201, answer
         return answer.json['token']

@@ -296,7 +296,8 @@ _Static_assert(KIND_COMPANY == (int)RIGHTS_COMPANIES && KIND_CONTACT == (int)RIG
 const struct route crm_routes[] = {
     KIND_ROUTES(KIND_COMPANY, "companies"),
     KIND_ROUTES(KIND_CONTACT, "contacts"),
-    {HTTP_POST, "/api/v1/import", 0, ROUTE_STREAMED, import_handle}, /* the right depends on the parameter `kind` */
-    {HTTP_GET, "/api/v1/export", 0, ROUTE_NO_BODY, export_handle},
+    {HTTP_POST, "/api/v1/import", 0, ROUTE_STREAMED, import_handle,
+     .function = FUNCTION_import}, /* the right depends on the parameter `kind` */
+    {HTTP_GET, "/api/v1/export", 0, ROUTE_NO_BODY, export_handle, .function = FUNCTION_export},
     {0},
 };

@@ -1,6 +1,7 @@
 #include "account.h"
 
 #include "../crm/ulid.h"
+#include "../functions.h"
 #include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
@@ -20,8 +21,6 @@
 #include <time.h>
 
 enum { TOKEN_NAME_MAX = 128, TOKEN_SECONDS = 90 * 86400 /* unless its maker says otherwise (C12) */ };
-/* Ids of records in STORE_SETTINGS that are no token's: a token's is its slot's, 16 random bytes. */
-static const uint8_t plain_socket_id[ID_BYTES] = "plain-socket";
 
 int account_start(void) {
     char warm_up[USER_LOGIN_MAX + 1];
@@ -58,7 +57,7 @@ static void post_recovery_kit(struct exchange *x, struct request *r) {
     if (is_person(x, r)) answer_new_kit(x, r->session->user, r->session->slot);
 }
 
-/* ---- tokens ---- */
+/* ---- tokens: made while the function is on; seen and taken away also while it is off (C4) ---- */
 
 /* false: answered. The scopes are no more than the asker's rights. */
 static bool read_token(struct exchange *x, const struct request *r, json_t *object, const char **name, uint32_t *rights,
@@ -175,55 +174,6 @@ static void get_tokens(struct exchange *x, struct request *r) {
 
 static void delete_token(struct exchange *x, struct request *r) { end_login(x, r, SLOT_TOKEN); }
 
-/* ---- the plain socket (C4) ---- */
-
-static bool plain_socket_wanted(void) {
-    json_t *record = load_record(plain_socket_id);
-    bool wanted = json_is_true(json_object_get(record, "enabled"));
-    json_decref(record);
-    return wanted;
-}
-
-static void answer_plain_socket(struct exchange *x, bool wanted) {
-    json_t *body = json_pack("{s:b}", "enabled", (int)wanted);
-    if (body)
-        respond_json(x, 200, body);
-    else
-        answer_errno(x, ENOMEM);
-}
-
-static void get_plain_socket(struct exchange *x, struct request *r) {
-    (void)r;
-    answer_plain_socket(x, plain_socket_wanted());
-}
-
-/* The supervisor opens the socket once it is on the disk that it was asked to. */
-static void put_plain_socket(struct exchange *x, struct request *r) {
-    static const char *const names[] = {"enabled", NULL};
-    static const char *const record[] = {"{\"enabled\":false}", "{\"enabled\":true}"};
-    json_t *object;
-    if (!fields_read(x, r, names, &object)) return;
-    json_t *enabled = json_object_get(object, "enabled");
-    bool fine = json_is_boolean(enabled), wanted = json_is_true(enabled);
-    json_decref(object);
-    if (!fine) {
-        fields_refuse(x, "enabled", "Expected true or false.");
-        return;
-    }
-    json_t *about = json_pack("{s:s, s:b}", "function", "plain_socket", "enabled", (int)wanted);
-    enum store_result result = journal_add(JOURNAL_switched, r->session->user, about);
-    if (result == STORE_OK)
-        result = store_put(self.store, STORE_SETTINGS, plain_socket_id, record[wanted], strlen(record[wanted]), STORE_ANY, NULL);
-    if (result == STORE_OK) result = exchange_commit();
-    if (result != STORE_OK) {
-        if (store_dirty(self.store)) store_lose(self.store, result); /* a line of what did not come about */
-        answer_failure(x, result);
-        return;
-    }
-    uplink_plain(wanted);
-    answer_plain_socket(x, wanted);
-}
-
 void account_enrolled(void) {
     if (self.profile.enrolled) return;
     uplink_enrolled();
@@ -232,7 +182,7 @@ void account_enrolled(void) {
 
 void account_unsealed(void) {
     if (store_count(self.store, STORE_USERS) > 0) account_enrolled(); /* it was cut short before that could be said */
-    uplink_plain(plain_socket_wanted());
+    uplink_plain(function_on(FUNCTION_plain_socket));
 }
 
 const struct route account_routes[] = {
@@ -242,7 +192,7 @@ const struct route account_routes[] = {
     {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, delete_session},
     {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit},
     {HTTP_PUT, "/api/v1/password", 0, 0, change_password},
-    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token},
+    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, .function = FUNCTION_tokens},
     {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens},
     {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token},
     {HTTP_GET, "/api/v1/sessions", 0, ROUTE_NO_BODY, get_sessions},
@@ -255,7 +205,5 @@ const struct route account_routes[] = {
     {HTTP_DELETE, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY, remove_user},
     {HTTP_POST, "/api/v1/users/{}/invitation", RIGHT_ADMIN, 0, reset_user},
     {HTTP_POST, "/api/v1/invitations", 0, ROUTE_PUBLIC, redeem_invitation},
-    {HTTP_GET, "/api/v1/settings/plain-socket", RIGHT_ADMIN, ROUTE_NO_BODY, get_plain_socket},
-    {HTTP_PUT, "/api/v1/settings/plain-socket", RIGHT_ADMIN, 0, put_plain_socket},
     {0},
 };

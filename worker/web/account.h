@@ -1,18 +1,26 @@
 /*
- * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens, the recovery kit, and the switch of the plain
- * socket; those of users.h, invitations.h and sessions.h are in the same table. Errors are application/problem+json; a wrong log-in is one
- * uniform 401 `credentials` after equal work.
+ * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens and the recovery kit; those of users.h,
+ * invitations.h and sessions.h are in the same table. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials`
+ * after equal work.
  *
- *   POST   /api/v1/enrol                  {code, login, password}       201 {recovery_kit}        public, once
- *   POST   /api/v1/session                {login, password} or {recovery_kit}  200 {user, rights, commit, last_commit, warnings}, cookies
- * public GET    /api/v1/session                                              200 {user, rights, commit, last_commit, warnings} DELETE
- * /api/v1/session                                              204 POST   /api/v1/recovery-kit                                         201
- * {recovery_kit}        admin; the old kit opens nothing then PUT    /api/v1/password               {password, old}               204,
- * cookie: all other sessions of the user end; `old` may be left out in a session that the recovery kit opened POST   /api/v1/tokens {name,
- * scopes, expires}       201 {id, token, name, scopes, expires} GET    /api/v1/tokens                                               200
- * {items: [{id, name, scopes, created, expires}]} DELETE /api/v1/tokens/{id}                                          204 GET
- * /api/v1/settings/plain-socket                                200 {enabled}             admin (C4) PUT    /api/v1/settings/plain-socket
- * {enabled}                     200 {enabled}             admin
+ *   POST   /api/v1/enrol          {code, login, password}   201 {recovery_kit}; public, once
+ *
+ *   POST   /api/v1/session        {login, password} or {recovery_kit}   200 {user, rights, commit, last_commit, warnings}, cookies; public
+ *
+ *   GET    /api/v1/session        200 {user, rights, commit, last_commit, warnings}
+ *
+ *   DELETE /api/v1/session        204
+ *
+ *   POST   /api/v1/recovery-kit   201 {recovery_kit}; admin; the old kit opens nothing then
+ *
+ *   PUT    /api/v1/password       {password, old}   204, cookie: all other sessions of the user end; `old` may be left out in a session
+ * that the recovery kit opened
+ *
+ *   POST   /api/v1/tokens         {name, scopes, expires}   201 {id, token, name, scopes, expires}
+ *
+ *   GET    /api/v1/tokens         200 {items: [{id, name, scopes, created, expires}]}
+ *
+ *   DELETE /api/v1/tokens/{id}    204
  *
  * A token makes neither tokens nor kits: both take a log-in. user is {id, login}; rights and scopes are arrays of the names in rights.h;
  * warnings has "one-way-in" while fewer than two passwords and recovery kits open the tenant; created and expires are RFC 3339 in UTC,

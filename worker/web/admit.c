@@ -1,4 +1,5 @@
 /* What is refused before any byte of a body is read: the wrong host, address, method, credential, right or size. */
+#include "../functions.h"
 #include "../tenant.h"
 #include "exchange.h"
 #include "rollback.h"
@@ -23,6 +24,8 @@ static bool authorize(struct exchange *x) {
     }
     if (why == SESSION_FOREIGN && !s)
         respond_problem(x, 403, "foreign-page", "A page of another site may not do this.", NULL, 0);
+    else if (why == SESSION_OFF && !s)
+        respond_function_off(x, FUNCTION_tokens);
     else if (why == SESSION_BUSY && !s)
         respond_problem(x, 503, "try-again", "The credential cannot be looked at now; try again.", NULL, 0);
     else if (!self.keys)
@@ -56,6 +59,21 @@ static bool find_route(struct exchange *x) {
     return false;
 }
 
+/* While the tenant is sealed only the supervisor knows that a proxy was let in; what it reads then is the log-in page. */
+enum function exchange_function_off(const struct exchange *x) {
+    if (x->connection->plain && self.keys && !function_on(FUNCTION_plain_socket)) return FUNCTION_plain_socket;
+    return x->route->function && !function_on(x->route->function) ? x->route->function : FUNCTION_NONE;
+}
+
+/* false: answered. */
+static bool functions_are_on(struct exchange *x) {
+    enum function off = exchange_function_off(x);
+    if (!off) return true;
+    if (off == FUNCTION_plain_socket) x->close = true;
+    respond_function_off(x, off);
+    return false;
+}
+
 bool exchange_admit(struct exchange *x) {
     if (!host_is_ours(x->connection, x->head.host)) {
         x->close = true;
@@ -68,6 +86,7 @@ bool exchange_admit(struct exchange *x) {
     }
     if (!find_route(x)) return false;
     if (!(x->route->flags & ROUTE_PUBLIC) && (!authorize(x) || !rollback_admit(x))) return false;
+    if (!functions_are_on(x)) return false;
     if (x->route->flags & ROUTE_NO_BODY && !x->body_done) {
         respond_problem(x, 400, "unexpected-body", "This request takes no body.", NULL, 0);
         return false;

@@ -115,10 +115,16 @@ static void check_handled(struct exchange *x) {
     if (!x->responded && !x->number) respond_problem(x, 500, "unanswered", "The request was not answered.", NULL, 0);
 }
 
-/* Whoever's session ended while the body came gets nothing done any more (C2). false: answered. */
+/* Whoever's session ended while the body came gets nothing done any more (C2), nor who uses what was switched off meanwhile (C4).
+ * false: answered. */
 static bool still_allowed(struct exchange *x) {
-    if (!x->request.session || session_lives(x->request.session)) return true;
-    respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);
+    enum function off = exchange_function_off(x);
+    if (x->request.session && !session_lives(x->request.session))
+        respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);
+    else if (off)
+        respond_function_off(x, off);
+    else
+        return true;
     return false;
 }
 
@@ -430,7 +436,7 @@ void exchange_pump(struct connection *c) {
             connection_at_turn_end(c);
             return;
         }
-        bool allowed = !x->request.session || session_lives(x->request.session);
+        bool allowed = (!x->request.session || session_lives(x->request.session)) && !exchange_function_off(x);
         int result = allowed ? x->more(x->stream, stream_piece) : -1;
         if (result < 0 || c->dead || !respond_chunk(x, stream_piece, result == 0)) {
             evbuffer_drain(stream_piece, evbuffer_get_length(stream_piece));

@@ -77,6 +77,8 @@ bool exchange_waits(const struct connection *c, uint64_t *since_ms);
 
 /* Finds the route and the session. false: answered. */
 bool exchange_admit(struct exchange *x);
+/* The function that the request is a use of, by its route or its way in, and that is off now; FUNCTION_NONE: go on (C4). */
+enum function exchange_function_off(const struct exchange *x);
 
 bool respond_start(void); /* false: out of memory */
 /* Out of memory before there was an exchange: a fixed 503. */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "../../policy/functions.h"
 #include "../../policy/http_message.h"
 #include "../keys/capsule.h"
 #include "../store/store.h"
@@ -50,6 +51,8 @@ struct route {
     /* Answers with one of the respond_ calls below, now or (after exchange_hold) later. With ROUTE_STREAMED it is called at the head and
      * sets a body sink with exchange_body(). */
     void (*handle)(struct exchange *x, struct request *r);
+    enum function
+        function; /* the processing function it is a use of (C4); refused, and ended, while that is off. FUNCTION_NONE = of none */
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
@@ -60,6 +63,7 @@ extern const struct route witness_routes[];  /* the provider's ledger as seen fr
 extern const struct route journal_routes[];  /* the tenant's journal: worker/ */
 extern const struct route rollback_routes[]; /* an older file put back: web/rollback.c */
 extern const struct route rotation_routes[]; /* another master key: worker/ */
+extern const struct route function_routes[]; /* the processing functions: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */
@@ -69,6 +73,8 @@ void respond_empty(struct exchange *x, int status);                             
 /* application/problem+json (RFC 9457). type: a short word, e.g. "invalid-field"; detail: never tenant data. field and line: NULL / 0 =
  * none. */
 void respond_problem(struct exchange *x, int status, const char *type, const char *detail, const char *field, unsigned long line);
+/* 403 `function-off`, with the member `function`. */
+void respond_function_off(struct exchange *x, enum function f);
 /* A header of the answer; call before respond_. name and value are copied. */
 void respond_header(struct exchange *x, const char *name, const char *value);
 

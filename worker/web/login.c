@@ -182,7 +182,7 @@ static enum store_result keep_user(const struct slot *slot, const char *login) {
 
 bool open_tenant(struct exchange *x, const struct slot *slot, const uint8_t tmk[KEY_BYTES], const char *login) {
     enum store_result result = STORE_IO;
-    if (tenant_unseal(tmk)) result = login ? keep_user(slot, login) : STORE_OK;
+    if (tenant_unseal(tmk, slot->kind) == 0) result = login ? keep_user(slot, login) : STORE_OK;
     if (result == STORE_OK) return true;
     if (x && result == STORE_MISSING)
         answer_wrong(x);

@@ -3,6 +3,7 @@
 #include "exchange.h"
 #include "rollback.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -278,6 +279,14 @@ void respond_problem(struct exchange *x, int status, const char *type, const cha
     }
     size_t size = make_problem(text, status, type, detail, field, line);
     answer(x, status, "application/problem+json", text, size, NULL);
+}
+
+void respond_function_off(struct exchange *x, enum function f) {
+    static const char format[] = "{\"type\":\"function-off\",\"title\":\"Forbidden\",\"status\":403,\"detail\":"
+                                 "\"This is a use of a function that is off: an administrator switches it on.\",\"function\":\"%s\"}";
+    char text[sizeof format + FUNCTION_NAME_MAX];
+    int size = snprintf(text, sizeof text, format, function_table[f].name);
+    respond_bytes(x, 403, "application/problem+json", text, (size_t)size);
 }
 
 void respond_exhausted(struct connection *c) {

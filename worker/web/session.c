@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "../functions.h"
 #include "../journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
@@ -59,7 +60,9 @@ static void forget_matching(const uint8_t *user, const uint8_t *slot) {
 
 void session_forget(const uint8_t user[ID_BYTES]) { forget_matching(user, NULL); }
 
-bool session_lives(const struct session *session) { return capsule_has(self.capsule, session->slot); }
+static bool kind_allowed(uint32_t kind) { return kind != SLOT_TOKEN || function_on(FUNCTION_tokens); }
+
+bool session_lives(const struct session *session) { return capsule_has(self.capsule, session->slot) && kind_allowed(session->kind); }
 
 uint64_t session_used(const uint8_t slot[ID_BYTES]) {
     for (size_t i = 0; i < BUCKETS; i++)
@@ -186,10 +189,10 @@ static enum session_refusal rights_of(const struct slot *slot, uint32_t *rights)
 }
 
 /* What the unsealing writes is no answer's condition: on a full disk reading goes on. */
-static bool unseal(const uint8_t tmk[KEY_BYTES]) {
-    bool open = tenant_unseal(tmk);
-    if (open) exchange_commit();
-    return open;
+static enum session_refusal unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
+    int error = tenant_unseal(tmk, by);
+    if (!error) exchange_commit();
+    return error == 0 ? 0 : error == EPERM ? SESSION_OFF : SESSION_BUSY;
 }
 
 static const struct session *open_slot(const struct presented *p, const uint8_t hash[32], enum session_refusal *why) {
@@ -200,10 +203,9 @@ static const struct session *open_slot(const struct presented *p, const uint8_t 
     struct session session = {.kind = slot.kind};
     memcpy(session.slot, slot.id, ID_BYTES);
     memcpy(session.user, slot.owner, ID_BYTES);
-    bool fits = slot.kind == p->kind, open = fits && (self.keys || unseal(tmk));
+    if (slot.kind == p->kind) *why = self.keys ? 0 : unseal(tmk, slot.kind);
     secret_wipe(tmk, sizeof tmk);
-    if (!fits) return NULL;
-    *why = open ? rights_of(&slot, &session.rights) : SESSION_BUSY;
+    if (!*why) *why = rights_of(&slot, &session.rights);
     if (*why) return NULL;
     const struct session *remembered = remember(hash, slot.expires, &session);
     *why = remembered ? 0 : SESSION_BUSY;
@@ -244,7 +246,9 @@ const struct session *session_authenticate(const struct request *r, enum session
             *why = SESSION_REFUSED;
     }
     secret_wipe(p.secret, sizeof p.secret);
-    return session;
+    if (!session || kind_allowed(session->kind)) return session;
+    *why = SESSION_OFF;
+    return NULL;
 }
 
 /* ---- making and ending ---- */

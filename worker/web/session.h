@@ -24,6 +24,7 @@ enum session_refusal {
     SESSION_ABSENT = 1, /* no credential: 401 on a route that wants one */
     SESSION_REFUSED,    /* one that opens nothing, or is malformed: 401, also on a public route it is simply ignored */
     SESSION_FOREIGN,    /* a cookie from another site's page with an unsafe method: 403 */
+    SESSION_OFF,        /* a token that is good, while the function `tokens` is off: 403, and it opens nothing (C4) */
     SESSION_BUSY,       /* out of memory or the store failed: 503 */
 };
 
@@ -44,7 +45,7 @@ int session_create(enum slot_kind kind, const uint8_t user[ID_BYTES], uint32_t r
 int session_end(const uint8_t slot[ID_BYTES]);
 /* The same for all sessions and tokens, of one user or (NULL) of all, but the one of the slot `keep` (may be NULL). */
 int session_end_others(const uint8_t *user, const uint8_t *keep);
-/* Whether a session that was valid when its request began still is: for requests that last. */
+/* Whether a session that was valid when its request began still is, and of a token whether tokens are on: for requests that last. */
 bool session_lives(const struct session *session);
 /* When it was last used, Unix seconds; 0 = not since the worker's start. */
 uint64_t session_used(const uint8_t slot[ID_BYTES]);

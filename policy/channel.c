@@ -7,7 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SUPERVISOR = CHANNEL_SUPERVISOR, ROUTER = CHANNEL_ROUTER, STEWARD = CHANNEL_STEWARD, WORKER = CHANNEL_WORKER };
+enum {
+    SUPERVISOR = CHANNEL_SUPERVISOR,
+    ROUTER = CHANNEL_ROUTER,
+    STEWARD = CHANNEL_STEWARD,
+    WORKER = CHANNEL_WORKER,
+    COURIER = CHANNEL_COURIER
+};
 enum fd_rule { FD_NONE, FD_ONE, FD_MAY };
 
 struct row {
@@ -124,6 +130,11 @@ static bool listener_fits(const struct message_listener *l) {
            l->https_port <= 65535;
 }
 
+static bool destination_fits(const struct message_destination *d) {
+    return d->index < DESTINATIONS_MAX && in_range(d->kind, DESTINATION_DIRECTORY, DESTINATION_S3) && d->same_medium <= 1 &&
+           TEXT(d->name) && TEXT(d->path) && TEXT(d->endpoint) && TEXT(d->bucket) && TEXT(d->signing_region) && TEXT(d->ca);
+}
+
 /* What upward messages may hold is checked here, once, for everybody who receives them. */
 static bool fits(const union message *m) {
     switch (m->head.type) {
@@ -147,6 +158,7 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_READY:
     case MESSAGE_ROUTER_READY:
     case MESSAGE_STEWARD_READY:
+    case MESSAGE_COURIER_READY:
         return layers(m->ready.layer);
     case MESSAGE_WORKER_STATE:
         return in_range(m->plain.value, WORKER_SEALED, WORKER_SERVING);
@@ -162,6 +174,12 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_CAPSULE_MADE:
     case MESSAGE_ROUTER_WANT:
         return m->plain.value == 0;
+    case MESSAGE_COURIER_DESTINATION:
+        return destination_fits(&m->destination);
+    case MESSAGE_COURIER_MAIL:
+        return TEXT(m->relay.host) && TEXT(m->relay.from) && in_range(m->relay.port, 1, 65535);
+    case MESSAGE_COURIER_SEAL:
+        return TEXT(m->spool.path);
     case MESSAGE_STEWARD_SOCKET:
         return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
     case MESSAGE_STEWARD_TENANT:

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum channel_end { CHANNEL_SUPERVISOR = 1, CHANNEL_ROUTER, CHANNEL_STEWARD, CHANNEL_WORKER };
+enum channel_end { CHANNEL_SUPERVISOR = 1, CHANNEL_ROUTER, CHANNEL_STEWARD, CHANNEL_WORKER, CHANNEL_COURIER };
 
 enum channel_result {
     CHANNEL_OK,

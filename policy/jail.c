@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -90,12 +91,14 @@ static int write_line(const char *path, const char *line) {
     return written == (ssize_t)strlen(line) ? 0 : -1;
 }
 
-static int unshare_all(int more) {
+enum { NETWORKED = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, ALONE = NETWORKED | CLONE_NEWNET };
+
+static int unshare_all(int which) {
     uid_t uid = getuid();
     gid_t gid = getgid();
     char map[64];
     namespaces_read(born);
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | more) < 0) return -1;
+    if (unshare(which) < 0) return -1;
     if (write_line("/proc/self/setgroups", "deny") < 0) return -1;
     snprintf(map, sizeof map, "%u %u 1", uid, uid);
     if (write_line("/proc/self/uid_map", map) < 0) return -1;
@@ -105,14 +108,17 @@ static int unshare_all(int more) {
     return sethostname("", 0) < 0 && errno != EPERM ? -1 : 0;
 }
 
-int jail_unshare(void) {
-    if (unshare_all(0) < 0) return -1;
+static int unshare_and_see(int which) {
+    if (unshare_all(which) < 0) return -1;
     namespaces_read(now);
     return 0;
 }
 
+int jail_unshare(void) { return unshare_and_see(ALONE); }
+int jail_unshare_networked(void) { return unshare_and_see(NETWORKED); }
+
 int jail_unshare_as_init(void) {
-    if (unshare_all(CLONE_NEWPID) < 0) return -1;
+    if (unshare_all(ALONE | CLONE_NEWPID) < 0) return -1;
     /* A sibling, so that the supervisor is its parent, reaps it and is the one whose death ends it. glibc's cached thread id of this
      * first thread is stale afterwards; no lock is taken on it (the worker works on threads made later). */
     long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
@@ -138,15 +144,81 @@ int jail_enter_directory(void) {
     return pivot_here(0);
 }
 
-int jail_enter_empty(void) {
+/* In "/run", whose place the empty root takes. */
+static int enter_tmpfs(void) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
-    if (mount("none", "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0) return -1;
-    if (chdir("/run") < 0) return -1;
+    if (mount("none", "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0755") < 0) return -1;
+    return chdir("/run");
+}
+
+int jail_enter_empty(void) { return enter_tmpfs() < 0 ? -1 : pivot_here(MS_RDONLY); }
+
+/* Makes every directory of an absolute path, below the current one. */
+static int make_path(const char *path) {
+    char part[PATH_BYTES_MAX + 1];
+    snprintf(part, sizeof part, "%s", path + 1);
+    for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST) return -1;
+        *slash = '/';
+    }
+    return mkdir(part, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* A mount of another user namespace keeps its flags, so they are asked for again. */
+static int bind_readable(int source, const char *path) {
+    char from[32];
+    struct statvfs st;
+    snprintf(from, sizeof from, "/proc/self/fd/%d", source);
+    if (make_path(path) < 0 || fstatvfs(source, &st) < 0 || mount(from, path + 1, NULL, MS_BIND | MS_REC, NULL) < 0) return -1;
+    unsigned long kept = st.f_flag & (ST_NOATIME | ST_NODIRATIME | ST_RELATIME); /* the same bits as MS_ */
+    return mount(NULL, path + 1, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | kept, NULL);
+}
+
+int jail_enter_only(const char *const path[], size_t count) {
+    int source[8];
+    if (count > sizeof source / sizeof *source) return errno = EINVAL, -1;
+    for (size_t i = 0; i < count; i++) /* before a mount covers one */
+        if ((source[i] = open(path[i], O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 && errno != ENOENT) return -1;
+    if (enter_tmpfs() < 0) return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (source[i] < 0) continue;
+        if (bind_readable(source[i], path[i]) < 0) return -1;
+        close(source[i]);
+    }
     return pivot_here(MS_RDONLY);
 }
 
-/* A ruleset that handles everything and allows nothing: no new file, whatever the mount tree says. */
-static int landlock_nothing(void) {
+enum { LANDLOCK_READS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR };
+#define LANDLOCK_NOT_BENEATH                                                                                                               \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK |            \
+     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+static int landlock_beneath(int ruleset, int directory, uint64_t rights) {
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = directory};
+    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+static int landlock_open(int ruleset, const struct jail_opening *o, uint64_t fs, bool net) {
+    for (size_t i = 0; i < o->directories; i++)
+        if (landlock_beneath(ruleset, o->directory[i], fs & ~(uint64_t)LANDLOCK_NOT_BENEATH) < 0) return -1;
+    for (size_t i = 0; i < o->readables; i++) {
+        int directory = open(o->readable[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0 && errno == ENOENT) continue;
+        if (directory < 0 || landlock_beneath(ruleset, directory, LANDLOCK_READS) < 0) return -1;
+        close(directory);
+    }
+    for (size_t i = 0; net && i < o->ports; i++) {
+        struct {
+            uint64_t access, port; /* struct landlock_net_port_attr, LANDLOCK_RULE_NET_PORT: Linux 6.7, not in these headers */
+        } rule = {.access = 2, .port = o->port[i]};
+        if (syscall(SYS_landlock_add_rule, ruleset, 2, &rule, 0) < 0) return -1;
+    }
+    return 0;
+}
+
+/* A ruleset that handles everything and allows nothing but the opening (NULL: nothing): no new file, whatever the mount tree says. */
+static int landlock_close(const struct jail_opening *opening) {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) return 0; /* the kernel has none; jail_observe says so */
     struct {
@@ -160,7 +232,8 @@ static int landlock_nothing(void) {
     if (abi >= 6) handled.scoped = 3, size = sizeof handled;     /* abstract Unix sockets, signals */
     int fd = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
     if (fd < 0) return -1;
-    long closed = syscall(SYS_landlock_restrict_self, fd, 0);
+    long closed = opening ? landlock_open(fd, opening, handled.fs, abi >= 4) : 0;
+    if (closed == 0) closed = syscall(SYS_landlock_restrict_self, fd, 0);
     int why = errno;
     close(fd);
     errno = why;
@@ -174,12 +247,14 @@ int jail_limit_files(uint64_t bytes) {
     return setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, bytes});
 }
 
-int jail_drop_rights(void) {
+int jail_drop_rights(void) { return jail_drop_rights_but(NULL); }
+
+int jail_drop_rights_but(const struct jail_opening *opening) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
     if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 && errno != EINVAL) return -1;
     if (jail_keep_capabilities(0) < 0) return -1;
     if (setrlimit(RLIMIT_CORE, &(struct rlimit){0}) < 0) return -1;
-    if (landlock_nothing() < 0) return -1;
+    if (landlock_close(opening) < 0) return -1;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -1;
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -8,6 +8,7 @@
 
 #include "messages.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,11 +30,17 @@ int jail_unshare(void);
 /* The same and a pid namespace: returns in its new pid 1, a sibling of the caller, whose process exits with status 0. */
 int jail_unshare_as_init(void);
 
+/* As jail_unshare but for the net namespace: for a process that must reach the network. */
+int jail_unshare_networked(void);
+
 /* The current directory becomes "/", nosuid, nodev, noexec; nothing else is mounted. After jail_unshare. */
 int jail_enter_directory(void);
 
 /* The same with an empty, read-only tmpfs: for a process that needs no file at all. */
 int jail_enter_empty(void);
+
+/* The same with these directories in it, at their own paths, read-only; one that does not exist is left out. */
+int jail_enter_only(const char *const path[], size_t count);
 
 /* No file of it grows past `bytes`: a write there fails with EFBIG. */
 int jail_limit_files(uint64_t bytes);
@@ -41,6 +48,17 @@ int jail_limit_files(uint64_t bytes);
 /* No new privileges, MDWE, no capability, not dumpable, no core, Landlock without a single right, death with the parent. Needs no
  * right. What the kernel lacks is left out and shows in jail_observe(). */
 int jail_drop_rights(void);
+
+/* What jail_drop_rights_but() leaves: files beneath directories and connections to ports. */
+struct jail_opening {
+    const int *directory; /* fds: everything but executing and making devices is allowed beneath */
+    size_t directories;
+    const char *const *readable; /* paths of directories beneath which files may be read; one that does not exist is left out */
+    size_t readables;
+    const uint16_t *port; /* TCP ports to connect to; a kernel before Landlock's ABI 4 bounds none */
+    size_t ports;
+};
+int jail_drop_rights_but(const struct jail_opening *opening);
 
 /* What holds for the calling process, asked of the kernel. seccomp and secret_memory are left LAYER_UNKNOWN: the caller knows those.
  * *landlock_abi: 0 = none. Call after jail_drop_rights() and before wall_close(). */

@@ -21,6 +21,11 @@ enum {
     PLACES_MAX = 16,            /* in the configuration */
     COPIES_MAX = 4,             /* places of one tenant */
     CAPSULE_BYTES = 475136,     /* of the file that holds the key slots, always */
+    DESTINATIONS_MAX = 8,       /* places outside this machine's own disk, in the configuration */
+    DESTINATION_NAME_MAX = 32,  /* bytes, as a tenant's name */
+    BUCKET_MAX = 63,            /* bytes of an S3 bucket's name */
+    CREDENTIALS_MAX = 4096,     /* bytes of a destination's credentials file */
+    MAIL_ADDRESS_MAX = 254,     /* bytes, RFC 5321 */
 
     CLIENT_HELLO_MAX = 16384,       /* bytes peeked while waiting for a whole ClientHello */
     CLIENT_HELLO_MS = 10000,        /* and how long */

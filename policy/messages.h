@@ -100,6 +100,36 @@ enum layer {
 };
 enum layer_state { LAYER_UNKNOWN = 0, LAYER_ON = 1, LAYER_OFF = 2, LAYER_UNAVAILABLE = 3 };
 
+enum destination_kind { DESTINATION_DIRECTORY = 1, DESTINATION_S3 = 2 };
+
+/* A place outside this machine's own disk, as the configuration names it. */
+struct message_destination {
+    struct message_head head;
+    uint32_t index;       /* in the configuration: what a plan calls it */
+    uint32_t kind;        /* enum destination_kind */
+    uint32_t same_medium; /* directory: 1 = it may lie on the disk of the tenants' files */
+    uint32_t reserved;
+    char name[DESTINATION_NAME_MAX + 8];
+    char path[PATH_BYTES_MAX + 1];              /* directory */
+    char endpoint[PATH_BYTES_MAX + 1];          /* s3: https://HOST[:PORT], or http:// of this very machine */
+    char bucket[BUCKET_MAX + 1];                /* s3 */
+    char signing_region[TENANT_REGION_MAX + 8]; /* s3: what the store calls its region */
+    char ca[PATH_BYTES_MAX + 1];                /* s3: PEM of the authorities it is checked against; "" = the machine's */
+};
+
+struct message_relay {
+    struct message_head head;
+    char host[HOST_MAX + 3];
+    uint32_t port;
+    uint32_t reserved;
+    char from[MAIL_ADDRESS_MAX + 2];
+};
+
+struct message_spool {
+    struct message_head head;
+    char path[PATH_BYTES_MAX + 9]; /* of the spool directory */
+};
+
 struct message_ready {
     struct message_head head;
     uint8_t layer[64];       /* enum layer_state, index enum layer; the rest 0 */
@@ -186,8 +216,9 @@ struct message_program {
     uint8_t filter_hash[32];    /* SHA-256 of the BPF program; zero = it has not said ready */
     uint32_t syscalls;          /* how many it allows */
     uint32_t reserved;
+    uint8_t layer[64]; /* of a service that is ready, enum layer_state */
 };
-enum program { PROGRAM_SUPERVISOR, PROGRAM_ROUTER, PROGRAM_STEWARD, PROGRAM_WORKER /* told with each tenant */, PROGRAMS };
+enum program { PROGRAM_SUPERVISOR, PROGRAM_ROUTER, PROGRAM_STEWARD, PROGRAM_COURIER, PROGRAM_WORKER /* told with each tenant */, PROGRAMS };
 
 struct message_posture {
     struct message_head head;
@@ -199,6 +230,7 @@ struct message_posture {
     uint64_t ledger_gaps; /* lifecycle events that could not be recorded */
     uint64_t router_starts;
     uint64_t steward_starts;
+    uint64_t courier_starts;
     uint64_t excused;      /* bit set, 1 << enum layer: the configuration lets a worker run without these */
     uint64_t sample_ms;    /* between two looks at the pages of counters */
     uint64_t capabilities; /* of the supervisor: in any of its sets, the bounding one too; bits 1 << CAP_x */
@@ -268,6 +300,9 @@ union message {
     struct message_limits limits;
     struct message_handover handover;
     struct message_start start;
+    struct message_destination destination;
+    struct message_relay relay;
+    struct message_spool spool;
     struct message_ready ready;
     struct message_tenant tenant;
     struct message_posture posture;

@@ -57,6 +57,13 @@ bool name_is_host(const char *s) {
     return labels >= 2 && !digit(last[0]); /* no top-level domain begins with a digit; an IPv4 address does */
 }
 
+bool name_is_mail_address(const char *s) {
+    static const char local[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-";
+    size_t size = strspn(s, local);
+    return size >= 1 && size <= 64 && s[0] != '.' && s[0] != '-' && s[size - 1] != '.' && s[size] == '@' && strlen(s) <= MAIL_ADDRESS_MAX &&
+           name_is_host(s + size + 1);
+}
+
 bool text_is_utf8(const void *bytes, size_t size) {
     const uint8_t *p = bytes, *end = p + size;
     while (p < end) {

@@ -1,29 +1,21 @@
-#include "config.h"
-
 #include "../policy/names.h"
+#include "config_parse.h"
 #include "proof.h"
 #include "registry.h"
 
 #include <arpa/inet.h>
-#include <confuse.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* libconfuse reads sections, strings and lists; what a string may be is in the table below. Its callbacks get no pointer of ours, so
- * the parse that is going on is here. */
-static struct parse {
-    const char *file;
-    struct config config;
-    uint64_t seen; /* bit set of rows given */
-    char *error;   /* CONFIG_ERROR_MAX; "" until something is wrong */
-} * now;
+/* libconfuse reads sections, strings and lists; what a string may be is in the table below. */
+struct config_parse *config_now;
 
 /* --- the options that are one value --- */
 
-enum kind { PATH, RUN_PATH, COUNT, SECONDS, SIZE, ACCOUNT, SECRET_MEMORY, REGION, CGROUP };
+enum kind { PATH, RUN_PATH, COUNT, SECONDS, SIZE, ACCOUNT, SECRET_MEMORY, REGION, CGROUP, PEER, MAIL };
 struct option {
     const char *name;
     enum kind kind;
@@ -44,6 +36,10 @@ static const struct option options[] = {
     {"router_gid", ACCOUNT, AT(router_gid), 0, 0},
     {"steward_uid", ACCOUNT, AT(steward_uid), 0, 0},
     {"steward_gid", ACCOUNT, AT(steward_gid), 0, 0},
+    {"courier_uid", ACCOUNT, AT(courier_uid), 0, 0},
+    {"courier_gid", ACCOUNT, AT(courier_gid), 0, 0},
+    {"mail_relay", PEER, AT(mail_relay), 0, 0},
+    {"mail_from", MAIL, AT(mail_from), 0, 0},
     {"proxy_group", ACCOUNT, AT(proxy_group), 0, 0},
     {"max_workers", COUNT, AT(max_workers), 1, TENANTS_MAX},
     {"idle_seconds", SECONDS, AT(idle_ms), 0, 2592000},
@@ -75,6 +71,8 @@ static void set_defaults(struct config *c) {
         .router_gid = {.id = CONFIG_NOBODY},
         .steward_uid = {.name = "cloison-steward", .id = CONFIG_NOBODY},
         .steward_gid = {.id = CONFIG_NOBODY},
+        .courier_uid = {.name = "cloison-courier", .id = CONFIG_NOBODY},
+        .courier_gid = {.id = CONFIG_NOBODY},
         .proxy_group = {.name = "cloison-proxy", .id = CONFIG_NOBODY},
         .max_workers = 200,
         .idle_ms = 300000,
@@ -97,14 +95,13 @@ static void set_defaults(struct config *c) {
     }
 }
 
-/* Keeps the first error only; -1 for libconfuse's callbacks. */
-__attribute__((format(printf, 2, 3))) static int refuse(const cfg_t *cfg, const char *format, ...) {
+int config_refuse(const cfg_t *cfg, const char *format, ...) {
     va_list arguments;
-    if (*now->error) return -1;
-    int used = snprintf(now->error, CONFIG_ERROR_MAX, "%s:%d: ", now->file, cfg->line);
+    if (*config_now->error) return -1;
+    int used = snprintf(config_now->error, CONFIG_ERROR_MAX, "%s:%d: ", config_now->file, cfg->line);
     if (used < 0 || used >= CONFIG_ERROR_MAX) return -1;
     va_start(arguments, format);
-    vsnprintf(now->error + used, (size_t)(CONFIG_ERROR_MAX - used), format, arguments);
+    vsnprintf(config_now->error + used, (size_t)(CONFIG_ERROR_MAX - used), format, arguments);
     va_end(arguments);
     return -1;
 }
@@ -112,7 +109,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(const cfg_t *cfg, const 
 static void told_by_confuse(cfg_t *cfg, const char *format, va_list arguments) {
     char text[CONFIG_ERROR_MAX / 2];
     vsnprintf(text, sizeof text, format, arguments);
-    refuse(cfg, "%s", text);
+    config_refuse(cfg, "%s", text);
 }
 
 /* --- values --- */
@@ -145,7 +142,7 @@ static bool read_size(const char *s, const struct option *o, uint64_t *out) {
     return *out % 4096 == 0 && *out >= o->least && *out <= o->most;
 }
 
-static bool is_path(const char *s, size_t most) {
+bool config_is_path(const char *s, size_t most) {
     size_t size = strlen(s);
     if (s[0] != '/' || size > most || !text_is_utf8(s, size)) return false;
     for (size_t i = 0; i < size; i++)
@@ -164,6 +161,21 @@ static bool is_account(const char *s) {
            strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
 }
 
+bool config_read_peer(const char *s, struct config_peer *out) {
+    const char *colon = strrchr(s, ':'), *end;
+    uint64_t port;
+    if (!colon || !read_decimal(colon + 1, &end, &port) || *end || port == 0 || port > 65535) return false;
+    bool bracketed = s[0] == '[' && colon > s + 2 && colon[-1] == ']';
+    size_t size = (size_t)(colon - s) - (bracketed ? 2 : 0);
+    if (size == 0 || size > HOST_MAX) return false;
+    memcpy(out->host, s + bracketed, size);
+    memset(out->host + size, 0, sizeof out->host - size);
+    out->port = (uint32_t)port;
+    struct in6_addr v6;
+    if (bracketed) return inet_pton(AF_INET6, out->host, &v6) == 1;
+    return strspn(out->host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == size && !strchr(".-", out->host[0]);
+}
+
 static void put_account(struct config_account *account, const cfg_t *cfg, const char *value) {
     *account = (struct config_account){.line = (uint32_t)cfg->line, .id = CONFIG_NOBODY};
     snprintf(account->name, sizeof account->name, "%s", value);
@@ -175,8 +187,8 @@ static int take_number(cfg_t *cfg, const struct option *o, const char *value, vo
         const char *what = o->kind == SIZE      ? "bytes (a multiple of 4096; K, M, G or T may follow)"
                            : o->kind == SECONDS ? "seconds"
                                                 : "a number";
-        return refuse(cfg, "%s: expected %s from %llu to %llu, not \"%.64s\"", o->name, what, (unsigned long long)o->least,
-                      (unsigned long long)o->most, value);
+        return config_refuse(cfg, "%s: expected %s from %llu to %llu, not \"%.64s\"", o->name, what, (unsigned long long)o->least,
+                             (unsigned long long)o->most, value);
     }
     if (o->kind == COUNT)
         *(uint32_t *)field = (uint32_t)n;
@@ -196,23 +208,30 @@ static int take_value(cfg_t *cfg, const struct option *o, const char *value, voi
         if (!is_account(value)) expected = "a user's or group's name or number";
         break;
     case PATH:
-        if (!is_path(value, PATH_BYTES_MAX)) expected = "an absolute path of at most 255 bytes";
+        if (!config_is_path(value, PATH_BYTES_MAX)) expected = "an absolute path of at most 255 bytes";
         break;
     case RUN_PATH:
-        if (!is_path(value, RUN_PATH_MAX)) expected = "an absolute path of at most 90 bytes";
+        if (!config_is_path(value, RUN_PATH_MAX)) expected = "an absolute path of at most 90 bytes";
         break;
     case REGION:
         if (!name_is_region(value)) expected = "1 to 32 of a-z, 0-9 and hyphen";
         break;
     case CGROUP:
-        if (strcmp(value, "auto") != 0 && strcmp(value, "off") != 0 && !is_path(value, PATH_BYTES_MAX))
+        if (strcmp(value, "auto") != 0 && strcmp(value, "off") != 0 && !config_is_path(value, PATH_BYTES_MAX))
             expected = "auto, off or an absolute path";
+        break;
+    case PEER:
+        if (!config_read_peer(value, field)) expected = "\"HOST:PORT\" or \"[IPV6]:PORT\"";
+        break;
+    case MAIL:
+        if (!name_is_mail_address(value)) expected = "a mail address of at most 254 bytes";
         break;
     case SECRET_MEMORY:
         if (strcmp(value, "required") != 0 && strcmp(value, "best-effort") != 0) expected = "required or best-effort";
         break;
     }
-    if (expected) return refuse(cfg, "%s: expected %s, not \"%.64s\"", o->name, expected, value);
+    if (expected) return config_refuse(cfg, "%s: expected %s, not \"%.64s\"", o->name, expected, value);
+    if (o->kind == PEER) return 0;
     if (o->kind == ACCOUNT)
         put_account(field, cfg, value);
     else if (o->kind == SECRET_MEMORY)
@@ -225,11 +244,11 @@ static int take_value(cfg_t *cfg, const struct option *o, const char *value, voi
 static int take_option(cfg_t *cfg, cfg_opt_t *opt) {
     for (size_t i = 0; i < OPTIONS; i++) {
         if (strcmp(options[i].name, opt->name) != 0) continue;
-        if (now->seen >> i & 1) return refuse(cfg, "%s: given twice", opt->name);
-        now->seen |= (uint64_t)1 << i;
-        return take_value(cfg, &options[i], cfg_opt_getnstr(opt, 0), (char *)&now->config + options[i].offset);
+        if (config_now->seen >> i & 1) return config_refuse(cfg, "%s: given twice", opt->name);
+        config_now->seen |= (uint64_t)1 << i;
+        return take_value(cfg, &options[i], cfg_opt_getnstr(opt, 0), (char *)&config_now->config + options[i].offset);
     }
-    return refuse(cfg, "%s: no such option", opt->name);
+    return config_refuse(cfg, "%s: no such option", opt->name);
 }
 
 /* --- listeners --- */
@@ -289,7 +308,7 @@ static bool read_endpoint(const char *s, struct config_listener *l) {
     return true;
 }
 
-static bool is_url(const char *s) {
+bool config_is_url(const char *s) {
     size_t size = strlen(s);
     const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : NULL;
     if (!host || !*host || *host == '/' || size > PATH_BYTES_MAX) return false;
@@ -309,31 +328,32 @@ static int check_listener_option(cfg_t *cfg, cfg_opt_t *opt) {
     } else if (strcmp(opt->name, "proxy") == 0) {
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) expected = "true or false";
     } else if (strcmp(opt->name, "acme") == 0) {
-        if (!is_url(value)) expected = "an http:// or https:// address of at most 255 bytes";
+        if (!config_is_url(value)) expected = "an http:// or https:// address of at most 255 bytes";
     } else {
-        if (count > SOURCES_MAX) return refuse(cfg, "from: at most %d networks", SOURCES_MAX);
+        if (count > SOURCES_MAX) return config_refuse(cfg, "from: at most %d networks", SOURCES_MAX);
         if (!read_network(value, address, &prefix)) expected = "a network like 192.0.2.0/24 or 2001:db8::/32";
     }
-    return expected ? refuse(cfg, "%s: expected %s, not \"%.64s\"", opt->name, expected, value) : 0;
+    return expected ? config_refuse(cfg, "%s: expected %s, not \"%.64s\"", opt->name, expected, value) : 0;
 }
 
 static int finish_listener(cfg_t *cfg, cfg_opt_t *opt) {
     cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
     const char *title = cfg_title(section), *kind = cfg_getstr(section, "kind"), *acme = cfg_getstr(section, "acme");
     const char *proxy = cfg_getstr(section, "proxy");
-    struct config *c = &now->config;
+    struct config *c = &config_now->config;
     struct config_listener l;
     memset(&l, 0, sizeof l); /* its padding too: listeners are compared as bytes */
     l.proxy = proxy && strcmp(proxy, "true") == 0;
     l.source_count = cfg_size(section, "from");
-    if (!read_endpoint(title, &l)) return refuse(cfg, "listener: expected \"ADDRESS:PORT\" or \"[IPV6]:PORT\", not \"%.64s\"", title);
-    if (c->listener_count == LISTENERS_MAX) return refuse(cfg, "listener: at most %d", LISTENERS_MAX);
+    if (!read_endpoint(title, &l))
+        return config_refuse(cfg, "listener: expected \"ADDRESS:PORT\" or \"[IPV6]:PORT\", not \"%.64s\"", title);
+    if (c->listener_count == LISTENERS_MAX) return config_refuse(cfg, "listener: at most %d", LISTENERS_MAX);
     for (uint32_t i = 0; i < c->listener_count; i++)
-        if (strcmp(c->listener[i].title, l.title) == 0) return refuse(cfg, "listener \"%s\": given twice", l.title);
-    if (!kind) return refuse(cfg, "listener \"%s\": expected kind = tls or kind = http", l.title);
+        if (strcmp(c->listener[i].title, l.title) == 0) return config_refuse(cfg, "listener \"%s\": given twice", l.title);
+    if (!kind) return config_refuse(cfg, "listener \"%s\": expected kind = tls or kind = http", l.title);
     l.kind = strcmp(kind, "tls") == 0 ? LISTENER_TLS : LISTENER_HTTP;
-    if (l.proxy != (l.source_count > 0)) return refuse(cfg, "listener \"%s\": proxy = true and from go together", l.title);
-    if (acme && l.kind != LISTENER_HTTP) return refuse(cfg, "listener \"%s\": acme needs kind = http", l.title);
+    if (l.proxy != (l.source_count > 0)) return config_refuse(cfg, "listener \"%s\": proxy = true and from go together", l.title);
+    if (acme && l.kind != LISTENER_HTTP) return config_refuse(cfg, "listener \"%s\": acme needs kind = http", l.title);
     for (uint32_t i = 0; i < l.source_count; i++)
         if (!read_network(cfg_getnstr(section, "from", i), l.source[i].address, &l.source[i].prefix)) return -1;
     snprintf(l.acme_url, sizeof l.acme_url, "%s", acme ? acme : "");
@@ -348,10 +368,10 @@ static int check_allow_missing(cfg_t *cfg, cfg_opt_t *opt) {
     const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
     for (int i = 0; i <= LAYER_cgroup_limits; i++)
         if (strcmp(layer_name((enum layer)i), value) == 0) {
-            now->config.allow_missing |= (uint64_t)1 << i;
+            config_now->config.allow_missing |= (uint64_t)1 << i;
             return 0;
         }
-    return refuse(cfg, "allow_missing: expected layers like landlock or net_namespace, not \"%.64s\"", value);
+    return config_refuse(cfg, "allow_missing: expected layers like landlock or net_namespace, not \"%.64s\"", value);
 }
 
 /* --- duties --- */
@@ -360,35 +380,38 @@ static int check_group(cfg_t *cfg, cfg_opt_t *opt) {
     const char *value = cfg_opt_getnstr(opt, 0);
     struct config_account *account = NULL;
     for (int i = 0; i < DUTY_COUNT; i++)
-        if (strcmp(duty_table[i].name, cfg_title(cfg)) == 0) account = &now->config.duty[i];
-    if (!account) return refuse(cfg, "duty: there is no duty \"%.64s\"", cfg_title(cfg));
-    if (!is_account(value)) return refuse(cfg, "group: expected a group's name or number, not \"%.64s\"", value);
-    if (account->line) return refuse(cfg, "duty \"%s\": given twice", cfg_title(cfg));
+        if (strcmp(duty_table[i].name, cfg_title(cfg)) == 0) account = &config_now->config.duty[i];
+    if (!account) return config_refuse(cfg, "duty: there is no duty \"%.64s\"", cfg_title(cfg));
+    if (!is_account(value)) return config_refuse(cfg, "group: expected a group's name or number, not \"%.64s\"", value);
+    if (account->line) return config_refuse(cfg, "duty \"%s\": given twice", cfg_title(cfg));
     put_account(account, cfg, value);
     return 0;
 }
 
 static int finish_duty(cfg_t *cfg, cfg_opt_t *opt) {
     const cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-    return cfg_getstr((cfg_t *)section, "group") ? 0 : refuse(cfg, "duty \"%.64s\": expected group = NAME", cfg_title((cfg_t *)section));
+    return cfg_getstr((cfg_t *)section, "group") ? 0
+                                                 : config_refuse(cfg, "duty \"%.64s\": expected group = NAME", cfg_title((cfg_t *)section));
 }
 
 /* --- places of copies --- */
 
 static int check_place_path(cfg_t *cfg, cfg_opt_t *opt) {
     const char *value = cfg_opt_getnstr(opt, 0);
-    return is_path(value, PATH_BYTES_MAX) ? 0 : refuse(cfg, "path: expected an absolute path of at most 255 bytes, not \"%.64s\"", value);
+    return config_is_path(value, PATH_BYTES_MAX)
+               ? 0
+               : config_refuse(cfg, "path: expected an absolute path of at most 255 bytes, not \"%.64s\"", value);
 }
 
 static int finish_place(cfg_t *cfg, cfg_opt_t *opt) {
     cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
     const char *name = cfg_title(section), *path = cfg_getstr(section, "path");
-    struct config *c = &now->config;
-    if (!name_is_tenant(name)) return refuse(cfg, "capsule_place: expected a name of a-z, 0-9 and hyphen, not \"%.64s\"", name);
-    if (!path) return refuse(cfg, "capsule_place \"%s\": expected path = DIRECTORY", name);
-    if (c->place_count == PLACES_MAX) return refuse(cfg, "capsule_place: at most %d", PLACES_MAX);
+    struct config *c = &config_now->config;
+    if (!name_is_tenant(name)) return config_refuse(cfg, "capsule_place: expected a name of a-z, 0-9 and hyphen, not \"%.64s\"", name);
+    if (!path) return config_refuse(cfg, "capsule_place \"%s\": expected path = DIRECTORY", name);
+    if (c->place_count == PLACES_MAX) return config_refuse(cfg, "capsule_place: at most %d", PLACES_MAX);
     for (uint32_t i = 0; i < c->place_count; i++)
-        if (strcmp(c->place[i].name, name) == 0) return refuse(cfg, "capsule_place \"%s\": given twice", name);
+        if (strcmp(c->place[i].name, name) == 0) return config_refuse(cfg, "capsule_place \"%s\": given twice", name);
     struct config_place *place = &c->place[c->place_count++];
     snprintf(place->name, sizeof place->name, "%s", name);
     snprintf(place->path, sizeof place->path, "%s", path);
@@ -438,18 +461,33 @@ static bool run_confuse(char *text, size_t size) {
                             CFG_STR_LIST("from", NULL, CFGF_NODEFAULT), CFG_STR("acme", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t duty[] = {CFG_STR("group", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t place[] = {CFG_STR("path", NULL, CFGF_NODEFAULT), CFG_END()};
-    cfg_opt_t root[OPTIONS + 5] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
+    cfg_opt_t destination[] = {CFG_STR("kind", NULL, CFGF_NODEFAULT),
+                               CFG_STR("path", NULL, CFGF_NODEFAULT),
+                               CFG_STR("same_medium", NULL, CFGF_NODEFAULT),
+                               CFG_STR("endpoint", NULL, CFGF_NODEFAULT),
+                               CFG_STR("bucket", NULL, CFGF_NODEFAULT),
+                               CFG_STR("region", NULL, CFGF_NODEFAULT),
+                               CFG_STR("signing_region", NULL, CFGF_NODEFAULT),
+                               CFG_STR("credentials", NULL, CFGF_NODEFAULT),
+                               CFG_STR("ca", NULL, CFGF_NODEFAULT),
+                               CFG_STR("archive", NULL, CFGF_NODEFAULT),
+                               CFG_END()};
+    cfg_opt_t root[OPTIONS + 6] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
     for (size_t i = 0; i < OPTIONS; i++)
         root[i + 2] = (cfg_opt_t)CFG_STR(options[i].name, NULL, CFGF_NODEFAULT);
     root[OPTIONS + 2] = (cfg_opt_t)CFG_STR_LIST("allow_missing", NULL, CFGF_NODEFAULT);
     root[OPTIONS + 3] = (cfg_opt_t)CFG_SEC("capsule_place", place, CFGF_MULTI | CFGF_TITLE);
-    root[OPTIONS + 4] = (cfg_opt_t)CFG_END();
+    root[OPTIONS + 4] = (cfg_opt_t)CFG_SEC("destination", destination, CFGF_MULTI | CFGF_TITLE);
+    root[OPTIONS + 5] = (cfg_opt_t)CFG_END();
     root[OPTIONS + 2].validcb = check_allow_missing;
     for (size_t i = 0; listener[i].name; i++)
         listener[i].validcb = check_listener_option;
     duty[0].validcb = check_group;
     place[0].validcb = check_place_path;
     root[OPTIONS + 3].validcb = finish_place;
+    for (size_t i = 0; destination[i].name; i++)
+        destination[i].validcb = config_check_destination;
+    root[OPTIONS + 4].validcb = config_finish_destination;
     root[0].validcb = finish_listener;
     root[1].validcb = finish_duty;
     for (size_t i = 0; i < OPTIONS; i++)
@@ -459,14 +497,14 @@ static bool run_confuse(char *text, size_t size) {
     FILE *stream = cfg && size ? fmemopen(text, size, "r") : NULL;
     if (cfg) cfg_set_error_function(cfg, told_by_confuse);
     bool fine = cfg && (!size || (stream && cfg_parse_fp(cfg, stream) == CFG_SUCCESS));
-    if (!fine && !*now->error) snprintf(now->error, CONFIG_ERROR_MAX, "%s: cannot be parsed", now->file);
+    if (!fine && !*config_now->error) snprintf(config_now->error, CONFIG_ERROR_MAX, "%s: cannot be parsed", config_now->file);
     if (stream) fclose(stream);
     if (cfg) cfg_free(cfg);
-    return fine && !*now->error;
+    return fine && !*config_now->error;
 }
 
 bool config_parse(const char *file, const char *text, size_t size, struct config *out, char error[CONFIG_ERROR_MAX]) {
-    struct parse parse = {.file = file, .error = error};
+    struct config_parse parse = {.file = file, .error = error};
     error[0] = '\0';
     if (size > CONFIG_FILE_MAX) {
         snprintf(error, CONFIG_ERROR_MAX, "%s: larger than %d bytes", file, CONFIG_FILE_MAX);
@@ -475,9 +513,9 @@ bool config_parse(const char *file, const char *text, size_t size, struct config
     char *bare = without_comments(file, text, size, error);
     if (!bare) return false;
     set_defaults(&parse.config);
-    now = &parse;
+    config_now = &parse;
     bool fine = run_confuse(bare, size);
-    now = NULL;
+    config_now = NULL;
     free(bare);
     if (fine) *out = parse.config;
     return fine;

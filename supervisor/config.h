@@ -49,6 +49,25 @@ struct config_place { /* where copies of key capsules may lie */
     char path[PATH_BYTES_MAX + 1]; /* absolute */
 };
 
+struct config_destination { /* where backups and archives may go (C7, C8) */
+    char name[DESTINATION_NAME_MAX + 1];
+    enum destination_kind kind;
+    char region[TENANT_REGION_MAX + 1]; /* where it is (S8) */
+    bool archive;                       /* for archives (C8); a place for backups is one without */
+    char path[PATH_BYTES_MAX + 1];      /* directory: absolute */
+    bool same_medium;                   /* directory: it may lie on the file system of state_dir */
+    char endpoint[PATH_BYTES_MAX + 1];  /* s3 */
+    char bucket[BUCKET_MAX + 1];
+    char signing_region[TENANT_REGION_MAX + 1];
+    char credentials[PATH_BYTES_MAX + 1]; /* absolute path of a file of root's */
+    char ca[PATH_BYTES_MAX + 1];          /* absolute; "" = the machine's authorities */
+};
+
+struct config_peer {
+    char host[HOST_MAX + 1]; /* a name or a number without brackets; "" = none */
+    uint32_t port;
+};
+
 struct config_limits {   /* of one tenant's cgroup */
     uint64_t memory_max; /* bytes */
     uint32_t pids_max;
@@ -63,8 +82,11 @@ struct config {
     uint32_t uid_base;                  /* tenants get uid_base + number, number < uid_count */
     uint32_t uid_count;
     struct config_account router_uid, router_gid, steward_uid, steward_gid; /* .id is neither 0 nor a tenant's; the two uids differ */
-    struct config_account duty[DUTY_COUNT];                                 /* .id is the gid; CONFIG_NOBODY: nobody holds the duty */
-    struct config_account proxy_group; /* of web/NAME.sock; .id CONFIG_NOBODY: no such group, root alone may connect */
+    struct config_account courier_uid, courier_gid; /* the same, where there is a destination or a mail relay; else not resolved */
+    struct config_peer mail_relay;                  /* host "" = no mail is sent */
+    char mail_from[MAIL_ADDRESS_MAX + 1];
+    struct config_account duty[DUTY_COUNT]; /* .id is the gid; CONFIG_NOBODY: nobody holds the duty */
+    struct config_account proxy_group;      /* of web/NAME.sock; .id CONFIG_NOBODY: no such group, root alone may connect */
     uint32_t max_workers;
     uint64_t idle_ms;   /* a worker without traffic for so long is stopped; 0 = never */
     uint64_t sample_ms; /* between two readings of a worker's counters */
@@ -84,10 +106,17 @@ struct config {
     struct config_listener listener[LISTENERS_MAX];
     uint32_t place_count;
     struct config_place place[PLACES_MAX];
+    uint32_t destination_count; /* in the order of the file: a plan names one by its index */
+    struct config_destination destination[DESTINATIONS_MAX];
 };
 
 /* Reads a text without looking at the machine: pure. `file` only names it in errors. false: *out is untouched and error says why. */
 bool config_parse(const char *file, const char *text, size_t size, struct config *out, char error[CONFIG_ERROR_MAX]);
+
+/* Whether a courier is needed: there is a destination or a mail relay. */
+bool config_has_courier(const struct config *config);
+/* Whether its destinations and its relay are the same in both. */
+bool config_same_courier(const struct config *a, const struct config *b);
 
 /* Looks names up in ETC/passwd and ETC/group (files only: no NSS module is loaded into root; a directory service's groups are given by
  * number), finds the default of `binaries`, and refuses a tenants' uid range that ETC/passwd, group, subuid or subgid uses. */

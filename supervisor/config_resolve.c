@@ -144,6 +144,17 @@ static bool resolve_group(struct place at, const char *etc, const char *option, 
     return gid->line == 0 || refuse(at, "%s: there is no group \"%s\" in %s/group", option, gid->name, etc);
 }
 
+/* The courier's own uid keeps staff's and the network's processes away from the sealed files it moves. */
+static bool resolve_courier(struct place at, const char *etc, struct config *c) {
+    if (!config_has_courier(c)) return true;
+    if (!resolve_service(at, etc, c, "courier", &c->courier_uid, &c->courier_gid)) return false;
+    at.line = c->courier_uid.line;
+    if (c->courier_uid.id == c->router_uid.id) return refuse(at, "courier_uid: the router has the same");
+    if (c->courier_uid.id == c->steward_uid.id) return refuse(at, "courier_uid: the steward has the same");
+    at.line = 0;
+    return !c->mail_relay.host[0] || c->mail_from[0] || refuse(at, "mail_relay: needs mail_from");
+}
+
 static bool find_binaries(struct place at, struct config *c) {
     if (c->binaries[0]) return true;
     ssize_t size = readlink("/proc/self/exe", c->binaries, sizeof c->binaries);
@@ -163,6 +174,7 @@ bool config_resolve(const char *file, const char *etc, struct config *c, char er
     at.line = c->steward_uid.line;
     if (c->router_uid.id == c->steward_uid.id) return refuse(at, "steward_uid: the router has the same");
     at.line = 0;
+    if (!resolve_courier(at, etc, c)) return false;
     for (int i = 0; i < DUTY_COUNT; i++)
         if (!resolve_group(at, etc, duty_table[i].name, &c->duty[i])) return false;
     return resolve_group(at, etc, "proxy_group", &c->proxy_group);
@@ -214,6 +226,22 @@ static bool listens(const struct config *c, const char *title) {
     return false;
 }
 
+bool config_has_courier(const struct config *c) { return c->destination_count > 0 || c->mail_relay.host[0]; }
+
+bool config_same_courier(const struct config *a, const struct config *b) {
+    if (a->destination_count != b->destination_count || a->mail_relay.port != b->mail_relay.port) return false;
+    if (strcmp(a->mail_relay.host, b->mail_relay.host) != 0 || strcmp(a->mail_from, b->mail_from) != 0) return false;
+    for (uint32_t i = 0; i < a->destination_count; i++) {
+        const struct config_destination *x = &a->destination[i], *y = &b->destination[i];
+        if (strcmp(x->name, y->name) != 0 || x->kind != y->kind || x->same_medium != y->same_medium || x->archive != y->archive ||
+            strcmp(x->region, y->region) != 0 || strcmp(x->path, y->path) != 0 || strcmp(x->endpoint, y->endpoint) != 0 ||
+            strcmp(x->bucket, y->bucket) != 0 || strcmp(x->signing_region, y->signing_region) != 0 ||
+            strcmp(x->credentials, y->credentials) != 0 || strcmp(x->ca, y->ca) != 0)
+            return false;
+    }
+    return true;
+}
+
 const char *config_needs_restart(const struct config *old, const struct config *changed) {
     if (strcmp(old->run_dir, changed->run_dir) != 0) return "run_dir";
     if (strcmp(old->state_dir, changed->state_dir) != 0) return "state_dir";
@@ -223,6 +251,10 @@ const char *config_needs_restart(const struct config *old, const struct config *
     if (old->router_gid.id != changed->router_gid.id) return "router_gid";
     if (old->steward_uid.id != changed->steward_uid.id) return "steward_uid";
     if (old->steward_gid.id != changed->steward_gid.id) return "steward_gid";
+    if (config_has_courier(old) && config_has_courier(changed)) {
+        if (old->courier_uid.id != changed->courier_uid.id) return "courier_uid";
+        if (old->courier_gid.id != changed->courier_gid.id) return "courier_gid";
+    }
     if (strcmp(old->cgroup, changed->cgroup) != 0) return "cgroup";
     if (old->arena_bytes < changed->arena_bytes) return "arena_bytes"; /* RLIMIT_MEMLOCK's hard limit cannot be raised any more */
     for (uint32_t i = 0; i < changed->listener_count; i++)

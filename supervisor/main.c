@@ -5,6 +5,7 @@
  *   ps:  cloisond                       root     registry, ledger, listeners; starts and ends the others
  *         ├ cloison-router              own uid  accepts and hands over
  *         ├ cloison-steward             own uid  answers staff
+ *         ├ cloison-courier             own uid  moves sealed files off the machine; where a destination or a mail relay is configured
  *         └ cloison-worker: NAME        the tenant's uid, own namespaces, one for each tenant that runs
  */
 #include "../policy/jail.h"
@@ -42,6 +43,7 @@ static struct supervisor house;
 static struct wall_program wall;
 static const struct service_kind router_kind = {"cloison-router", PROGRAM_ROUTER, &monitor_router, tell_router_all};
 static const struct service_kind steward_kind = {"cloison-steward", PROGRAM_STEWARD, &monitor_steward, tell_steward_all};
+static const struct service_kind courier_kind = {"cloison-courier", PROGRAM_COURIER, &monitor_courier, tell_courier_all};
 
 __attribute__((noreturn)) static void die(const char *step) { log_fatal("%s: %s", step, strerror(errno)); }
 
@@ -159,7 +161,7 @@ static void open_loop(void) {
 
 /* While every file can still be read. The others' are known then, too: they are read again only when they have changed. */
 static void know_programs(void) {
-    static const char *const names[PROGRAMS] = {NULL, "cloison-router", "cloison-steward", "cloison-worker"};
+    static const char *const names[PROGRAMS] = {NULL, "cloison-router", "cloison-steward", "cloison-courier", "cloison-worker"};
     program_hash(PROGRAM_SUPERVISOR, "/proc/self/exe", house.program.hash);
     for (int p = PROGRAM_ROUTER; p < PROGRAMS; p++) {
         uint8_t hash[PROGRAM_HASH];
@@ -187,6 +189,7 @@ static void begin(const char *config_path) {
     const struct config *c = &house.config;
     service_begin(&house.router, &router_kind, &house, c->router_uid.id, c->router_gid.id);
     service_begin(&house.steward, &steward_kind, &house, c->steward_uid.id, c->steward_gid.id);
+    service_begin(&house.courier, &courier_kind, &house, c->courier_uid.id, c->courier_gid.id);
 }
 
 static int usage(void) {
@@ -236,6 +239,7 @@ int main(int argc, char **argv) {
     drop();
     service_start(&house.router); /* as at every later time: with what is left */
     service_start(&house.steward);
+    if (config_has_courier(&house.config)) service_start(&house.courier);
 
     if (event_base_dispatch(house.base) < 0) die("event loop");
     ledger_event(house.ledger, clock_unix_ms(), "left", (struct ledger_tenant){.name = ""}, "done");

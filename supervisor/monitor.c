@@ -26,7 +26,7 @@ struct heard {
     pid_t pid;
 };
 
-/* ---- router and steward ---- */
+/* ---- router, steward and courier ---- */
 
 static void on_ready(struct service *s, struct heard *h) { service_ready(s, h->pid, &h->message->ready); }
 
@@ -63,6 +63,11 @@ static const struct service_rule steward_rules[] = {
     {0},
 };
 
+static const struct service_rule courier_rules[] = {
+    {MESSAGE_COURIER_READY, SERVICE_STARTING, on_ready},
+    {0},
+};
+
 static void hear_service(struct service *s, const struct service_rule *rule, struct heard *h) {
     while (rule->type && rule->type != h->message->head.type)
         rule++;
@@ -79,6 +84,10 @@ static void router_said(void *service, const union message *message, int fd, pid
 
 static void steward_said(void *service, const union message *message, int fd, pid_t pid) {
     hear_service(service, steward_rules, &(struct heard){.message = message, .fd = fd, .pid = pid});
+}
+
+static void courier_said(void *service, const union message *message, int fd, pid_t pid) {
+    hear_service(service, courier_rules, &(struct heard){.message = message, .fd = fd, .pid = pid});
 }
 
 /* ---- workers ---- */
@@ -234,4 +243,5 @@ static void worker_ended(void *context, enum link_end why) {
 
 const struct link_handler monitor_router = {CHANNEL_ROUTER, SERVICE_BOUND, router_said, service_link_ended};
 const struct link_handler monitor_steward = {CHANNEL_STEWARD, SERVICE_BOUND, steward_said, service_link_ended};
+const struct link_handler monitor_courier = {CHANNEL_COURIER, SERVICE_BOUND, courier_said, service_link_ended};
 const struct link_handler monitor_worker = {CHANNEL_WORKER, WORKER_BOUND, worker_said, worker_ended};

@@ -7,6 +7,7 @@
 struct supervisor;
 
 /* The handlers of the links; their context is the struct service, service, tenant. */
+extern const struct link_handler monitor_courier;
 extern const struct link_handler monitor_router, monitor_steward, monitor_worker;
 
 /* Grants the permits that have become free; ends who keeps one too long. At every tick and whenever something changes. */

@@ -67,6 +67,7 @@ void service_ready(struct service *s, pid_t pid, const struct message_ready *rep
     s->state = SERVICE_READY;
     s->program.syscalls = report->syscalls;
     memcpy(s->program.filter_hash, report->filter_hash, sizeof s->program.filter_hash);
+    memcpy(s->program.layer, report->layer, sizeof s->program.layer);
     s->house->posture_stale = true;
     log_say("%s: ready, pid %d", s->kind->name, pid);
 }
@@ -84,6 +85,15 @@ void service_stop(struct service *s) {
     if (!(s->state & RUNNING) || s->lost_at) return;
     link_close(&s->link);
     s->lost_at = clock_ms() + LEAVE_MS - LOST_MS;
+}
+
+void service_renew(struct service *s) {
+    s->stopped = false;
+    s->failures = 0;
+    if (s->state & RUNNING)
+        service_fail(s, "it is told anew");
+    else if (!process_exists(&s->process))
+        service_start(s);
 }
 
 void service_link_ended(void *context, enum link_end why) {

@@ -1,5 +1,5 @@
-/* The router and the steward: started first, started again with a back-off when they die, and told everything anew (tell.h). Connections
- * that were handed over live in the workers and do not notice. */
+/* The router, the steward and the courier: started first, started again with a back-off when they die, and told everything anew (tell.h).
+ * Connections that were handed over live in the workers and do not notice. */
 #pragma once
 
 #include "../policy/messages.h"
@@ -45,6 +45,8 @@ void service_ready(struct service *service, pid_t pid, const struct message_read
 void service_fail(struct service *service, const char *why);
 /* Ends it for good: closes the channel, which it obeys, and kills it when it does not within a second. */
 void service_stop(struct service *service);
+/* Starts it, or ends it so that it comes again and is told everything anew; undoes service_stop. */
+void service_renew(struct service *service);
 /* The handler of every service's link. */
 void service_link_ended(void *service, enum link_end why);
 /* A child has ended; true: it was this one. */

@@ -71,6 +71,7 @@ static void child_ended(struct supervisor *h, const siginfo_t *info) {
     int status = info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
     if (service_child(&h->router, info->si_pid, info->si_uid, status)) return;
     if (service_child(&h->steward, info->si_pid, info->si_uid, status)) return;
+    if (service_child(&h->courier, info->si_pid, info->si_uid, status)) return;
     struct tenant *t = tenant_of(h, info);
     if (t) tenant_child(t, info->si_pid, info->si_uid, status);
 }
@@ -111,14 +112,18 @@ static void leave_on(struct supervisor *h, uint64_t now) {
     bool empty = true;
     for (size_t i = 0; i < h->tenant_count; i++)
         empty = empty && !life_alive(&h->tenant[i]->life);
-    if (empty && !h->steward.stopped) service_stop(&h->steward);
-    if ((empty && !h->router.state && !h->steward.state) || now >= h->leave_at) event_base_loopbreak(h->base);
+    if (empty && !h->steward.stopped) {
+        service_stop(&h->courier);
+        service_stop(&h->steward);
+    }
+    if ((empty && !h->router.state && !h->steward.state && !h->courier.state) || now >= h->leave_at) event_base_loopbreak(h->base);
 }
 
 void supervisor_tick(struct supervisor *h) {
     uint64_t now = clock_ms();
     service_tick(&h->router, now);
     service_tick(&h->steward, now);
+    service_tick(&h->courier, now);
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_tick(h->tenant[i], now);
     monitor_permits(h);
@@ -141,9 +146,20 @@ static void allow_groups(struct supervisor *h) {
         tenant_allow_plain(h->tenant[i]);
 }
 
+/* The courier opens its destinations once, before its wall: others mean another courier. */
+static void take_courier(struct supervisor *h) {
+    h->courier.uid = h->config.courier_uid.id;
+    h->courier.gid = h->config.courier_gid.id;
+    if (config_has_courier(&h->config))
+        service_renew(&h->courier);
+    else
+        service_stop(&h->courier);
+}
+
 /* What a reload may change, from the new configuration. The listeners are open already. */
 static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners) {
     struct listeners old = h->listeners;
+    bool same_courier = config_same_courier(config, &h->config);
     bool other_port = config->https_port != h->config.https_port;
     h->listeners = *listeners;
     h->config = *config;
@@ -154,6 +170,7 @@ static void take_config(struct supervisor *h, const struct config *config, const
     listeners_close_gone(&old, &h->listeners);
     tell_limits(h);
     tell_duties(h);
+    if (!same_courier) take_courier(h);
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);

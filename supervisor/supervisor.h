@@ -31,6 +31,7 @@ struct supervisor {
     struct listeners listeners;
     int status_socket, control_socket;
     struct service router, steward;
+    struct service courier; /* runs only where config_has_courier() */
     struct tenant **tenant; /* as many as the registry has, in the order of their numbers */
     size_t tenant_count;
     TAILQ_HEAD(room_queue, tenant) queue; /* wait for room under max_workers, first come, first served */

@@ -201,12 +201,14 @@ void tell_posture(struct supervisor *h) {
                                    .ledger_gaps = ledger_gaps(h->ledger),
                                    .router_starts = h->router.starts,
                                    .steward_starts = h->steward.starts,
+                                   .courier_starts = h->courier.starts,
                                    .sample_ms = h->config.sample_ms}};
     ledger_head(h->ledger, &m.posture.ledger_lines, hash);
     m.posture.capabilities = h->capabilities;
     m.posture.program[PROGRAM_SUPERVISOR] = h->program;
     m.posture.program[PROGRAM_ROUTER] = h->router.program;
     m.posture.program[PROGRAM_STEWARD] = h->steward.program;
+    m.posture.program[PROGRAM_COURIER] = h->courier.program;
     memcpy(m.posture.layer, h->layer, sizeof m.posture.layer);
     m.posture.excused = h->config.allow_missing;
     if (h->config.secret_memory == SECRET_MEMORY_BEST_EFFORT) m.posture.excused |= 1ULL << LAYER_secret_memory;

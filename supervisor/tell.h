@@ -13,6 +13,7 @@ struct registry_tenant;
 /* All that a new router or steward must know. */
 void tell_router_all(struct supervisor *house);
 void tell_steward_all(struct supervisor *house);
+void tell_courier_all(struct supervisor *house);
 
 /* After a change of the configuration: `old` are the listeners as they were. */
 struct listeners;

@@ -123,12 +123,15 @@ static json_t *capabilities_json(uint64_t held) {
 }
 
 static json_t *programs_json(const struct message_posture *host) {
-    static const char *const names[] = {"cloisond", "cloison-router", "cloison-steward"};
+    static const char *const names[] = {"cloisond", "cloison-router", "cloison-steward", "cloison-courier"};
     json_t *object = json_object();
-    for (int p = 0; p < PROGRAM_WORKER; p++)
+    for (int p = 0; p < PROGRAM_WORKER; p++) {
+        if (p == PROGRAM_COURIER && !host->courier_starts) continue; /* none is configured */
+        const struct message_program *is = &host->program[p];
         json_object_set_new(object, names[p],
-                            json_pack("{s:o, s:i, s:o}", "binary", hash_json(host->program[p].hash), "syscalls",
-                                      (int)host->program[p].syscalls, "filter", hash_json(host->program[p].filter_hash)));
+                            json_pack("{s:o, s:i, s:o, s:o}", "binary", hash_json(is->hash), "syscalls", (int)is->syscalls, "filter",
+                                      hash_json(is->filter_hash), "layers", posture_layers(is->layer, false)));
+    }
     return object;
 }
 

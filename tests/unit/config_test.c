@@ -104,6 +104,38 @@ static void listeners_are_taken(void **state) {
     assert_string_equal(l[2].acme_url, "http://127.0.0.1:81/acme/");
 }
 
+static void destinations_and_the_relay_are_taken(void **state) {
+    (void)state;
+    assert_true(parse("destination \"medium\" { kind = directory path = /mnt/b region = eu-fr archive = true }\n"
+                      "destination \"far\" {\n kind = s3 endpoint = \"https://s3.example:9000\" bucket = b-1\n region = eu-de\n"
+                      " credentials = /etc/cloison/far ca = /etc/ca.pem signing_region = garage }\n"
+                      "mail_relay = \"[::1]:2525\"\nmail_from = \"ops@host.example\"\ncourier_uid = 14\n"));
+    assert_int_equal(config.destination_count, 2);
+    const struct config_destination *d = config.destination;
+    assert_int_equal(d[0].kind, DESTINATION_DIRECTORY);
+    assert_true(d[0].archive);
+    assert_false(d[0].same_medium);
+    assert_string_equal(d[0].path, "/mnt/b");
+    assert_string_equal(d[0].region, "eu-fr");
+    assert_int_equal(d[1].kind, DESTINATION_S3);
+    assert_string_equal(d[1].endpoint, "https://s3.example:9000");
+    assert_string_equal(d[1].bucket, "b-1");
+    assert_string_equal(d[1].signing_region, "garage");
+    assert_string_equal(d[1].credentials, "/etc/cloison/far");
+    assert_string_equal(config.mail_relay.host, "::1");
+    assert_int_equal(config.mail_relay.port, 2525);
+    assert_string_equal(config.mail_from, "ops@host.example");
+    assert_string_equal(config.courier_uid.name, "14");
+    assert_true(config_has_courier(&config));
+    static struct config other;
+    other = config;
+    assert_true(config_same_courier(&config, &other));
+    other.destination[1].bucket[0] = 'c';
+    assert_false(config_same_courier(&config, &other));
+    assert_true(parse(""));
+    assert_false(config_has_courier(&config));
+}
+
 static void errors_name_line_option_and_expectation(void **state) {
     (void)state;
     static const struct {
@@ -137,6 +169,23 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"listener \"127.0.0.1:1\" {\n kind = tls\n proxy = true\n from = {\"10.1.0.0/8\"} }", "c:4: from: expected a network"},
         {"listener \"127.0.0.1:1\" { kind = tls proxy = true from = { ::/129 } }", "c:1: from: expected a network"},
         {"region = a\nlistener \"127.0.0.1:1\" {\n kind = tls\n", "c:2: this brace is not closed"},
+        {"destination \"a\" {\n kind = tape }", "c:2: kind: expected directory or s3, not \"tape\""},
+        {"destination \"a\" { path = /b region = x }", "c:1: destination \"a\": expected kind"},
+        {"destination \"a\" { kind = directory path = /b }", "c:1: destination \"a\": expected region"},
+        {"destination \"a\" { kind = directory region = x }", "c:1: destination \"a\": expected path"},
+        {"destination \"a\" { kind = directory path = /b region = x bucket = abc }",
+         "c:1: destination \"a\": bucket does not go with kind = directory"},
+        {"destination \"a\" { kind = s3 endpoint = \"http://s3.example\" }", "c:1: endpoint: expected https://"},
+        {"destination \"a\" { kind = s3 endpoint = \"http://127.0.0.1.example\" }", "c:1: endpoint: expected https://"},
+        {"destination \"a\" { kind = s3 endpoint = \"https://s3.example/p\" }", "c:1: endpoint: expected https://"},
+        {"destination \"a\" { kind = s3 endpoint = \"https://u@s3.example\" }", "c:1: endpoint: expected https://"},
+        {"destination \"a\" { kind = s3 bucket = Upper }", "c:1: bucket: expected a bucket's name"},
+        {"destination \"A\" { kind = directory path = /b region = x }", "c:1: destination: expected a name"},
+        {"mail_relay = localhost", "c:1: mail_relay: expected \"HOST:PORT\""},
+        {"mail_relay = \"a b:25\"", "c:1: mail_relay: expected"},
+        {"mail_relay = \"[127.0.0.1]:25\"", "c:1: mail_relay: expected"},
+        {"mail_from = \"ops\"", "c:1: mail_from: expected a mail address"},
+        {"mail_from = \"a\\nRCPT@host.example\"", "c:1: mail_from: expected a mail address"},
         {"allow_missing = {mdwe", "c:1: this brace is not closed"},
         {"listener \"127.0.0.1:1\" { kind = tls proxy = true }", "c:1: listener \"127.0.0.1:1\": proxy = true and from go together"},
         {"listener \"127.0.0.1:1\" { kind = tls from = { ::1 } }", "c:1: listener \"127.0.0.1:1\": proxy = true and from go together"},
@@ -334,6 +383,7 @@ int main(void) {
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(every_option_is_taken),
         cmocka_unit_test(listeners_are_taken),
+        cmocka_unit_test(destinations_and_the_relay_are_taken),
         cmocka_unit_test(errors_name_line_option_and_expectation),
         cmocka_unit_test(places_are_read),
         cmocka_unit_test(too_many_are_refused),

@@ -226,10 +226,20 @@ static void watch(struct event *e, bool *is, bool wanted) {
     if (wanted ? event_add(e, NULL) == 0 : event_del(e) == 0) *is = wanted;
 }
 
+static bool owes_nothing(const struct connection *c) {
+    return c->state == CONNECTION_OPEN && !c->exchange && c->held_count == 0 && evbuffer_get_length(c->out) == 0;
+}
+
+/* No lingering: no last answer is on its way that a reset could overtake, and a client that sleeps would hold the worker's end back. */
+static void leave(struct connection *c) {
+    wire_goodbye(c);
+    c->dead = true;
+}
+
 /* All is done that can be done now: what is waited for? */
 static void finish(struct connection *c) {
-    if (!c->dead && c->state == CONNECTION_OPEN && c->closing && !c->exchange && c->held_count == 0 && evbuffer_get_length(c->out) == 0)
-        linger(c);
+    if (!c->dead && c->closing && owes_nothing(c)) linger(c);
+    if (!c->dead && c->leaving && owes_nothing(c) && !c->head_since_ms && !may_read(c)) leave(c);
     if (c->dead) {
         release(c);
         return;
@@ -443,7 +453,7 @@ void connections_drain(void) {
     now_ms = clock_us() / 1000;
     TAILQ_FOREACH(c, &idlers, idle) {
         if (c->state != CONNECTION_OPEN || c->head_since_ms) continue;
-        c->closing = true;
+        c->leaving = c->may_read = true; /* a request may lie in the socket: it came before the drain */
         connection_resume(c);
     }
 }

@@ -53,6 +53,7 @@ struct connection {
     bool busy;          /* in a callback: close later */
     bool dead;          /* to be closed when no longer busy */
     bool closing;       /* no further request; close when all is sent */
+    bool leaving;       /* was idle when the drain began: ends as soon as nothing is left of what it had sent */
     bool eof;           /* the client sends no more */
     bool may_read;      /* the socket may have bytes */
     bool write_blocked; /* the socket takes no more */
@@ -95,5 +96,5 @@ void connection_turn_ended(struct connection *c); /* takes it off, sends what ma
 
 size_t connections_open(void);
 void connections_ceiling_changed(void); /* closes idle ones over self.profile.connections */
-void connections_drain(void);           /* closes idle ones, and the others after their present answer */
+void connections_drain(void);           /* closes idle ones at once, and the others after their present answer */
 bool connections_draining(void);

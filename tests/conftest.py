@@ -9,6 +9,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from house import House  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'alone: measures or counts on the time that things take: tests/run gives it the machine for itself')
+
+
 @pytest.fixture(scope='session', autouse=True)
 def root_only():
     if os.geteuid() != 0:

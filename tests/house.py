@@ -25,7 +25,10 @@ from wire import Reply
 REPO = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get('CLOISON_BUILD', REPO / 'build'))
 DUTIES = {'viewer': 70001, 'operator': 70002, 'registrar': 70003, 'auditor': 70004}
-STAFF_UID, PROXY_GID, ROUTER_UID, STEWARD_UID, COURIER_UID = 70100, 70005, 70010, 70011, 70012
+STAFF_UID, PROXY_GID = 70100, 70005
+OWN = os.getpid() % 10000  # tests run beside each other, and the kernel counts by uid: fds in flight, for one
+ROUTER_UID, STEWARD_UID, COURIER_UID = (80000 + 4 * OWN + n for n in range(3))
+UID_BASE = 2000000000 + 20000 * OWN
 PASSWORD = 'correct horse battery staple'
 libc = ctypes.CDLL(None, use_errno=True)
 PROGRAMS = ['cloisond', 'cloison-router', 'cloison-steward', 'cloison-courier', 'cloison-worker', 'cloison']
@@ -155,7 +158,7 @@ class House:
         os.chmod(self.state, 0o711)
         self.tls_port = free_port()
         self.listeners = listeners or f'listener "127.0.0.1:{self.tls_port}" {{ kind = tls {listener_options} }}\n'
-        self.options = dict(max_workers=max_workers, idle_seconds=idle_seconds, secret_memory=secret_memory, uid_base=2000000000,
+        self.options = dict(max_workers=max_workers, idle_seconds=idle_seconds, secret_memory=secret_memory, uid_base=UID_BASE,
                             router_uid=ROUTER_UID, router_gid=ROUTER_UID, steward_uid=STEWARD_UID, steward_gid=STEWARD_UID, courier_uid=COURIER_UID, courier_gid=COURIER_UID,
                             proxy_group=f'"{PROXY_GID}"', per_source=20000, per_tenant=20000, per_source_rate=100000,
                             https_port=self.tls_port) | options

@@ -1,7 +1,10 @@
 """Strangers without any credential must not keep other tenants out: neither by connections that they hold, nor by asking now and then (H1)."""
 import time
 
+import pytest
 from house import Client, House, wait_for
+
+pytestmark = pytest.mark.alone
 
 
 def test_connections_of_strangers_keep_no_worker_in_its_place():

@@ -7,9 +7,11 @@ import http.client
 import random
 import time
 
+import pytest
 from house import PASSWORD, Client
 from wire import tls
 
+pytestmark = pytest.mark.alone
 BATCHES, PAIRS = 90, 2  # one wrong password more would have to wait; the log-in that ends a batch forgives these, and its address goes
 BOUND = 0.18
 SEED = 20261125

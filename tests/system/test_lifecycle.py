@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from house import PASSWORD, Client, House, free_port, wait_for
+from house import PASSWORD, UID_BASE, Client, House, free_port, wait_for
 
 
 def log_after(house, mark, pattern, seconds=15):
@@ -92,7 +92,7 @@ def test_what_needs_a_restart_is_refused_whole(own):
     for change, named in ((lambda t: t + 'listener "127.0.0.1:81" { kind = http }\n', 'listener'),
                           (lambda t: t.replace(f'state_dir = "{own.state}"', f'state_dir = "{own.root}/other"'), 'state_dir'),
                           (lambda t: t.replace(f'run_dir = "{own.run}"', f'run_dir = "{own.root}/other"'), 'run_dir'),
-                          (lambda t: t.replace('uid_base = 2000000000', 'uid_base = 2100000000'), 'uid_base'),
+                          (lambda t: t.replace(f'uid_base = {UID_BASE}', 'uid_base = 3000000000'), 'uid_base'),
                           (lambda t: re.sub('router_uid = [0-9]+', 'router_uid = 70020', t), 'router_uid'),
                           (lambda t: t + 'cgroup = off\n', 'cgroup'),
                           (lambda t: t + 'arena_bytes = 64M\n', 'arena_bytes')):

@@ -7,22 +7,27 @@
 enum duty {
 #define DUTY(NAME, GROUP) DUTY_##NAME,
 #define VERB(NAME, DUTY, RECORDED, HELP)
+#define SHARED(NAME, RECORDED, HELP)
 #define REFUSED(NAME)
 #include "duties.def"
 #undef DUTY
 #undef VERB
+#undef SHARED
 #undef REFUSED
     DUTY_COUNT
 };
+enum { DUTY_ALL = (1 << DUTY_COUNT) - 1 /* a set of duties: every one */ };
 
 enum verb {
     VERB_NONE,
 #define DUTY(NAME, GROUP)
 #define VERB(NAME, DUTY, RECORDED, HELP) VERB_##NAME,
+#define SHARED(NAME, RECORDED, HELP)     VERB_##NAME,
 #define REFUSED(NAME)                    VERB_##NAME,
 #include "duties.def"
 #undef DUTY
 #undef VERB
+#undef SHARED
 #undef REFUSED
     VERB_COUNT
 };

@@ -90,6 +90,7 @@ enum lock { LOCK_NONE, LOCK_SESSIONS, LOCK_TOKENS /* and sessions */ };
 enum worker_state { WORKER_SEALED = 1, WORKER_SERVING = 2 };
 enum chain_result { CHAIN_INSTALLED = 1, CHAIN_UNREADABLE, CHAIN_WRONG_KEY, CHAIN_WRONG_HOSTS, CHAIN_NOT_VALID_NOW, CHAIN_NOT_STORED };
 enum steward_socket { STEWARD_STATUS = 1, STEWARD_CONTROL = 2 };
+enum steward_record { STEWARD_UNDERTAKINGS, STEWARD_RECORDS };
 
 /* The layers of layers.def, each 2 bits: enum layer_state. */
 enum layer {
@@ -254,6 +255,8 @@ struct message_act {
     uint32_t reserved;
     uint64_t quota_bytes;
     char place[PLACE_NAME_MAX + 8];
+    uint64_t number;   /* undertaking_sign: the version of the text */
+    uint64_t until_ms; /* undertaking_sign: of the term, Unix time */
 };
 enum act_field {
     ACT_TITLE = 1,
@@ -264,7 +267,9 @@ enum act_field {
     ACT_PLACE = 32,
     ACT_TOKENS = 64,   /* lock: tokens, too */
     ACT_RESTORE = 128, /* create: suspended and without a code, until its files are put back */
-    ACT_FIELDS = 255
+    ACT_NUMBER = 256,
+    ACT_UNTIL = 512,
+    ACT_FIELDS = 1023
 };
 
 /* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */
@@ -281,6 +286,9 @@ enum act_result {
     ACT_FAILED,       /* the worker did not start or answer; detail = enum chain_result for a chain */
     ACT_FULL,         /* TENANTS_MAX or the uid range */
     ACT_PENDING,      /* waits for a second person */
+    ACT_UNDERTAKING,  /* the person's undertaking is not in force; detail = enum undertaking_state */
+    ACT_CLOCK,        /* the clock is behind what is recorded already */
+    ACT_MODE,         /* not in this mode of the machine (C5) */
 };
 
 struct message_answer {
@@ -288,8 +296,11 @@ struct message_answer {
     uint64_t request;
     uint32_t result; /* enum act_result */
     uint32_t detail;
-    char code[40];  /* the enrolment code of create and enrol-code, once; else "" */
-    uint64_t value; /* bytes in the fd, if there is one */
+    char code[40];     /* the enrolment code of create and enrol-code, once; else "" */
+    uint64_t value;    /* bytes in the fd, if there is one */
+    uint64_t number;   /* undertaking_show: the version signed; 0 = none */
+    uint64_t since_ms; /* undertaking_show: when; Unix time */
+    uint64_t until_ms; /* and until when; undertaking_sign, too */
 };
 
 union message {

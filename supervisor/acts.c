@@ -1,6 +1,6 @@
 #include "acts.h"
 
-#include "../policy/duties.h"
+#include "../policy/decide.h"
 #include "../policy/names.h"
 #include "clock.h"
 #include "copies.h"
@@ -10,6 +10,7 @@
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
+#include "undertakings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -275,36 +276,72 @@ static void do_reset(struct act *a) {
     }
 }
 
-/* ---- what may be done when ---- */
+/* ---- a person about itself (S1, C1) ---- */
 
-static bool any(const struct act *a) { return a->tenant != NULL; }
-static bool not_suspended(const struct act *a) { return !a->tenant->life.suspended; }
-static bool suspended(const struct act *a) { return a->tenant->life.suspended; }
-static bool listed(const struct act *a) { return copies_find(a->tenant, a->said->place) >= 0; }
-static bool may_copy(const struct act *a) { return a->tenant->entry->enrolled && not_suspended(a); }
-static bool not_enrolled(const struct act *a) { return !a->tenant->entry->enrolled && !a->tenant->save_enrolled; }
+/* The steward asks whether the person may, and answers by itself. */
+static void do_allow(struct act *a) { answer(a, ACT_DONE, 0); }
 
-enum { NEEDS_FD = 1, NEW = 2 /* the tenant must not be there yet */, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */ };
+static void do_undertaking_show(struct act *a) {
+    const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
+    struct answer told = {.request = a->said->request, .result = ACT_DONE, .fd = -1};
+    told.detail = undertakings_judge(a->house->undertakings, a->said->uid, clock_unix_ms());
+    if (u) told.number = u->version, told.since_ms = u->signed_ms, told.until_ms = u->until_ms;
+    tell_answer(a->house, &told);
+}
+
+static void do_undertaking_sign(struct act *a) {
+    uint64_t now = clock_unix_ms(), until = undertaking_until(now, a->said->set & ACT_UNTIL ? a->said->until_ms : 0);
+    uint32_t bad = a->said->number != UNDERTAKING_VERSION ? ACT_NUMBER : until == 0 ? ACT_UNTIL : 0;
+    if (bad) {
+        record_outcome(a, "failed");
+        answer(a, ACT_BAD_FIELD, bad);
+    } else if (undertakings_sign(a->house->undertakings, a->said->uid, now, until, a->said->title)) {
+        record_outcome(a, "done");
+        tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = until, .fd = -1});
+    } else {
+        log_errno("undertakings: not written");
+        fail(a, ACT_NOT_RECORDED);
+    }
+}
+
+static void do_undertaking_end(struct act *a) {
+    const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
+    bool there = u && !u->ended;
+    if (there && undertakings_end(a->house->undertakings, a->said->uid, clock_unix_ms())) {
+        record_outcome(a, "done");
+        answer(a, ACT_DONE, 0);
+    } else {
+        fail(a, there ? ACT_NOT_RECORDED : ACT_WRONG_STATE);
+    }
+}
+
+/* ---- what may be given ---- */
+
+enum { NEEDS_FD = 1, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */ };
 
 static const struct {
     void (*run)(struct act *);
-    bool (*allowed)(const struct act *); /* in the tenant's state, else ACT_WRONG_STATE; NULL for a new one */
-    uint32_t fields;                     /* enum act_field that may be given */
+    uint32_t fields; /* enum act_field that may be given */
     uint32_t needs;
 } rules[VERB_COUNT] = {
-    [VERB_create] = {do_create, NULL, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_RESTORE, NEW | HOSTS},
-    [VERB_set] = {do_set, any, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, 0},
-    [VERB_enrol_code] = {do_enrol_code, not_enrolled, 0, 0},
-    [VERB_start] = {do_start, not_suspended, 0, 0},
-    [VERB_stop] = {do_stop, any, 0, 0},
-    [VERB_suspend] = {do_suspend, not_suspended, 0, 0},
-    [VERB_resume] = {do_resume, suspended, 0, 0},
-    [VERB_lock] = {do_start, not_suspended, ACT_TOKENS, 0}, /* its sessions are in its store: the worker must run to end them */
-    [VERB_csr] = {do_start, not_suspended, 0, 0},
-    [VERB_cert] = {do_start, not_suspended, 0, NEEDS_FD},
-    [VERB_capsule_copy] = {do_capsule_copy, may_copy, ACT_PLACE, PLACE},
-    [VERB_capsule_forget] = {do_capsule_forget, listed, ACT_PLACE, PLACE},
-    [VERB_reset] = {do_reset, any, 0, 0},
+    [VERB_create] = {do_create, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_RESTORE, HOSTS},
+    [VERB_set] = {do_set, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, 0},
+    [VERB_enrol_code] = {do_enrol_code, 0, 0},
+    [VERB_start] = {do_start, 0, 0},
+    [VERB_stop] = {do_stop, 0, 0},
+    [VERB_suspend] = {do_suspend, 0, 0},
+    [VERB_resume] = {do_resume, 0, 0},
+    [VERB_lock] = {do_start, ACT_TOKENS, 0}, /* its sessions are in its store: the worker must run to end them */
+    [VERB_csr] = {do_start, 0, 0},
+    [VERB_cert] = {do_start, 0, NEEDS_FD},
+    [VERB_capsule_copy] = {do_capsule_copy, ACT_PLACE, PLACE},
+    [VERB_capsule_forget] = {do_capsule_forget, ACT_PLACE, PLACE},
+    [VERB_reset] = {do_reset, 0, 0},
+    [VERB_ledger] = {do_allow, 0, 0},
+    [VERB_undertaking_list] = {do_allow, 0, 0},
+    [VERB_undertaking_show] = {do_undertaking_show, 0, 0},
+    [VERB_undertaking_sign] = {do_undertaking_sign, ACT_NUMBER | ACT_UNTIL | ACT_TITLE, 0},
+    [VERB_undertaking_end] = {do_undertaking_end, 0, 0},
 };
 
 static bool fd_fits(const struct act *a) {
@@ -321,39 +358,55 @@ static uint32_t lacking(const struct act *a) {
     return bad_field(a->said);
 }
 
+static struct decide_tenant tenant_facts(const struct act *a) {
+    const struct tenant *t = a->tenant;
+    if (!t) return (struct decide_tenant){.leaving = a->house->leave_at};
+    return (struct decide_tenant){.exists = true,
+                                  .suspended = t->life.suspended,
+                                  .enrolled = t->entry->enrolled || t->save_enrolled,
+                                  .listed = copies_find(a->tenant, a->said->place) >= 0,
+                                  .emptying = t->entry->resetting,
+                                  .leaving = a->house->leave_at};
+}
+
 /* ACT_DONE = go on. */
 static enum act_result check(const struct act *a, uint32_t *detail) {
     const struct message_act *s = a->said;
-    uint32_t needs = rules[a->verb].needs;
+    bool named = needs_table[a->verb].tenant;
     *detail = s->set & ~rules[a->verb].fields;
     if (*detail) return ACT_BAD_FIELD;
     *detail = lacking(a);
-    if (*detail || !name_is_tenant(s->name) || !fd_fits(a)) return ACT_BAD_FIELD;
-    if (needs & NEW && a->tenant) return ACT_EXISTS;
-    if ((needs & NEW || a->tenant) && host_is_taken(a)) {
+    if (*detail || (named && !name_is_tenant(s->name)) || !fd_fits(a)) return ACT_BAD_FIELD;
+    struct decide_tenant facts = tenant_facts(a);
+    enum act_result result = decide_tenant(a->verb, &facts);
+    if ((result == ACT_DONE || result == ACT_WRONG_STATE) && host_is_taken(a)) {
         *detail = ACT_HOSTS;
         return ACT_EXISTS;
     }
-    if (needs & NEW) return ACT_DONE;
-    if (!a->tenant) return ACT_NO_TENANT;
-    return rules[a->verb].allowed(a) && !a->tenant->entry->resetting && !a->house->leave_at ? ACT_DONE : ACT_WRONG_STATE;
+    return result;
+}
+
+/* The same of the person who asks. */
+static enum act_result check_person(const struct act *a, uint32_t *detail) {
+    uint64_t now = clock_unix_ms();
+    struct decide_person facts = {.duties = a->said->duties,
+                                  .mode = MODE_SHARED,
+                                  .clock_behind = ledger_clock_behind(a->house->ledger, now),
+                                  .undertaking = undertakings_judge(a->house->undertakings, a->said->uid, now)};
+    enum act_result result = decide_person(a->verb, &facts);
+    *detail = result == ACT_UNDERTAKING ? facts.undertaking : 0;
+    return result;
 }
 
 static void act_do(struct act *a) {
     uint32_t detail = 0;
-    if (!duty_may(a->said->duties, a->verb)) {
-        if (a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
-        answer(a, ACT_REFUSED, 0);
-        return;
-    }
-    if (!rules[a->verb].run) {
-        answer(a, ACT_REFUSED, 0); /* the steward's own to answer: nothing is done here */
-        return;
-    }
-    enum act_result result = check(a, &detail);
+    enum act_result result = check_person(a, &detail);
+    if (result != ACT_DONE && a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
+    if (result == ACT_DONE && !rules[a->verb].run) result = ACT_REFUSED; /* the steward's own to answer: nothing is done here */
+    if (result == ACT_DONE) result = check(a, &detail);
     if (result != ACT_DONE)
         answer(a, result, detail);
-    else if (!record(a, "begun"))
+    else if (verb_table[a->verb].recorded && !record(a, "begun"))
         answer(a, ACT_NOT_RECORDED, 0);
     else
         rules[a->verb].run(a);

@@ -34,8 +34,9 @@ struct ledger {
     bool torn;          /* a failed write left bytes after `size` */
     bool broken;        /* a sync failed: what is on the disk is unknown, nothing more is recorded */
     struct ledger_chain head, synced;
-    uint64_t lost; /* events and refusals since the last gap line */
-    uint64_t gaps; /* the same since the start */
+    uint64_t latest_ms; /* the latest time of a line */
+    uint64_t lost;      /* events and refusals since the last gap line */
+    uint64_t gaps;      /* the same since the start */
     struct refusal refusal[REFUSALS_MAX];
 };
 
@@ -81,6 +82,7 @@ static int put(struct ledger *l, struct ledger_line *line) {
         return -1;
     }
     l->size += size;
+    if (line->time_ms > l->latest_ms) l->latest_ms = line->time_ms;
     l->head.count = line->count;
     memcpy(l->head.hash, line->hash, LEDGER_HASH);
     return 0;
@@ -201,6 +203,8 @@ void ledger_head(struct ledger *l, uint64_t *count, uint8_t hash[LEDGER_HASH]) {
     memcpy(hash, l->synced.hash, LEDGER_HASH);
 }
 
+bool ledger_clock_behind(const struct ledger *l, uint64_t now_ms) { return now_ms + LEDGER_CLOCK_MS < l->latest_ms; }
+
 uint64_t ledger_gaps(const struct ledger *l) { return l->gaps; }
 
 int ledger_reader(const struct ledger *l) { return l->reader; }
@@ -216,10 +220,13 @@ static bool walk_tail(struct ledger *l, const char *bytes, size_t size, bool who
         if (!end || !ledger_line_parse(bytes + first, (size_t)(end - bytes) - first, &line)) return false;
         l->head.count = line.count;
         memcpy(l->head.hash, line.hash, LEDGER_HASH);
+        l->latest_ms = line.time_ms;
         at = (size_t)(end - bytes) + 1;
     }
-    while (ledger_chain_next(&l->head, bytes + at, size - at, &used, &line) == LEDGER_LINE)
+    while (ledger_chain_next(&l->head, bytes + at, size - at, &used, &line) == LEDGER_LINE) {
+        if (line.time_ms > l->latest_ms) l->latest_ms = line.time_ms;
         at += used;
+    }
     return at == size;
 }
 
@@ -269,6 +276,14 @@ static bool open_files(struct ledger *l, const char *state_dir, uint64_t *size, 
     return flock(l->file, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* What was found at the start. */
+static void note(struct ledger *l, uint64_t now_ms, const char *event, const char *result, uint64_t times) {
+    struct ledger_line line = line_of(now_ms, event, 0, "", result);
+    line.times = times;
+    if (put_ordinary(l, &line) < 0) lose(l, 1);
+    sync_lines(l);
+}
+
 struct ledger *ledger_open(const char *state_dir, uint64_t now_ms, char error[LEDGER_ERROR_MAX]) {
     uint64_t size = 0, cut = 0;
     const char *why = strerror(ENOMEM);
@@ -280,11 +295,11 @@ struct ledger *ledger_open(const char *state_dir, uint64_t now_ms, char error[LE
         return NULL;
     }
     reserve(l); /* on a full disk the supervisor starts all the same */
-    if (cut) {
-        struct ledger_line line = line_of(now_ms, "recovered", 0, "", "cut");
-        line.times = cut;
-        if (put_ordinary(l, &line) < 0) lose(l, 1);
-        sync_lines(l);
+    if (cut) note(l, now_ms, "recovered", "cut", cut);
+    if (ledger_clock_behind(l, now_ms)) {
+        uint64_t seconds = (l->latest_ms - now_ms) / 1000;
+        l->latest_ms = now_ms;
+        note(l, now_ms, "clock_back", "taken", seconds);
     }
     return l;
 }

@@ -11,11 +11,13 @@
 #include "../policy/duties.h"
 #include "../policy/limits.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
     LEDGER_ERROR_MAX = 512,
-    LEDGER_RESERVE = 65536, /* bytes kept allocated ahead of the end, so that lock, stop and suspend are recordable on a full disk */
+    LEDGER_CLOCK_MS = 300000, /* so far the clock may be behind the last line: steps of a time service */
+    LEDGER_RESERVE = 65536,   /* bytes kept allocated ahead of the end, so that lock, stop and suspend are recordable on a full disk */
 };
 
 struct ledger;
@@ -53,6 +55,10 @@ void ledger_head(struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HAS
 
 /* Events and refusals that found no place since the start, recorded as gaps or still to be. */
 uint64_t ledger_gaps(const struct ledger *ledger);
+
+/* Whether the clock is further behind what was written than that: then no act of a person can be dated. A start takes the clock as it is,
+ * and a `clock_back` line says by how many seconds (its TIMES) it was behind: the way out when it had been ahead. */
+bool ledger_clock_behind(const struct ledger *ledger, uint64_t now_ms);
 
 /* An fd for reading only, owned by the ledger (pass it, do not close it). Its offset is shared: read with pread(). */
 int ledger_reader(const struct ledger *ledger);

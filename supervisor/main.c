@@ -20,6 +20,7 @@
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
+#include "undertakings.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -77,12 +78,14 @@ static void open_directories(const struct config *c) {
 }
 
 static void open_state(void) {
-    static char ledger_error[LEDGER_ERROR_MAX], registry_error[REGISTRY_ERROR_MAX];
+    static char ledger_error[LEDGER_ERROR_MAX], registry_error[REGISTRY_ERROR_MAX], record_error[RECORD_ERROR_MAX];
     const struct config *c = &house.config;
     house.ledger = ledger_open(c->state_dir, clock_unix_ms(), ledger_error);
     if (!house.ledger) log_fatal("%s", ledger_error);
     house.registry = registry_open(c->state_dir, c->uid_base, c->uid_count, registry_error);
     if (!house.registry) log_fatal("%s", registry_error);
+    house.undertakings = undertakings_open(c->state_dir, record_error);
+    if (!house.undertakings) log_fatal("%s", record_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
     if (!cgroup_open(&house.cgroup, c->cgroup)) log_fatal("cgroup: %s", house.cgroup.why);
@@ -246,6 +249,7 @@ int main(int argc, char **argv) {
     ledger_flush(house.ledger, clock_unix_ms());
     ledger_close(house.ledger);
     registry_close(house.registry);
+    undertakings_close(house.undertakings);
     log_say("gone");
     return 0;
 }

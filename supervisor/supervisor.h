@@ -17,6 +17,7 @@
 struct event_base;
 struct permits;
 struct tenant;
+struct undertakings;
 
 enum { TICK_MS = 250 /* how finely deadlines are kept; nothing that is ready waits for it */ };
 
@@ -26,6 +27,7 @@ struct supervisor {
     struct config config;
     struct registry *registry;
     struct ledger *ledger;
+    struct undertakings *undertakings;
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;

@@ -5,6 +5,7 @@
 #include "supervisor.h"
 #include "tenant.h"
 #include "text.h"
+#include "undertakings.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -220,7 +221,10 @@ void tell_answer(struct supervisor *h, const struct answer *a) {
                                   .request = a->request,
                                   .result = a->result,
                                   .detail = a->detail,
-                                  .value = a->fd >= 0 ? a->bytes : 0}};
+                                  .value = a->fd >= 0 ? a->bytes : 0,
+                                  .number = a->number,
+                                  .since_ms = a->since_ms,
+                                  .until_ms = a->until_ms}};
     if (a->code) TEXT_COPY(m.answer.code, a->code);
     to_steward(h, &m, a->fd);
     explicit_bzero(&m, sizeof m);
@@ -231,6 +235,8 @@ void tell_steward_all(struct supervisor *h) {
     tell_posture(h);
     union message m = plain(MESSAGE_STEWARD_LEDGER, NULL, 0);
     to_steward(h, &m, ledger_reader(h->ledger));
+    m = plain(MESSAGE_STEWARD_RECORD, NULL, STEWARD_UNDERTAKINGS);
+    to_steward(h, &m, undertakings_reader(h->undertakings));
     for (size_t i = 0; i < h->tenant_count; i++) {
         tell_tenant(h->tenant[i]);
         tell_counters(h->tenant[i]);

@@ -33,9 +33,10 @@ void tell_posture(struct supervisor *house);
 
 struct answer {
     uint64_t request;
-    uint32_t result, detail; /* enum act_result */
-    const char *code;        /* or NULL */
-    int fd;                  /* or -1; the caller closes it */
-    uint64_t bytes;          /* in it */
+    uint32_t result, detail;             /* enum act_result */
+    const char *code;                    /* or NULL */
+    int fd;                              /* or -1; the caller closes it */
+    uint64_t bytes;                      /* in it */
+    uint64_t number, since_ms, until_ms; /* as in struct message_answer */
 };
 void tell_answer(struct supervisor *house, const struct answer *answer);

@@ -4,7 +4,8 @@
         acme = house.enrolled('acme')
         acme.post('/api/v1/companies', {'name': 'Acme'})
 
-Staff is a uid of its own in the groups of its duties; root has no duty (C1). Needs root.
+Staff is a uid of its own in the groups of its duties; root has no duty (C1). Whoever acts signs the undertaking first, unless House(sign=False):
+then `house.sign(uid)` does (S1). Needs root.
 """
 import ctypes
 import http.client
@@ -141,7 +142,7 @@ class Client:
 
 class House:
     def __init__(self, binaries=None, config='', listener_options='', listeners=None, max_workers=64, idle_seconds=300,
-                 secret_memory='required', root=None, **options):
+                 secret_memory='required', root=None, sign=True, **options):
         self.root = pathlib.Path(root or tempfile.mkdtemp(prefix='cloison-test-', dir='/tmp'))
         self.kept = root is not None
         os.chmod(self.root, 0o711)
@@ -163,6 +164,7 @@ class House:
                             proxy_group=f'"{PROXY_GID}"', per_source=20000, per_tenant=20000, per_source_rate=100000,
                             https_port=self.tls_port) | options
         self.extra, self.process, self.codes = config, None, {}
+        self.signs, self.signed = sign, set()
         self.write_config()
 
     def write_config(self):
@@ -210,8 +212,19 @@ class House:
 
     # staff
 
+    def sign(self, uid=STAFF_UID, *arguments):
+        """A member of staff signs the undertaking as it is now."""
+        self.signed.add(uid)
+        version = json.loads(self.cli('--json', 'undertaking', 'show', uid=uid).stdout)['version']
+        return self.cli('undertaking', 'sign', str(version), *arguments, uid=uid)
+
+    def _sign_first(self, uid):
+        if self.signs and uid and uid not in self.signed:
+            self.sign(uid)
+
     def cli(self, *arguments, duties=tuple(DUTIES), uid=STAFF_UID, check=True, input=None):
         """The `cloison` command as a member of staff with these duties."""
+        self._sign_first(uid)
         run = subprocess.run([self.bin / 'cloison', '-S', self.run, *arguments], capture_output=True, text=True, user=uid, group=uid,
                              extra_groups=[DUTIES[d] for d in duties], input=input, timeout=60)
         if check and run.returncode != 0:
@@ -261,6 +274,7 @@ class House:
         return self.unix(self.run / 'status.sock', 'GET', target, headers=headers, uid=STAFF_UID, gids=[DUTIES[d] for d in duties])
 
     def control(self, method, target, body=None, duties=tuple(DUTIES), uid=STAFF_UID):
+        self._sign_first(uid)
         return self.unix(self.run / 'control.sock', method, target, body, uid=uid, gids=[DUTIES[d] for d in duties])
 
     def ledger(self):

@@ -37,6 +37,10 @@ static const struct {
     {"capsule", "list", cli_capsule_list, "NAME"},
     {"capsule", "copy", cli_capsule_copy, "NAME PLACE"},
     {"capsule", "forget", cli_capsule_forget, "NAME PLACE"},
+    {"undertaking", "show", cli_undertaking_show, ""},
+    {"undertaking", "sign", cli_undertaking_sign, "VERSION [--until DAY] [--name TEXT]"},
+    {"undertaking", "end", cli_undertaking_end, ""},
+    {"undertaking", "list", cli_undertaking_list, ""},
     {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
     {"ledger", "verify", cli_ledger_verify, ""},
 };

@@ -146,6 +146,10 @@ const char *act_field_name(uint32_t field) {
         return "quota";
     case ACT_PLACE:
         return "place";
+    case ACT_NUMBER:
+        return "version";
+    case ACT_UNTIL:
+        return "until";
     default:
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include "act.h"
 #include "ledger_view.h"
 #include "route.h"
+#include "undertaking.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,10 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/copy", VERB_copy},
     {HTTP_POST, "/v1/tenants/{}/connect", VERB_connect},
     {HTTP_POST, "/v1/tenants/{}/delete", VERB_delete},
+    {HTTP_GET, "/v1/undertaking", VERB_undertaking_show},
+    {HTTP_POST, "/v1/undertaking", VERB_undertaking_sign},
+    {HTTP_DELETE, "/v1/undertaking", VERB_undertaking_end},
+    {HTTP_GET, "/v1/undertakings", VERB_undertaking_list},
     {HTTP_GET, "/v1/ledger", VERB_ledger},
     {HTTP_GET, "/v1/ledger/verify", VERB_ledger},
 };
@@ -108,31 +113,31 @@ static void act_chain(struct steward *steward, struct staff_request *r) {
 static void act_body(struct steward *steward, struct staff_request *r) {
     struct message_act act = {0};
     struct act_problem problem = {0};
-    bool entry = r->verb == VERB_create || r->verb == VERB_set;
-    if (entry ? act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem)
-              : act_read_option(r->body, r->body_size, r->verb, &act, &problem))
+    bool fine;
+    if (r->verb == VERB_create || r->verb == VERB_set)
+        fine = act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem);
+    else if (r->verb == VERB_undertaking_sign)
+        fine = undertaking_read_body(r->body, r->body_size, &act, &problem);
+    else
+        fine = act_read_option(r->body, r->body_size, r->verb, &act, &problem);
+    if (fine)
         send_up(steward, r, &act, -1);
     else
         staff_problem(r, 422, *problem.field ? "invalid-field" : "invalid-body", *problem.field ? problem.field : NULL, problem.detail);
 }
 
-static void act(struct steward *steward, struct staff_request *r, size_t route) {
+static void act(struct steward *steward, struct staff_request *r) {
     switch (r->verb) {
     case VERB_create:
     case VERB_set:
     case VERB_lock:
     case VERB_capsule_copy:
     case VERB_capsule_forget:
+    case VERB_undertaking_sign:
         act_body(steward, r);
         return;
     case VERB_cert:
         act_chain(steward, r);
-        return;
-    case VERB_ledger:
-        if (strcmp(routes[route].pattern, "/v1/ledger") == 0)
-            ledger_view_list(steward, r);
-        else
-            ledger_view_verify(steward, r);
         return;
     default:
         if (r->body_size)
@@ -175,7 +180,7 @@ void control_handle(struct staff_request *r) {
     }
     r->verb = verb;
     memcpy(r->tenant, name, sizeof r->tenant);
-    act(steward, r, route);
+    act(steward, r);
 }
 
 /* ---- down ---- */
@@ -191,8 +196,9 @@ static void answer_refused(struct staff_request *r) {
         staff_problem(r, 403, "verb-refused", NULL, detail);
         return;
     }
-    const char *duty = duty_table[__builtin_ctz(row->duties)].name;
-    snprintf(detail, sizeof detail, "%s: takes the %s duty, which you do not hold; the request is recorded", verb, duty);
+    const char *duty = row->duties == DUTY_ALL ? "a" : duty_table[__builtin_ctz(row->duties)].name;
+    const char *the = row->duties == DUTY_ALL ? "" : "the ";
+    snprintf(detail, sizeof detail, "%s: takes %s%s duty, which you do not hold; the request is recorded", verb, the, duty);
     staff_problem(r, 403, "duty-missing", NULL, detail);
 }
 
@@ -226,6 +232,14 @@ static json_t *with_code(const struct staff_request *r, const struct message_ans
     return object;
 }
 
+static void answer_ledger(struct steward *steward, struct staff_request *r) {
+    static const char verify[] = "/v1/ledger/verify";
+    if (r->head.path.size == sizeof verify - 1)
+        ledger_view_verify(steward, r);
+    else
+        ledger_view_list(steward, r);
+}
+
 static void answer_done(struct steward *steward, struct staff_request *r, const struct message_answer *answer, int fd) {
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     char place[64];
@@ -241,6 +255,15 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
         return;
     case VERB_csr:
         answer_csr(steward, r, answer, fd);
+        return;
+    case VERB_ledger:
+        answer_ledger(steward, r);
+        return;
+    case VERB_undertaking_show:
+    case VERB_undertaking_sign:
+    case VERB_undertaking_end:
+    case VERB_undertaking_list:
+        undertaking_answer(steward, r, answer);
         return;
     case VERB_cert:
         if (row) tenants_chain_installed(steward->tenants, row->is.head.tenant);
@@ -284,6 +307,7 @@ static const char *wrong_state(const struct steward *steward, const struct staff
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     bool suspended = row && row->is.state == TENANT_SUSPENDED;
     if (row && row->is.resetting) return "the tenant is being emptied";
+    if (r->verb == VERB_undertaking_end) return "you have no undertaking in force";
     if (r->verb == VERB_reset) return "you have asked for this yourself; another registrar must confirm it";
     if (r->verb == VERB_capsule_forget) return "no copy is listed at that place";
     if (r->verb == VERB_capsule_copy && row && !row->is.enrolled) return "the customer has not enrolled: there is no key yet";
@@ -309,8 +333,10 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         return;
     case ACT_BAD_FIELD:
         staff_problem(r, 422, "invalid-field", act_field_name(answer->detail),
-                      answer->detail == ACT_PLACE ? "the configuration has no capsule_place of that name"
-                                                  : "the supervisor does not take this value");
+                      answer->detail == ACT_PLACE    ? "the configuration has no capsule_place of that name"
+                      : answer->detail == ACT_NUMBER ? "not the version that must be signed now: read `cloison undertaking show`"
+                      : answer->detail == ACT_UNTIL  ? "a day from today on, at most three years ahead"
+                                                     : "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
         staff_problem(r, 409, "wrong-state", NULL, wrong_state(steward, r));
@@ -322,6 +348,16 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         staff_problem(r, 507, "full", NULL,
                       r->verb == VERB_capsule_copy ? "no more places for this tenant: forget one first"
                                                    : "no more tenants: the registry or the range of uids is full");
+        return;
+    case ACT_UNDERTAKING:
+        staff_problem(r, 403, "undertaking-missing", NULL, undertaking_advice((enum undertaking_state)answer->detail));
+        return;
+    case ACT_CLOCK:
+        staff_problem(r, 503, "clock-behind", NULL,
+                      "the clock is behind what the ledger has recorded: set it; if it had been ahead, restart cloisond (cloisond(8))");
+        return;
+    case ACT_MODE:
+        staff_problem(r, 403, "mode", NULL, "not in this mode of the machine (cloison.conf(5)); the request is recorded");
         return;
     case ACT_PENDING:
         staff_json(r, 202, json_pack("{s:s, s:s}", "name", r->tenant, "pending", "a second person"));

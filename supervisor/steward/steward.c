@@ -64,6 +64,8 @@ bool steward_open(struct steward *steward) {
     gmtime_r(&now, &warm); /* reads the time zone's file once */
     json_object_seed(0);   /* reads random bytes once */
     signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < STEWARD_RECORDS; i++)
+        steward->record[i] = -1;
     steward->base = event_base_new();
     steward->tenants = tenants_new();
     steward->events = events_new();

@@ -19,6 +19,7 @@ struct steward {
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
     int ledger;                            /* open for reading only, its offset is shared: pread(); -1 = none yet */
+    int record[STEWARD_RECORDS];           /* the same of each enum steward_record */
     struct staff_server *status, *control; /* NULL until their sockets came */
 };
 

@@ -29,6 +29,13 @@ static void on_ledger(struct steward *steward, int fd) {
     steward->ledger = fd;
 }
 
+static bool on_record(struct steward *steward, uint64_t which, int fd) {
+    if (which >= STEWARD_RECORDS) return false;
+    if (steward->record[which] >= 0) close(steward->record[which]);
+    steward->record[which] = fd;
+    return true;
+}
+
 static void on_event(struct steward *steward, const union message *m) {
     const struct tenants_row *row = tenants_by_number(steward->tenants, m->head.tenant);
     if (!row || !events_word(m->plain.value)) return;
@@ -63,6 +70,8 @@ static bool take(struct steward *steward, const union message *m, int fd) {
     case MESSAGE_STEWARD_LEDGER:
         on_ledger(steward, fd);
         return true;
+    case MESSAGE_STEWARD_RECORD:
+        return on_record(steward, m->plain.value, fd);
     case MESSAGE_STEWARD_DUTY:
         return duty_map_set(&steward->duties, m->plain.value);
     case MESSAGE_STEWARD_EVENT:

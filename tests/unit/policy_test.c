@@ -16,7 +16,7 @@
 static void duties_are_disjoint(void **state) {
     (void)state; /* C1 */
     for (int v = VERB_NONE; v < VERB_COUNT; v++)
-        assert_true((verb_table[v].duties & (verb_table[v].duties - 1)) == 0);
+        assert_true((verb_table[v].duties & (verb_table[v].duties - 1)) == 0 || verb_table[v].duties == DUTY_ALL);
     for (int d = 0; d < DUTY_COUNT; d++) {
         int has = 0;
         for (int v = VERB_NONE; v < VERB_COUNT; v++)

@@ -10,6 +10,7 @@
 #include "../../supervisor/permits.h"
 #include "../../supervisor/supervisor.h"
 #include "../../supervisor/tenant.h"
+#include "../../supervisor/undertakings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,6 +203,8 @@ static void turn(void) {
 
 /* One act; its result. */
 static uint32_t act_with(struct message_act act, enum verb verb, uint32_t duties, int fd) {
+    uint64_t now = clock_unix_ms();
+    if (!undertakings_of(house.undertakings, staff)) assert_true(undertakings_sign(house.undertakings, staff, now, now + 3600000, "Test"));
     act.request = ++last_request;
     act.verb = verb;
     act.uid = staff;
@@ -273,6 +276,8 @@ static int open_house(void **state) {
     house.permits = permits_new(2);
     house.ledger = ledger_open(root, clock_unix_ms(), error);
     house.registry = registry_open(root, UID_BASE, 100, error);
+    house.undertakings = undertakings_open(root, error);
+    assert_non_null(house.undertakings);
     assert_non_null(house.ledger);
     assert_non_null(house.registry);
     event_add(event_new(house.base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, NULL), NULL);
@@ -478,6 +483,42 @@ static void a_copy_lies_where_the_registry_says(void **state) {
     assert_int_equal(t->entry->place_count, 0);
 }
 
+/* At each act anew (S1): without an undertaking in force nothing is done, and the refusal is recorded. */
+static void no_duty_works_without_an_undertaking(void **state) {
+    (void)state;
+    uint64_t now = clock_unix_ms();
+    assert_int_equal(act("well", VERB_start), ACT_DONE);
+    assert_true(undertakings_end(house.undertakings, staff, now));
+    assert_int_equal(act("well", VERB_start), ACT_UNDERTAKING);
+    assert_int_equal(answer.answer.detail, UNDERTAKING_ENDED);
+    assert_true(undertakings_sign(house.undertakings, staff, now - 2000, now - 1000, "Test"));
+    assert_int_equal(act("well", VERB_start), ACT_UNDERTAKING);
+    assert_int_equal(answer.answer.detail, UNDERTAKING_EXPIRED);
+    assert_true(undertakings_sign(house.undertakings, staff, now + 3600000, now + 7200000, "Test"));
+    assert_int_equal(act("well", VERB_start), ACT_UNDERTAKING);
+    assert_int_equal(answer.answer.detail, UNDERTAKING_FUTURE);
+    assert_int_equal(act("", VERB_undertaking_show), ACT_DONE);
+    struct message_act sign = {.set = ACT_NUMBER | ACT_UNTIL, .number = UNDERTAKING_VERSION, .until_ms = now - 1};
+    assert_int_equal(act_with(sign, VERB_undertaking_sign, ALL, -1), ACT_BAD_FIELD);
+    sign.set = ACT_NUMBER;
+    assert_int_equal(act_with(sign, VERB_undertaking_sign, 0, -1), ACT_REFUSED);
+    assert_int_equal(act_with(sign, VERB_undertaking_sign, ALL, -1), ACT_DONE);
+    assert_int_equal(act("well", VERB_start), ACT_DONE);
+}
+
+/* Then no act of a person can be dated; a start takes the clock as it is. */
+static void a_clock_that_was_set_back_stops_acts(void **state) {
+    (void)state;
+    ledger_event(house.ledger, clock_unix_ms() + LEDGER_CLOCK_MS + 60000, "started", (struct ledger_tenant){.name = ""}, "done");
+    assert_int_equal(act("well", VERB_start), ACT_CLOCK);
+    assert_int_equal(act("", VERB_undertaking_show), ACT_DONE);
+    char error[LEDGER_ERROR_MAX];
+    ledger_close(house.ledger);
+    house.ledger = ledger_open(root, clock_unix_ms(), error);
+    assert_non_null(house.ledger);
+    assert_int_equal(act("well", VERB_start), ACT_DONE);
+}
+
 static uint32_t reset_by(const char *name, uint32_t uid) {
     uint32_t before = staff;
     staff = uid;
@@ -597,6 +638,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(staff_verbs_move_a_worker),
         cmocka_unit_test(what_its_administrator_did_is_kept),
         cmocka_unit_test(a_copy_lies_where_the_registry_says),
+        cmocka_unit_test(no_duty_works_without_an_undertaking),
+        cmocka_unit_test(a_clock_that_was_set_back_stops_acts),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),

@@ -27,7 +27,7 @@ class Debian:
     """The machine, its staff and its tenants."""
 
     def __init__(self, folder):
-        self.folder, self.tls_port, self.codes, self.machine = folder, free_port(), {}, None
+        self.folder, self.tls_port, self.codes, self.machine, self.signed = folder, free_port(), {}, None, False
 
     def boot(self, append=''):
         self.machine = Machine(self.folder, append, forward=[(self.tls_port, 8443)]).start()
@@ -36,8 +36,15 @@ class Debian:
     def run(self, command, **more):
         return self.machine.run(command, **more)
 
+    def sign(self):
+        """The member of staff signs the undertaking, once for this disk."""
+        if not self.signed:
+            self.signed = True
+            self.cli('undertaking', 'sign', '1')
+
     def cli(self, *arguments, check=True):
         """The `cloison` command as a member of staff with every duty."""
+        self.sign()
         command = 'exec setpriv --reuid 65533 --regid 65533 --groups $(getent group cloison-status cloison-operator cloison-registrar cloison-auditor ' \
                   '| cut -d: -f3 | paste -sd,) cloison ' + ' '.join(f"'{a}'" for a in arguments)
         status, output = self.run(command, check=False)

@@ -61,7 +61,7 @@ static int read_arguments(int argc, char **argv, json_t *body) {
                    strlen(argv[i]) > 9) {
             return cli_usage("undertaking sign: %s: one VERSION, a number, is wanted", argv[i]);
         } else {
-            json_object_set_new(body, "version", json_integer(atoll(argv[i])));
+            json_object_set_new(body, "version", json_integer(strtoll(argv[i], NULL, 10)));
         }
     }
     return json_object_get(body, "version") ? CLI_DONE : cli_usage("undertaking sign: the VERSION that you have read is wanted");

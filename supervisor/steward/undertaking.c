@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 bool undertaking_day(const char *text, uint64_t *ms) {
-    struct tm day = {0};
-    int used = 0;
-    if (strspn(text, "0123456789-") != 10 || sscanf(text, "%4d-%2d-%2d%n", &day.tm_year, &day.tm_mon, &day.tm_mday, &used) != 3 ||
-        used != 10 || text[used])
-        return false;
-    struct tm wanted = {.tm_year = day.tm_year - 1900, .tm_mon = day.tm_mon - 1, .tm_mday = day.tm_mday}, made = wanted;
+    if (strspn(text, "0123456789-") != 10 || text[10] || text[4] != '-' || text[7] != '-') return false;
+    struct tm wanted = {.tm_year = (int)strtol(text, NULL, 10) - 1900,
+                        .tm_mon = (int)strtol(text + 5, NULL, 10) - 1,
+                        .tm_mday = (int)strtol(text + 8, NULL, 10)};
+    struct tm made = wanted;
     time_t at = timegm(&made);
     *ms = (uint64_t)at * 1000;
     return at >= 0 && made.tm_mday == wanted.tm_mday && made.tm_mon == wanted.tm_mon && made.tm_year == wanted.tm_year;

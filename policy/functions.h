@@ -34,7 +34,7 @@ struct function_row {
     const char *needed;   /* why nothing works without it; "" = it does */
     const char *enforced; /* "" = by the routes; else the file that does, as seen from the root of the sources */
     enum function_basis basis;
-    struct both purpose, data, recipients, term, meaning;
+    struct both title, purpose, data, recipients, term, meaning;
 };
 
 enum { FUNCTION_NAME_MAX = 14 }; /* bytes of a name */

@@ -87,12 +87,12 @@ static json_t *function_json(enum function f) {
     const struct setting *s = &now[f];
     char by[ULID_TEXT + 1] = "";
     ulid_text(s->by, by);
-    return json_pack("{s:s, s:b, s:i, s:o, s:o, s:s?, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->name, "enabled",
+    return json_pack("{s:s, s:b, s:i, s:o, s:o, s:s?, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->name, "enabled",
                      (int)function_on(f), "version", row->version, "confirmed", s->version ? json_integer(s->version) : json_null(),
                      "since", json_time(s->since), "by", s->version ? by : NULL, "switched_by", who_names[row->switched_by], "once",
-                     who_names[row->once], "needed", row->needed[0] ? row->needed : NULL, "basis", both(basis_table[row->basis]), "purpose",
-                     both(row->purpose), "data", both(row->data), "recipients", both(row->recipients), "term", both(row->term), "text",
-                     both(row->meaning));
+                     who_names[row->once], "needed", row->needed[0] ? row->needed : NULL, "basis", both(basis_table[row->basis]), "title",
+                     both(row->title), "purpose", both(row->purpose), "data", both(row->data), "recipients", both(row->recipients), "term",
+                     both(row->term), "text", both(row->meaning));
 }
 
 static void get_functions(struct exchange *x, struct request *r) {

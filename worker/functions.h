@@ -9,9 +9,9 @@
  *   GET /api/v1/functions                                      200 {items: [function]}                                  any session
  *   PUT /api/v1/functions/{name}   {enabled, confirmed}        200 function; 409 `text-changed`: read the text again    admin, logged in
  *
- * function is {name, enabled, version, confirmed, since, by, switched_by, once, needed, basis, purpose, data, recipients, term, text}: the
- * last six are {fr, en}; confirmed is the version that was confirmed last while it is or was on, since and by (a user's id) belong to it,
- * and the three are null while it is off; once says who may confirm a single use (confirmations.h).
+ * function is {name, enabled, version, confirmed, since, by, switched_by, once, needed, basis, title, purpose, data, recipients, term,
+ * text}: the last seven are {fr, en}; confirmed is the version that was confirmed last while it is or was on, since and by (a user's id)
+ * belong to it, and the three are null while it is off; once says who may confirm a single use (confirmations.h).
  */
 #pragma once
 

@@ -17,6 +17,7 @@ def fill(house, name, login, password, title):
     client = Client(house, house.create(name, None, '--quota', '64M'))
     kit = client.post('/api/v1/enrol', {'code': house.codes[name], 'login': login, 'password': password}).json['recovery_kit']
     assert client.login(login, password).status == 200
+    client.switch(('tokens',))
     token = house.token(client)
     for i in range(30):
         assert client.post('/api/v1/companies', {'name': f'{title} {i:02}', 'sector': title * 8}).status == 201

@@ -71,7 +71,8 @@ def login(page):
 
 def test_enrolment_by_hand(browser, house):
     page = Page(browser, house, house.create('ouvert')).open()
-    assert not page.shown('#menu a') and browser.title == 'Connexion – Cloison'
+    page.wait(lambda: browser.title == 'Connexion – Cloison')
+    assert not page.shown('#menu a')
     page.one('#enrol').click()
     page.fill(code='AAAAA-AAAAA-AAAAA-AAAAA', login='camille', password=PASSWORD)
     page.submit()
@@ -172,11 +173,28 @@ def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, ho
 def test_french_and_english(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Fonctions'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts'])
+    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Functions'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Fonctions'])
+
+
+def test_a_function_is_switched_with_what_it_means_beside_it(browser, house):
+    is_on = lambda: next(f['enabled'] for f in house.acme.get('/api/v1/functions').json['items'] if f['name'] == 'references')
+    house.acme.switch(('references',), on=False)
+    page = Page(browser, house, 'acme.localhost')
+    login(page)
+    page.one('#menu a[href="#/functions"]').click()
+    page.wait(lambda: 'que votre nom et les modules souscrits' in page.text('#references'))
+    assert 'désactivée' in page.text('#references h2')
+    page.one('#switch-references').click()
+    page.wait(lambda: page.text('#notice') == 'Publication de références : fonction activée.')
+    assert is_on() and page.text('#switch-references') == 'Désactiver'
+    page.one('#switch-references').click()
+    page.wait(lambda: page.text('#notice') == 'Publication de références : fonction désactivée.')
+    assert not is_on() and page.complaints() == []
+    house.acme.switch(('references',))
 
 
 def test_logging_out_and_a_wrong_password(browser, house):

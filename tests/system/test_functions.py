@@ -84,12 +84,29 @@ def test_an_import_under_way_ends_with_its_function(house):
     assert before < 2000 and house.acme.get('/api/v1/companies/letters').json['total'] == before
 
 
+def test_one_use_of_what_is_off_is_confirmed(house):
+    export = '/api/v1/export?kind=companies&format=csv'
+    made = house.acme.post('/api/v1/confirmations', {'function': 'export', 'confirmed': 1})
+    assert made.status == 201 and made.json['function'] == 'export'
+    once = {'Cloison-Confirmation': made.json['code']}
+    other = Client(house, 'acme.localhost')
+    other.login()
+    assert off(other.get(export, headers=once), 'export')  # it is this session's
+    assert house.acme.get(export, headers=once).status == 200
+    assert off(house.acme.get(export, headers=once), 'export')
+    acts = [line['act'] for line in house.acme.get('/api/v1/journal?limit=4').json['items']]
+    assert acts == ['exported', 'confirmation_spent', 'logged_in', 'confirmed']
+    assert house.acme.post('/api/v1/confirmations', {'function': 'tokens', 'confirmed': 1}).json['type'] == 'not-once'
+
+
 def test_nobody_else_switches(house):
     invited = house.acme.post('/api/v1/users', {'login': 'membre', 'role': 'member'})
     member = Client(house, 'acme.localhost')
     assert member.post('/api/v1/invitations', {'code': invited.json['code'], 'password': 'another good password'}).status == 200
     member.login('membre', 'another good password')
     wanted = {'enabled': True, 'confirmed': 1}
+    assert member.post('/api/v1/confirmations', {'function': 'export', 'confirmed': 1}).status == 403  # an administrator's to confirm
+    assert member.post('/api/v1/confirmations', {'function': 'import', 'confirmed': 1}).status == 201
     answer = member.put('/api/v1/functions/export', wanted)
     assert answer.status == 403 and answer.json['type'] == 'rights'
     assert Client(house, 'acme.localhost').put('/api/v1/functions/export', wanted).status == 401

@@ -157,6 +157,10 @@ def walk_functions(c):
     assert c.put('/api/v1/functions/export', {'enabled': 'yes'}).status == 400
     assert c.put('/api/v1/functions/export', {'enabled': True, 'confirmed': 99}).status == 409
     assert c.put('/api/v1/functions/nothing', {'enabled': False}).status == 404
+    assert c.post('/api/v1/confirmations', {'function': 'tokens', 'confirmed': 1}).status == 409
+    made = c.post('/api/v1/confirmations', {'function': 'export', 'confirmed': 1})
+    assert made.status == 201
+    assert c.get('/api/v1/export?kind=companies&format=csv', headers={'Cloison-Confirmation': made.json['code']}).status == 200
     c.switch()
 
 

@@ -6,6 +6,7 @@
 #include "../../worker/functions.h"
 #include "../../worker/journal.h"
 #include "../../worker/tenant.h"
+#include "../../worker/web/confirmations.h"
 #include "../../worker/web/exchange.h"
 #include "../../worker/web/routes.h"
 
@@ -86,6 +87,7 @@ static void every_row_says_all(void **state) {
         assert_true(row->version >= 1);
         assert_int_equal(row->switched_by, WHO_ADMINISTRATOR); /* nobody at the provider, and no user by the way */
         assert_string_equal(row->needed, "");                  /* privacy by default: nothing has to be on (C12) */
+        assert_true(row->title.fr[0] && row->title.en[0]);
         said(row->purpose);
         said(row->data);
         said(row->recipients);
@@ -262,6 +264,55 @@ static void a_full_store_takes_away_and_does_not_give(void **state) {
     assert_false(function_on(FUNCTION_export) || function_on(FUNCTION_import));
 }
 
+/* ---- a single use ---- */
+
+static char code[64];
+
+/* The handler's status; with 201 `code` is what it gave. */
+static int confirm(const char *function, int version, uint32_t kind) {
+    char body[128];
+    snprintf(body, sizeof body, "{\"function\":\"%s\",\"confirmed\":%d}", function, version);
+    int status = call(HTTP_POST, "/api/v1/confirmations", body, kind);
+    const char *at = strstr(answer, "\"code\":\"");
+    if (status == 201) snprintf(code, sizeof code, "%.43s", at + strlen("\"code\":\""));
+    return status;
+}
+
+static enum store_result spend(enum function f, const char *text, uint8_t slot) {
+    struct session session = {.slot = {slot}, .user = "who confirmed it", .kind = SLOT_SESSION, .rights = RIGHT_ALL};
+    struct http_request_head head = {.header_count = 1};
+    head.header[0] = (struct http_header){{"cloison-confirmation", 20}, {text, strlen(text)}};
+    struct request r = {.head = &head, .session = &session};
+    return confirmation_spend(&r, f);
+}
+
+static void a_single_use_is_confirmed_once(void **state) {
+    (void)state;
+    char first[64];
+    assert_int_equal(confirm("export", 1, SLOT_TOKEN), 403);
+    assert_int_equal(confirm("export", 2, SLOT_SESSION), 409);
+    assert_int_equal(confirm("tokens", 1, SLOT_SESSION), 409);
+    assert_non_null(strstr(answer, "not-once"));
+    assert_int_equal(confirm("nothing", 1, SLOT_SESSION), 400);
+    assert_int_equal(confirm("", 1, SLOT_SESSION), 400);
+    assert_int_equal(confirm("export", 1, SLOT_SESSION), 201);
+    assert_false(function_on(FUNCTION_export)); /* it stays off */
+    assert_int_equal(spend(FUNCTION_import, code, 0), STORE_MISSING);
+    assert_int_equal(spend(FUNCTION_export, code, 1), STORE_MISSING); /* another session */
+    assert_int_equal(spend(FUNCTION_export, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 0), STORE_MISSING);
+    assert_int_equal(spend(FUNCTION_export, "", 0), STORE_MISSING);
+    uint64_t lines = journal_last_line();
+    assert_int_equal(spend(FUNCTION_export, code, 0), STORE_OK);
+    assert_true(journal_last_line() == lines + 1);
+    assert_int_equal(spend(FUNCTION_export, code, 0), STORE_MISSING); /* again */
+    assert_int_equal(confirm("export", 1, SLOT_SESSION), 201);
+    strcpy(first, code);
+    assert_int_equal(confirm("export", 1, SLOT_SESSION), 201); /* in the other's place */
+    assert_int_equal(spend(FUNCTION_export, first, 0), STORE_MISSING);
+    confirmations_pass(CONFIRMATION_SECONDS);
+    assert_int_equal(spend(FUNCTION_export, code, 0), STORE_MISSING); /* too late */
+}
+
 static int fresh(void **state) {
     (void)state;
     fixture_new(&files, 4 * MIB);
@@ -292,6 +343,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(it_takes_an_administrator_who_read_the_text, fresh, done),
         cmocka_unit_test_setup_teardown(the_supervisor_hears_of_the_plain_socket, fresh, done),
         cmocka_unit_test_setup_teardown(another_text_must_be_confirmed_anew, fresh, done),
+        cmocka_unit_test_setup_teardown(a_single_use_is_confirmed_once, fresh, done),
         cmocka_unit_test_setup_teardown(a_full_store_takes_away_and_does_not_give, fresh, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /* What is refused before any byte of a body is read: the wrong host, address, method, credential, right or size. */
 #include "../functions.h"
 #include "../tenant.h"
+#include "confirmations.h"
 #include "exchange.h"
+#include "login.h"
 #include "rollback.h"
 #include "routes.h"
 #include "session.h"
@@ -62,16 +64,21 @@ static bool find_route(struct exchange *x) {
 /* While the tenant is sealed only the supervisor knows that a proxy was let in; what it reads then is the log-in page. */
 enum function exchange_function_off(const struct exchange *x) {
     if (x->connection->plain && self.keys && !function_on(FUNCTION_plain_socket)) return FUNCTION_plain_socket;
-    return x->route->function && !function_on(x->route->function) ? x->route->function : FUNCTION_NONE;
+    return x->confirmed || function_on(x->route->function) ? FUNCTION_NONE : x->route->function;
 }
 
 /* false: answered. */
 static bool functions_are_on(struct exchange *x) {
     enum function off = exchange_function_off(x);
     if (!off) return true;
-    if (off == FUNCTION_plain_socket) x->close = true;
-    respond_function_off(x, off);
-    return false;
+    enum store_result result = off == x->route->function ? confirmation_spend(&x->request, off) : STORE_MISSING;
+    x->confirmed = result == STORE_OK;
+    x->close |= off == FUNCTION_plain_socket;
+    if (result == STORE_MISSING)
+        respond_function_off(x, off);
+    else if (result != STORE_OK)
+        answer_failure(x, result);
+    return x->confirmed;
 }
 
 bool exchange_admit(struct exchange *x) {

@@ -26,6 +26,7 @@ struct exchange {
     bool broken;                /* a header of the answer did not fit */
     uint8_t tells;              /* enum tell: how the answer tells the store's mark (rollback.h) */
     bool has_mark;              /* the client has shown the newest one */
+    bool confirmed;             /* a single use of the route's function was confirmed (confirmations.h) */
 
     uint64_t body_left;     /* of a body with a length */
     uint64_t body_since_ms; /* when the piece now awaited began */

@@ -56,14 +56,15 @@ struct route {
 };
 
 /* Every table of routes, ended by a row with pattern NULL; the router of web/ walks them in order. */
-extern const struct route web_routes[];      /* health, pages, openapi: web/ */
-extern const struct route account_routes[];  /* enrol, sessions, tokens, users, settings: web/account.c */
-extern const struct route crm_routes[];      /* companies, contacts, import, export: crm/ */
-extern const struct route witness_routes[];  /* the provider's ledger as seen from here: worker/ */
-extern const struct route journal_routes[];  /* the tenant's journal: worker/ */
-extern const struct route rollback_routes[]; /* an older file put back: web/rollback.c */
-extern const struct route rotation_routes[]; /* another master key: worker/ */
-extern const struct route function_routes[]; /* the processing functions: worker/ */
+extern const struct route web_routes[];          /* health, pages, openapi: web/ */
+extern const struct route account_routes[];      /* enrol, sessions, tokens, users, settings: web/account.c */
+extern const struct route crm_routes[];          /* companies, contacts, import, export: crm/ */
+extern const struct route witness_routes[];      /* the provider's ledger as seen from here: worker/ */
+extern const struct route journal_routes[];      /* the tenant's journal: worker/ */
+extern const struct route rollback_routes[];     /* an older file put back: web/rollback.c */
+extern const struct route rotation_routes[];     /* another master key: worker/ */
+extern const struct route function_routes[];     /* the processing functions: worker/ */
+extern const struct route confirmation_routes[]; /* a single use of one that is off: web/confirmations.c */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

@@ -17,6 +17,7 @@ const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
 const main = document.getElementById('main');
 const menu = document.getElementById('menu');
 const lastList = {}; // the list each kind was left at
+let rights = []; // of who is logged in
 let pending = ''; // what the next page has to say
 
 // Text goes in as text, never as markup.
@@ -218,19 +219,45 @@ async function recordPage(kind, id) {
     }, h('a', { href: list }, t('cancel')), isNew ? null : remove));
 }
 
+// The processing functions: what each means stands beside its switch
+
+async function functionsPage() {
+  const { body } = await call('GET', '/functions');
+  const words = text => text[current()];
+  const set = (f, enabled) => call('PUT', `/functions/${f.name}`, { enabled, confirmed: f.version }).then(functionsPage).then(() => {
+    say(t(enabled ? 'switchedOn' : 'switchedOff').replace('%', words(f.title)));
+    document.getElementById(`switch-${f.name}`).focus();
+  }).catch(explain);
+  show(
+    h('h1', {}, t('functions')), h('p', {}, t('functionsWhy')),
+    ...body.items.map(f => h('section', { class: 'function', id: f.name },
+      h('h2', {}, words(f.title), h('small', {}, t(f.enabled ? 'isOn' : f.confirmed ? 'textChanged' : 'isOff'))),
+      h('p', {}, words(f.purpose)), h('p', {}, words(f.text)),
+      h('details', {}, h('summary', {}, t('register')), h('dl', {}, ['data', 'recipients', 'term', 'basis'].flatMap(part => [h('dt', {}, t(`register.${part}`)), h('dd', {}, words(f[part]))]))),
+      h('button', { type: 'button', id: `switch-${f.name}`, class: f.enabled ? 'plain' : undefined, onclick: () => set(f, !f.enabled) }, t(f.enabled ? 'switchOff' : 'switchOn')))));
+}
+
 // The frame
+
+const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : [])];
 
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
   const here = location.hash.split(/[/?]/)[1];
-  menu.replaceChildren(...Object.keys(kinds).map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined }, t(k))));
+  menu.replaceChildren(...frames().map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined }, t(k))));
   document.getElementById('tools').replaceChildren(
     h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
     ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));
 }
 
 async function route() {
+  if (location.hash === '#/functions') {
+    frame(true);
+    say('');
+    await functionsPage().catch(async problem => { if (problem.status === 401 || problem.type === 'sealed') await start(); else explain(problem); });
+    return;
+  }
   const [, kind, id, letter] = location.hash.match(/^#\/(companies|contacts)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
   if (!kind) { location.hash = '#/companies'; return; }
   frame(true);
@@ -249,7 +276,7 @@ async function route() {
 async function start() {
   window.onhashchange = null;
   try {
-    await call('GET', '/session');
+    rights = (await call('GET', '/session')).body.rights;
   } catch (problem) {
     frame(false);
     if (![401, 503].includes(problem.status)) explain(problem);

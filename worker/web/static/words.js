@@ -24,6 +24,10 @@ const words = {
     'bad.phone': 'au moins un chiffre, 64 caractères au plus.', 'bad.phones': 'un numéro par ligne, avec au moins un chiffre, 64 caractères au plus chacun.',
     'bad.address.postcode': '16 caractères au plus.', 'bad.tags': 'une étiquette par ligne, 64 caractères au plus chacune.', 'type.enrolled': 'Cet espace est déjà ouvert : connectez-vous.',
     'type.not-found': 'Cette fiche n’existe pas ou plus.', 'type.rights': 'Vos droits ne le permettent pas.',
+    functions: 'Fonctions', functionsWhy: 'Au-delà de la tenue des fiches, rien n’est fait de vos données sans votre accord. Chaque fonction est désactivée tant qu’un administrateur ne l’a pas activée ; elle se désactive à tout moment, avec effet immédiat.',
+    isOn: 'activée', isOff: 'désactivée', textChanged: 'désactivée : son texte a changé', switchOn: 'J’ai lu : activer', switchOff: 'Désactiver', switchedOn: '% : fonction activée.', switchedOff: '% : fonction désactivée.',
+    register: 'Données, destinataires, durée', 'register.data': 'Données', 'register.recipients': 'Destinataires', 'register.term': 'Durée', 'register.basis': 'Base légale',
+    'type.function-off': 'Cette fonction est désactivée ; un administrateur peut l’activer.', 'type.text-changed': 'Le texte de cette fonction a changé : relisez-le.',
     'type.store-full': 'La place est épuisée : on peut encore lire et supprimer.',
   },
   en: {
@@ -50,6 +54,10 @@ const words = {
     'bad.phone': 'at least one digit, at most 64 characters.', 'bad.phones': 'one number a line, with at least one digit, at most 64 characters each.',
     'bad.address.postcode': 'at most 16 characters.', 'bad.tags': 'one tag a line, at most 64 characters each.', 'type.enrolled': 'This space is open already: log in.',
     'type.not-found': 'This record is not there, or no longer.', 'type.rights': 'Your rights do not cover this.',
+    functions: 'Functions', functionsWhy: 'Beyond keeping records, nothing is done with your data unless you agree. Each function is off until an administrator switches it on; it can be switched off at any time, with immediate effect.',
+    isOn: 'on', isOff: 'off', textChanged: 'off: its text has changed', switchOn: 'I have read this: switch on', switchOff: 'Switch off', switchedOn: '%: switched on.', switchedOff: '%: switched off.',
+    register: 'Data, recipients, term', 'register.data': 'Data', 'register.recipients': 'Recipients', 'register.term': 'Term', 'register.basis': 'Legal basis',
+    'type.function-off': 'This function is off; an administrator can switch it on.', 'type.text-changed': 'The text of this function has changed: read it again.',
     'type.store-full': 'The space is used up: reading and deleting go on.',
   },
 };

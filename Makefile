@@ -105,6 +105,11 @@ $(BUILD)/attacks/hostile: $(HOSTILE) $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lseccomp -lmd -lpthread
 
+# What tests/system/test_store.py drives the courier's stores by.
+$(BUILD)/system/%: tests/system/%.c $(BUILD)/libcourier.a $(BUILD)/libpolicy.a
+	@mkdir -p $(@D)
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(COURIER_LIBS) -lseccomp -lmd -lpthread
+
 # Programs that tests/bench runs.
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 bench: $(BENCH)

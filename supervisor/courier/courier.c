@@ -5,6 +5,7 @@
 #include "../../policy/wall.h"
 #include "destination.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -88,6 +89,7 @@ int courier_open(struct courier *c) {
         }
     } while (m.head.type != MESSAGE_COURIER_SEAL);
     c->spool = open(m.spool.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) return -1; /* TLS is set up before the walls */
     return c->spool < 0 || !open_destinations(c) ? -1 : 0;
 }
 

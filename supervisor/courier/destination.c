@@ -17,12 +17,12 @@ const char *destination_result_name(enum destination_result r) {
 }
 
 struct destination *destination_open(const struct message_destination *is, int credentials, int spool) {
-    (void)credentials;
     struct destination *d = calloc(1, sizeof *d);
     if (!d) return NULL;
     d->opened = DESTINATION_DONE;
     if (is->kind == DESTINATION_S3) {
-        d->opened = DESTINATION_UNREACHABLE;
+        d->backend = &backend_s3;
+        d->self = d->s3 = s3_open(is, credentials, &d->opened);
     } else {
         d->backend = &backend_directory;
         d->self = d->directory = directory_open(is, spool, &d->opened);
@@ -31,10 +31,7 @@ struct destination *destination_open(const struct message_destination *is, int c
 }
 
 int destination_directory(const struct destination *d) { return d->directory ? directory_fd(d->directory) : -1; }
-uint16_t destination_port(const struct destination *d) {
-    (void)d;
-    return 0;
-}
+uint16_t destination_port(const struct destination *d) { return d->s3 ? s3_port(d->s3) : 0; }
 enum destination_result destination_opened(const struct destination *d) { return d->opened; }
 
 bool destination_key_is(const char *key) {

@@ -62,4 +62,5 @@ enum destination_result destination_size(struct destination *destination, const 
 typedef bool destination_visit(void *context, const char *key, uint64_t size);
 enum destination_result destination_list(struct destination *destination, const char *prefix, destination_visit *visit, void *context);
 
+/* A store that does not say whether there was something answers DONE. */
 enum destination_result destination_delete(struct destination *destination, const char *key);

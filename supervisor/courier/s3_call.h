@@ -1,0 +1,64 @@
+/* One request to an object store: signed (AWS Signature 4, by libcurl), bounded in time and size, tried again when the store does not
+ * answer or says that it failed. */
+#pragma once
+
+#include "credentials.h"
+#include "destination.h"
+
+#include <curl/curl.h>
+#include <stddef.h>
+
+enum {
+    S3_HASH_TEXT = 2 * DESTINATION_HASH + 1,
+    S3_ETAG_MAX = 128,
+    S3_ERROR_BYTES = 1024, /* of an answer that is an error, looked at for its code */
+    S3_FOREIGN_PAGES_MAX = 1000,
+};
+
+#define S3_HASH_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+struct s3 {
+    char endpoint[PATH_BYTES_MAX + 1], bucket[BUCKET_MAX + 1], host[HOST_MAX + 1];
+    uint16_t port;
+    char sigv4[TENANT_REGION_MAX + 32], userpwd[2 * CREDENTIAL_MAX + 2];
+    char *ca; /* PEM */
+    size_t ca_size;
+    CURL *curl;
+    char *body; /* of an answer that goes to no file: the request's size + 1 bytes at most */
+};
+
+enum s3_method { S3_GET, S3_HEAD, S3_PUT, S3_DELETE };
+
+struct s3_request {
+    enum s3_method method;
+    const char *url;
+    bool to_file;            /* get: to fd at its position, otherwise to s3->body */
+    int fd;                  /* put, get to a file */
+    uint64_t offset, size;   /* put: these bytes; get: at most `size` */
+    char hash[S3_HASH_TEXT]; /* put: SHA-256 of the bytes; it is signed, and kept beside them */
+    uint8_t *got;            /* get to a file: their SHA-256 */
+    bool only_new;           /* put: If-None-Match: * */
+    int tries;               /* out: how many it took */
+};
+
+struct s3_answer {
+    long status;
+    uint64_t length;                                /* Content-Length */
+    uint64_t received;                              /* bytes of the body taken */
+    char etag[S3_ETAG_MAX + 1], hash[S3_HASH_TEXT]; /* "" = none */
+    char body[S3_ERROR_BYTES + 1];                  /* the beginning of an error's */
+};
+
+/* How patient a call is. Tests make it less so. */
+struct s3_patience {
+    long connect_ms, stall_s; /* until connected; without a byte */
+    int tries;
+    long pause_ms; /* before the second try; doubled before each further one */
+};
+extern struct s3_patience s3_patience;
+
+/* DONE: there was an answer, whatever it says; a 5xx only after all tries. LIED: it was more than asked for, or not HTTP. LOCAL,
+ * UNREACHABLE. */
+enum destination_result s3_call(struct s3 *s3, struct s3_request *request, struct s3_answer *answer);
+
+void s3_hash_text(const uint8_t sha256[DESTINATION_HASH], char text[S3_HASH_TEXT]);

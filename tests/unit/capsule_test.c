@@ -697,7 +697,7 @@ static void rotates(void **state) {
     c = must_open(c);
     assert_int_equal(capsule_want_rotation(c, true), EPERM);
     random_bytes(new, sizeof new);
-    assert_int_equal(capsule_rotate(c, new, &known), EPERM);
+    assert_int_equal(capsule_rotate(c, tmk, new, &known), EPERM);
     assert_true(opens_password(c, "anna", stretched, got));
     assert_int_equal(capsule_want_rotation(c, true), 0);
     c = must_open(c);
@@ -706,7 +706,7 @@ static void rotates(void **state) {
     assert_memory_equal(got, tmk, sizeof tmk);
     struct slot_record before[3];
     memcpy(before, c->image->slot, sizeof before);
-    assert_int_equal(capsule_rotate(c, new, &known), 0);
+    assert_int_equal(capsule_rotate(c, tmk, new, &known), 0);
     assert_true(known);
 
     for (int i = 0; i < 2; i++) {
@@ -746,7 +746,7 @@ static void key_overwriting(void **state) {
         struct capsule *c = enrolled(tmk);
         memcpy(authority, c->authority, sizeof authority); /* who has it, as a worker does, can */
         if (!honest) random_bytes(authority, sizeof authority);
-        assert_true(image_give(c->image, authority, planted));
+        assert_true(image_give(c->image, authority, &c->retired, planted));
         capsule_mac_key(planted, mac_key);
         image_mac(c->image, mac_key);
         c = forge(c);
@@ -759,7 +759,7 @@ static void key_overwriting(void **state) {
 static const uint8_t rotated_key[KEY_BYTES] = "the key after the rotation";
 static int change_rotate(struct capsule *c, const uint8_t *tmk) {
     bool known;
-    return memcmp(tmk, rotated_key, KEY_BYTES) == 0 ? 0 : capsule_rotate(c, rotated_key, &known);
+    return memcmp(tmk, rotated_key, KEY_BYTES) == 0 ? 0 : capsule_rotate(c, tmk, rotated_key, &known);
 }
 static bool is_rotated(struct capsule *c) { return capsule_data_file(c) == 1; }
 /* Exactly the old or exactly the new: key, file and every credential. */
@@ -769,8 +769,9 @@ static bool is_one_of_both(struct capsule *c) {
     if (!opens_password(c, "anna", stretched, password) || !capsule_open_secret(c, kit, &slot, by_kit) ||
         !capsule_open_secret(c, kept_secret, &slot, by_session))
         return false;
+    struct retired_key kept;
     return memcmp(password, by_kit, KEY_BYTES) == 0 && memcmp(password, by_session, KEY_BYTES) == 0 &&
-           (memcmp(password, rotated_key, KEY_BYTES) == 0) == is_rotated(c);
+           (memcmp(password, rotated_key, KEY_BYTES) == 0) == is_rotated(c) && capsule_retired(c, 0, &kept) == is_rotated(c);
 }
 
 static void power_cut_in_a_rotation(void **state) {
@@ -780,6 +781,88 @@ static void power_cut_in_a_rotation(void **state) {
     assert_true(cut_after(-1, change_keep));
     mute = true;
     cut_everywhere(change_rotate, is_rotated, is_one_of_both);
+    mute = false;
+}
+
+/* The keys of before lie in the capsule, today's key alone opens them, and a dropped one is in neither copy, whatever cuts it short. */
+static void keeps_retired_keys(void **state) {
+    (void)state;
+    uint8_t key[4][KEY_BYTES], got[KEY_BYTES];
+    struct retired_key kept;
+    bool known;
+    struct capsule *c = enrolled(key[0]);
+    assert_false(capsule_retired(c, 0, &kept));
+    for (int i = 1; i < 4; i++) {
+        random_bytes(key[i], KEY_BYTES);
+        assert_int_equal(capsule_rotate(c, key[i - 1], key[i], &known), 0);
+        assert_false(file_holds(key[i - 1], KEY_BYTES));
+    }
+    c = must_open(c);
+    assert_false(capsule_retired(c, 0, &kept)); /* sealed */
+    assert_int_equal(capsule_drop_retired(c, key[3], kept.id), EPERM);
+    assert_true(opens_password(c, "anna", stretched, got));
+    uint8_t second[ID_BYTES], sealed[sizeof c->image->retired];
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(capsule_retired(c, i, &kept));
+        assert_memory_equal(kept.tmk, key[i], KEY_BYTES);
+        assert_true(kept.created > 0 && kept.retired >= kept.created);
+        if (i == 1) memcpy(second, kept.id, ID_BYTES);
+    }
+    assert_false(capsule_retired(c, 3, &kept));
+    memcpy(sealed, c->image->retired, sizeof sealed);
+    assert_int_equal(capsule_drop_retired(c, key[3], second), 0);
+    assert_int_equal(capsule_drop_retired(c, key[3], second), ENOENT);
+    assert_false(file_holds(sealed, sizeof sealed));
+    c = must_open(c);
+    assert_true(opens_password(c, "anna", stretched, got));
+    assert_true(capsule_retired(c, 1, &kept) && memcmp(kept.tmk, key[2], KEY_BYTES) == 0);
+    assert_false(capsule_retired(c, 2, &kept));
+    /* What was dropped, put back without the key that makes the MAC: the capsule opens for nobody. */
+    memcpy(c->image->retired, sealed, sizeof sealed);
+    c = forge(c);
+    assert_false(opens_password(c, "anna", stretched, got));
+    capsule_close(c);
+}
+
+static void retired_keys_have_a_bound(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES], next[KEY_BYTES];
+    bool known;
+    struct capsule *c = enrolled(tmk);
+    for (int i = 0; i < RETIRED_MAX; i++) {
+        random_bytes(next, sizeof next);
+        assert_int_equal(capsule_rotate(c, tmk, next, &known), 0);
+        memcpy(tmk, next, sizeof tmk);
+    }
+    assert_int_equal(capsule_rotate(c, tmk, rotated_key, &known), ENOSPC);
+    assert_true(known && capsule_trust(c, tmk));
+    capsule_close(c);
+}
+
+static int change_drop(struct capsule *c, const uint8_t *tmk) {
+    struct retired_key kept;
+    return capsule_retired(c, 0, &kept) ? capsule_drop_retired(c, tmk, kept.id) : 0;
+}
+static bool is_dropped(struct capsule *c) {
+    struct retired_key kept;
+    uint8_t tmk[KEY_BYTES];
+    return opens_password(c, "anna", stretched, tmk) && !capsule_retired(c, 0, &kept);
+}
+static bool opens_as_before(struct capsule *c) {
+    uint8_t tmk[KEY_BYTES];
+    return opens_password(c, "anna", stretched, tmk) && opens_secret(c, kept_secret);
+}
+
+static void power_cut_in_a_drop(void **state) {
+    (void)state;
+    uint8_t tmk[KEY_BYTES];
+    bool known;
+    struct capsule *c = enrolled(tmk);
+    assert_int_equal(capsule_rotate(c, tmk, rotated_key, &known), 0);
+    capsule_close(c);
+    assert_true(cut_after(-1, change_keep));
+    mute = true;
+    cut_everywhere(change_drop, is_dropped, opens_as_before);
     mute = false;
 }
 
@@ -794,7 +877,7 @@ static void failing_disk_in_a_rotation(void **state) {
         bool known;
         disk_fails = true;
         allowed = bytes;
-        int error = capsule_rotate(c, rotated_key, &known);
+        int error = capsule_rotate(c, tmk, rotated_key, &known);
         allowed = -1;
         assert_true(error ? !known : known);
         /* Had only the first write failed, the copy would have been made good. */
@@ -882,6 +965,9 @@ int main(void) {
         cmocka_unit_test_setup(rotates, fresh),
         cmocka_unit_test_setup(key_overwriting, fresh),
         cmocka_unit_test_setup(power_cut_in_a_rotation, fresh),
+        cmocka_unit_test_setup(keeps_retired_keys, fresh),
+        cmocka_unit_test_setup(retired_keys_have_a_bound, fresh),
+        cmocka_unit_test_setup(power_cut_in_a_drop, fresh),
         cmocka_unit_test_setup(failing_disk_in_a_rotation, fresh),
         cmocka_unit_test_setup(damage, fresh),
         cmocka_unit_test_setup(unknown_format, fresh),

@@ -13,7 +13,7 @@
 _Static_assert((sizeof(struct capsule_image) + SLOTS_MAX * sizeof(struct slot_record) + 56 + 4095) / 4096 * 8192 == CAPSULE_BYTES,
                "policy/limits.h");
 enum { ROOM_MIN = 16 /* slots of a new capsule */ };
-static const char magic[8] = "CLKEYS2";
+static const char magic[8] = "CLKEYS3";
 
 uint64_t capsule_now(void) { return (uint64_t)time(NULL); }
 bool slot_expired(const struct slot_record *r, uint64_t now) { return r->expires != 0 && r->expires <= now; }
@@ -119,6 +119,14 @@ void capsule_close(struct capsule *c) {
     free(c);
 }
 
+/* The dummy's layers have the tenant's id in them, as those of every slot. */
+int capsule_become(struct capsule *c, const uint8_t tenant[ID_BYTES], unsigned data_file) {
+    if (c->image->enrolled) return EEXIST;
+    memcpy(c->image->tenant, tenant, ID_BYTES);
+    c->image->data_file = data_file;
+    return make_dummy(c) ? 0 : ENOMEM;
+}
+
 uint64_t capsule_version(const struct capsule *c) { return c->image->version; }
 uint64_t capsule_dated(const struct capsule *c) { return c->dated; }
 int capsule_copy(const struct capsule *c, int to) { return twofile_copy(&c->file, to) < 0 ? errno : 0; }
@@ -128,6 +136,17 @@ const uint8_t *capsule_tenant_id(const struct capsule *c) { return c->image->ten
 unsigned capsule_data_file(const struct capsule *c) { return c->image->data_file; }
 uint64_t capsule_key_created(const struct capsule *c) { return c->image->key_created; }
 uint64_t capsule_rotation_wanted(const struct capsule *c) { return c->image->wanted; }
+uint64_t capsule_kit_first(const struct capsule *c) { return c->image->kit_first; }
+
+bool capsule_retired(const struct capsule *c, size_t i, struct retired_key *key) {
+    if (!c->unsealed || i >= c->retired.count) return false;
+    *key = c->retired.key[i];
+    return true;
+}
+
+size_t capsule_ways_in(const struct capsule *c) {
+    return capsule_slots(c, SLOT_PASSWORD) + capsule_slots(c, SLOT_RECOVERY) + capsule_slots(c, SLOT_SELF_SUFFICIENT);
+}
 
 static size_t count_slots(const struct capsule *c, const uint8_t *owner, uint32_t kind) {
     size_t n = 0;
@@ -141,18 +160,9 @@ static size_t count_slots(const struct capsule *c, const uint8_t *owner, uint32_
 size_t capsule_slots(const struct capsule *c, uint32_t kind) { return count_slots(c, NULL, kind); }
 size_t capsule_slots_of(const struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind) { return count_slots(c, owner, kind); }
 
-static void describe(const struct slot_record *r, struct slot *slot) {
-    *slot =
-        (struct slot){.kind = r->kind, .rights = r->rights, .rights_epoch = r->rights_epoch, .created = r->created, .expires = r->expires};
-    memcpy(slot->id, r->id, ID_BYTES);
-    memcpy(slot->owner, r->owner, ID_BYTES);
-    memcpy(slot->locator, r->locator, ID_BYTES);
-    memcpy(slot->origin, r->origin, ID_BYTES);
-}
-
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot) {
     if (i >= c->image->count) return false;
-    describe(&c->image->slot[i], slot);
+    slot_describe(&c->image->slot[i], slot);
     return true;
 }
 
@@ -206,7 +216,8 @@ bool capsule_trust(struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
     uint8_t key[KEY_BYTES];
     capsule_mac_key(tmk, key);
     bool fine = c->unsealed ? secret_equal(key, c->mac_key, sizeof key)
-                            : image_verify(c->image, key) && image_open_authority(c->image, tmk, c->authority);
+                            : image_verify(c->image, key) && image_open_authority(c->image, tmk, c->authority) &&
+                                  image_open_retired(c->image, tmk, &c->retired);
     if (fine) memcpy(c->mac_key, key, sizeof key);
     c->unsealed |= fine;
     secret_wipe(key, sizeof key);
@@ -217,6 +228,7 @@ void capsule_seal(struct capsule *c) {
     c->unsealed = false;
     secret_wipe(c->mac_key, sizeof c->mac_key);
     secret_wipe(c->authority, sizeof c->authority);
+    secret_wipe(&c->retired, sizeof c->retired);
 }
 
 /* The parameters this program stretches with, and none others. */
@@ -234,7 +246,7 @@ static bool open_slot(struct capsule *c, const struct slot_record *r, const uint
     bool fine =
         slot_unwrap(tried, &outer, credential, tmk) && r && kdf_accepted(r) && !slot_expired(r, capsule_now()) && capsule_trust(c, tmk);
     if (fine)
-        describe(r, slot);
+        slot_describe(r, slot);
     else
         secret_wipe(tmk, KEY_BYTES);
     return fine;

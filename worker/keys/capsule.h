@@ -16,12 +16,13 @@
 
 #include "keys.h"
 
-enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOVERY = 4, SLOT_INVITATION = 5 };
+enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOVERY = 4, SLOT_INVITATION = 5, SLOT_SELF_SUFFICIENT = 6 };
 enum {
     SLOTS_MAX = 512,
     SLOTS_OF_TOKENS = 256,  /* so that log-ins always find room, */
     SLOTS_OF_SESSIONS = 64, /* and those of one user stay at this: the oldest goes */
     SLOTS_OF_RECOVERY = 32, /* one an administrator */
+    RETIRED_MAX = 16,       /* keys of before that are kept */
 };
 
 /* What a slot says of itself, in clear in the capsule; nothing here names a person. */
@@ -49,6 +50,7 @@ void capsule_close(struct capsule *c); /* NULL is fine */
 
 bool capsule_enrolled(const struct capsule *c);               /* has it ever had a slot */
 size_t capsule_slots(const struct capsule *c, uint32_t kind); /* unexpired ones of that enum slot_kind; 0 = all kinds */
+size_t capsule_ways_in(const struct capsule *c);              /* passwords and kits of both kinds */
 size_t capsule_slots_of(const struct capsule *c, const uint8_t owner[ID_BYTES], uint32_t kind); /* one owner's of them */
 const uint8_t *capsule_tenant_id(const struct capsule *c); /* ID_BYTES, random, made with the capsule: for the store's AAD */
 
@@ -56,6 +58,16 @@ const uint8_t *capsule_tenant_id(const struct capsule *c); /* ID_BYTES, random, 
  * owner and rights are the caller's, the rest is filled. 0 or an errno value (EEXIST when enrolled). */
 int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
                   struct slot *recovery, const uint8_t kit[KEY_BYTES], uint8_t tmk[KEY_BYTES]);
+
+/*
+ * A tenant whose capsule was lost, opened by its self-sufficient kit (kit_record.h). First the tenant's id and the data file in use, in
+ * memory alone, so that the store can be tried: 0, EEXIST when enrolled, ENOMEM. Then, as at enrolment, a password's slot and the kit's
+ * own, `kit` as its record gave it, with the TMK that it gave: 0 or an errno value. A rotation is wanted at once, so that the lost capsule,
+ * once it turns up, opens nothing of today.
+ */
+int capsule_become(struct capsule *c, const uint8_t tenant[ID_BYTES], unsigned data_file);
+int capsule_recover(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
+                    const struct slot *kit, const uint8_t secret[KEY_BYTES], const uint8_t tmk[KEY_BYTES]);
 
 /* The locator of a login, folded by the caller. */
 void capsule_login_locator(const struct capsule *c, const char *login, uint8_t locator[ID_BYTES]);
@@ -72,8 +84,8 @@ void capsule_login_salt(const struct capsule *c, const uint8_t locator[ID_BYTES]
  * same locator, and the invitation: so one is redeemed once, in one durable step. */
 int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t salt[32],
                          const uint8_t stretched[KEY_BYTES]);
-/* A slot for 32 random bytes (session, token, recovery kit, invitation). A recovery kit replaces the owner's older ones, an invitation the
- * older ones and the password. */
+/* A slot for 32 random bytes (session, token, a kit of either kind, invitation). A recovery kit replaces the owner's older ones, a
+ * self-sufficient one anybody's, an invitation the older ones and the password. */
 int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]);
 
 /* Opens the slot that the credential names. false: one uniform failure (unknown, wrong, expired, damaged, out of memory); equal work. */
@@ -110,9 +122,25 @@ unsigned capsule_data_file(const struct capsule *c);       /* 0 or 1; believed b
 uint64_t capsule_key_created(const struct capsule *c);     /* the TMK, Unix seconds */
 uint64_t capsule_rotation_wanted(const struct capsule *c); /* since when, Unix seconds; 0 = not */
 int capsule_want_rotation(struct capsule *c, bool wanted); /* durable: 0, or an errno value and nothing changed; EPERM = sealed */
-/* Durable when 0: `tmk`, drawn by the caller, is the TMK, the other data file the one in use, and the wish fulfilled. An errno value: all
- * is as it was; with *known false the disk may hold either, and the caller must end the process before it writes anything else. */
-int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known);
+/* Durable when 0: `tmk`, drawn by the caller, is the TMK, `old`, which was it, the newest retired one, the other data file the one in use,
+ * and the wish fulfilled. An errno value (ENOSPC: RETIRED_MAX are kept): all is as it was; with *known false the disk may hold either, and
+ * the caller must end the process before it writes anything else. */
+int capsule_rotate(struct capsule *c, const uint8_t old[KEY_BYTES], const uint8_t tmk[KEY_BYTES], bool *known);
+
+/* Retired TMKs, sealed under today's: a data file of before a rotation opens with today's capsule while its key is kept. */
+struct retired_key {
+    uint8_t id[ID_BYTES];
+    uint64_t created, retired; /* Unix seconds */
+    uint8_t tmk[KEY_BYTES];
+};
+bool capsule_retired(const struct capsule *c, size_t i, struct retired_key *key); /* i from 0, the oldest; false at the end, or sealed */
+/* Overwritten in both copies when 0; ENOENT, EPERM = sealed, ENOMEM = still there; what the file said = as of capsule_remove. */
+int capsule_drop_retired(struct capsule *c, const uint8_t tmk[KEY_BYTES], const uint8_t id[ID_BYTES]);
+/* The tenant's data turned out to lie in the other file: durable, 0, or an errno value and nothing changed; EPERM = sealed. */
+int capsule_use_file(struct capsule *c, unsigned data_file);
+
+uint64_t
+capsule_kit_first(const struct capsule *c); /* when the first self-sufficient kit was made, Unix seconds; 0 = there never was one */
 
 /* Walks the slots, i from 0, expired ones too; false at the end. Adding and removing change the order. */
 bool capsule_slot(const struct capsule *c, size_t i, struct slot *slot);

@@ -39,9 +39,11 @@ static bool is_expired(const struct slot_record *r, const void *now) {
     return (r->kind == SLOT_SESSION || r->kind == SLOT_TOKEN || r->kind == SLOT_INVITATION) && slot_expired(r, *(const uint64_t *)now);
 }
 
-/* Is it what the new slot replaces? A kit older kits; a password that of the same login; a password and an invitation each other. */
+/* Is it what the new slot replaces? A kit older kits; a self-sufficient one that of anybody; a password that of the same login; a password
+ * and an invitation each other. */
 static bool is_replaced(const struct slot_record *r, const void *argument) {
     const struct slot_record *new = argument;
+    if (new->kind == SLOT_SELF_SUFFICIENT) return r->kind == new->kind;
     if (memcmp(r->owner, new->owner, ID_BYTES) != 0) return false;
     if (new->kind == SLOT_INVITATION) return r->kind == SLOT_INVITATION || r->kind == SLOT_PASSWORD;
     if (new->kind == SLOT_PASSWORD && r->kind == SLOT_INVITATION) return true;
@@ -121,6 +123,7 @@ static int add(struct capsule *c, const uint8_t tmk[KEY_BYTES], const struct slo
     int error = make_room(next, header, &removed);
     if (!error && !redraw_all(next, removed)) error = ENOMEM;
     if (!error) error = append(next, header, credential, c->authority, tmk);
+    if (header->kind == SLOT_SELF_SUFFICIENT && !next->kit_first) next->kit_first = header->created;
     if (!error) {
         error = write_or_undo(c, next, removed != 0);
         if (!error && header->kind != SLOT_SESSION) c->dated = c->image->version;
@@ -168,28 +171,29 @@ int capsule_add_password(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct
 }
 
 int capsule_add_secret(struct capsule *c, const uint8_t tmk[KEY_BYTES], struct slot *slot, const uint8_t secret[KEY_BYTES]) {
-    if (slot->kind < SLOT_SESSION || slot->kind > SLOT_INVITATION) return EINVAL;
+    if (slot->kind < SLOT_SESSION || slot->kind > SLOT_SELF_SUFFICIENT) return EINVAL;
     struct slot_record r;
     fill_secret(c, slot, secret, &r);
     return add(c, tmk, &r, secret);
 }
 
-int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
-                  struct slot *recovery, const uint8_t kit[KEY_BYTES], uint8_t tmk[KEY_BYTES]) {
-    if (c->image->enrolled) return EEXIST;
-    struct slot_record first, second;
-    password->kind = SLOT_PASSWORD;
-    recovery->kind = SLOT_RECOVERY;
-    fill(password, &first, salt);
-    fill_secret(c, recovery, kit, &second);
+struct beginning {
+    struct slot_record password, second;
+    const uint8_t *stretched, *secret;
+};
+
+/* The first slots, in one durable step. */
+static int begin_slots(struct capsule *c, const struct beginning *b, const uint8_t tmk[KEY_BYTES], bool recovered) {
     struct capsule_image *next = copy_with_room(c->image, 2);
     if (!next) return ENOMEM;
-    random_bytes(tmk, KEY_BYTES);
     random_bytes(c->authority, sizeof c->authority);
+    c->retired = (struct retired_keys){0};
     next->enrolled = 1;
     next->key_created = capsule_now();
-    int error = image_seal_authority(next, tmk, c->authority) ? append(next, &first, stretched, c->authority, tmk) : ENOMEM;
-    if (!error) error = append(next, &second, kit, c->authority, tmk);
+    if (recovered) next->kit_first = next->wanted = next->key_created;
+    bool fine = image_seal_authority(next, tmk, c->authority) && image_seal_retired(next, tmk, &c->retired);
+    int error = fine ? append(next, &b->password, b->stretched, c->authority, tmk) : ENOMEM;
+    if (!error) error = append(next, &b->second, b->secret, c->authority, tmk);
     if (error) {
         free(next);
     } else {
@@ -197,10 +201,35 @@ int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[3
         c->unsealed = true;
         error = write_or_undo(c, next, true); /* both: a damaged newest copy must not make the tenant look new */
     }
-    if (!error) return 0;
-    capsule_seal(c);
-    secret_wipe(tmk, KEY_BYTES);
+    if (error) capsule_seal(c);
     return error;
+}
+
+int capsule_enrol(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
+                  struct slot *recovery, const uint8_t kit[KEY_BYTES], uint8_t tmk[KEY_BYTES]) {
+    struct beginning b = {.stretched = stretched, .secret = kit};
+    if (c->image->enrolled) return EEXIST;
+    password->kind = SLOT_PASSWORD;
+    recovery->kind = SLOT_RECOVERY;
+    fill(password, &b.password, salt);
+    fill_secret(c, recovery, kit, &b.second);
+    random_bytes(tmk, KEY_BYTES);
+    int error = begin_slots(c, &b, tmk, false);
+    if (error) secret_wipe(tmk, KEY_BYTES);
+    return error;
+}
+
+int capsule_recover(struct capsule *c, struct slot *password, const uint8_t salt[32], const uint8_t stretched[KEY_BYTES],
+                    const struct slot *kit, const uint8_t secret[KEY_BYTES], const uint8_t tmk[KEY_BYTES]) {
+    struct beginning b = {.stretched = stretched, .secret = secret};
+    struct slot again = {
+        .kind = SLOT_SELF_SUFFICIENT, .rights = kit->rights, .rights_epoch = password->rights_epoch, .created = kit->created};
+    if (c->image->enrolled) return EEXIST;
+    password->kind = SLOT_PASSWORD;
+    memcpy(again.owner, kit->owner, ID_BYTES);
+    fill(password, &b.password, salt);
+    fill_secret(c, &again, secret, &b.second);
+    return begin_slots(c, &b, tmk, true);
 }
 
 int capsule_want_rotation(struct capsule *c, bool wanted) {
@@ -212,26 +241,22 @@ int capsule_want_rotation(struct capsule *c, bool wanted) {
 }
 
 /* The image with the new TMK in every slot. NULL: out of memory. */
-static struct capsule_image *rotated(const struct capsule *c, const uint8_t tmk[KEY_BYTES]) {
+static struct capsule_image *rotated(const struct capsule *c, const struct retired_keys *retired, const uint8_t tmk[KEY_BYTES]) {
     struct capsule_image *next = image_copy(c->image, 0);
     if (!next) return NULL;
     next->data_file = !next->data_file;
     next->key_created = capsule_now();
     next->wanted = 0;
-    if (image_give(next, c->authority, tmk)) return next;
+    if (image_give(next, c->authority, retired, tmk)) return next;
     free(next);
     return NULL;
 }
 
-int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known) {
-    *known = true;
-    if (!c->unsealed) return EPERM;
-    struct capsule_image *next = rotated(c, tmk);
-    if (!next) return ENOMEM;
+/* What was before stands until one copy is written, and no longer. */
+static int write_rotated(struct capsule *c, struct capsule_image *next, const uint8_t tmk[KEY_BYTES], bool *known) {
     uint8_t before[KEY_BYTES];
     memcpy(before, c->mac_key, sizeof before);
     capsule_mac_key(tmk, c->mac_key);
-    /* What was before stands until one copy is written, and no longer. */
     int error = write_or_undo(c, next, false);
     if (error) {
         /* The same copy again, so that it does not hold what was not to be. */
@@ -244,6 +269,52 @@ int capsule_rotate(struct capsule *c, const uint8_t tmk[KEY_BYTES], bool *known)
     }
     secret_wipe(before, sizeof before);
     return error;
+}
+
+int capsule_rotate(struct capsule *c, const uint8_t old[KEY_BYTES], const uint8_t tmk[KEY_BYTES], bool *known) {
+    *known = true;
+    if (!c->unsealed) return EPERM;
+    if (c->retired.count == RETIRED_MAX) return ENOSPC;
+    struct retired_keys retired = c->retired;
+    struct retired_key *k = &retired.key[retired.count++];
+    *k = (struct retired_key){.created = c->image->key_created, .retired = capsule_now()};
+    random_bytes(k->id, sizeof k->id);
+    memcpy(k->tmk, old, KEY_BYTES);
+    struct capsule_image *next = rotated(c, &retired, tmk);
+    int error = next ? write_rotated(c, next, tmk, known) : ENOMEM;
+    if (!error) c->retired = retired;
+    secret_wipe(&retired, sizeof retired);
+    return error;
+}
+
+int capsule_drop_retired(struct capsule *c, const uint8_t tmk[KEY_BYTES], const uint8_t id[ID_BYTES]) {
+    struct retired_keys *r = &c->retired;
+    uint32_t i = 0;
+    if (!c->unsealed) return EPERM;
+    while (i < r->count && memcmp(r->key[i].id, id, ID_BYTES) != 0)
+        i++;
+    if (i == r->count) return ENOENT;
+    struct retired_keys without = *r;
+    memmove(&without.key[i], &without.key[i + 1], (without.count - i - 1) * sizeof *without.key);
+    secret_wipe(&without.key[--without.count], sizeof *without.key);
+    struct capsule_image *next = image_copy(c->image, 0);
+    bool fine = next && image_seal_retired(next, tmk, &without);
+    if (fine) *r = without;
+    secret_wipe(&without, sizeof without);
+    if (!fine) {
+        free(next);
+        return ENOMEM;
+    }
+    adopt(c, next);
+    return capsule_write(c, true);
+}
+
+int capsule_use_file(struct capsule *c, unsigned data_file) {
+    if (!c->unsealed) return EPERM;
+    struct capsule_image *next = image_copy(c->image, 0);
+    if (!next) return ENOMEM;
+    next->data_file = data_file;
+    return write_or_undo(c, next, false);
 }
 
 static int remove_matching(struct capsule *c, slot_test *matches, const void *argument) {

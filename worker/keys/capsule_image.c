@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct capsule_image) == 760, "the format on the disk");
+_Static_assert(sizeof(struct capsule_image) == 1840, "the format on the disk");
 
 void image_begin(struct capsule_image *image) {
     memset(image, 0, sizeof *image);
@@ -19,7 +19,7 @@ bool image_valid(const struct capsule_image *image, size_t size) {
     if (image->room > SLOTS_MAX || image->count > image->room || size != image_bytes(image->room)) return false;
     if (image->reserved != 0) return false; /* no MAC covers it */
     for (uint32_t i = 0; i < image->count; i++)
-        if (image->slot[i].kind < SLOT_PASSWORD || image->slot[i].kind > SLOT_INVITATION) return false;
+        if (image->slot[i].kind < SLOT_PASSWORD || image->slot[i].kind > SLOT_SELF_SUFFICIENT) return false;
     return true;
 }
 
@@ -44,19 +44,22 @@ static void compute_mac(const struct capsule_image *image, const uint8_t *digest
     struct {
         char label[16];
         uint32_t format, minimum, enrolled, data_file;
-        uint64_t version, key_created, wanted;
-        uint8_t tenant[ID_BYTES], locator_key[KEY_BYTES], authority[KEY_BYTES + XAES_OVERHEAD], digest[CLASSES][32];
-    } set = {.label = "cloison slots 2",
+        uint64_t version, key_created, wanted, kit_first;
+        uint8_t tenant[ID_BYTES], locator_key[KEY_BYTES], authority[KEY_BYTES + XAES_OVERHEAD];
+        uint8_t retired[sizeof image->retired], digest[CLASSES][32];
+    } set = {.label = "cloison slots 3",
              .format = image->format,
              .minimum = image->minimum,
              .enrolled = image->enrolled,
              .data_file = image->data_file,
              .version = image->mac_version,
              .key_created = image->key_created,
-             .wanted = image->wanted};
+             .wanted = image->wanted,
+             .kit_first = image->kit_first};
     memcpy(set.tenant, image->tenant, ID_BYTES);
     memcpy(set.locator_key, image->locator_key, KEY_BYTES);
     memcpy(set.authority, image->authority, sizeof set.authority);
+    memcpy(set.retired, image->retired, sizeof set.retired);
     memcpy(set.digest, digests, sizeof set.digest);
     hmac_sha256(mac_key, KEY_BYTES, &set, sizeof set, mac);
 }
@@ -83,33 +86,49 @@ bool image_verify(const struct capsule_image *image, const uint8_t mac_key[KEY_B
     return secret_equal(mac, image->mac, sizeof mac) && fine;
 }
 
-/* The tenant's id is the associated data. */
-static struct xaes *authority_key(const uint8_t tmk[KEY_BYTES]) {
+/* What is sealed beside the slots: the tenant's id is the associated data, the label of its key tells one from the other. */
+static struct xaes *beside_key(const uint8_t tmk[KEY_BYTES], const char *label) {
     uint8_t key[KEY_BYTES];
-    hkdf(tmk, KEY_BYTES, NULL, 0, "cloison slot authority v1", key, sizeof key);
+    hkdf(tmk, KEY_BYTES, NULL, 0, label, key, sizeof key);
     struct xaes *x = xaes_new(key);
     secret_wipe(key, sizeof key);
     return x;
 }
 
+static bool seal_beside(const struct capsule_image *image, struct xaes *x, const void *plain, size_t size, uint8_t *out) {
+    bool fine = x && xaes_seal(x, image->tenant, ID_BYTES, plain, size, out);
+    xaes_free(x);
+    return fine;
+}
+
+static bool open_beside(const struct capsule_image *image, struct xaes *x, const uint8_t *sealed, size_t size, void *out) {
+    bool fine = x && xaes_open(x, image->tenant, ID_BYTES, sealed, size, out);
+    xaes_free(x);
+    return fine;
+}
+
+static const char authority_label[] = "cloison slot authority v1", retired_label[] = "cloison retired keys v1";
+
 bool image_seal_authority(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const uint8_t authority[KEY_BYTES]) {
-    struct xaes *x = authority_key(tmk);
-    bool fine = x && xaes_seal(x, image->tenant, ID_BYTES, authority, KEY_BYTES, image->authority);
-    xaes_free(x);
-    return fine;
+    return seal_beside(image, beside_key(tmk, authority_label), authority, KEY_BYTES, image->authority);
 }
-
 bool image_open_authority(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], uint8_t authority[KEY_BYTES]) {
-    struct xaes *x = authority_key(tmk);
-    bool fine = x && xaes_open(x, image->tenant, ID_BYTES, image->authority, sizeof image->authority, authority);
-    xaes_free(x);
-    return fine;
+    return open_beside(image, beside_key(tmk, authority_label), image->authority, sizeof image->authority, authority);
 }
 
-bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const uint8_t tmk[KEY_BYTES]) {
+bool image_seal_retired(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const struct retired_keys *retired) {
+    return seal_beside(image, beside_key(tmk, retired_label), retired, sizeof *retired, image->retired);
+}
+bool image_open_retired(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], struct retired_keys *retired) {
+    return open_beside(image, beside_key(tmk, retired_label), image->retired, sizeof image->retired, retired) &&
+           retired->count <= RETIRED_MAX;
+}
+
+bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const struct retired_keys *retired,
+                const uint8_t tmk[KEY_BYTES]) {
     for (uint32_t i = 0; i < image->count; i++)
         if (!slot_give(&image->slot[i], image->tenant, authority, tmk)) return false;
-    return image_seal_authority(image, tmk, authority);
+    return image_seal_authority(image, tmk, authority) && image_seal_retired(image, tmk, retired);
 }
 
 struct slot_outer image_outer(const struct capsule_image *image, uint32_t kind) {

@@ -4,8 +4,14 @@
 #include "slot.h"
 
 enum {
-    CAPSULE_FORMAT = 2,
-    CLASSES = 8, /* a class is a kind of slot; 0 and those above SLOT_INVITATION are free */
+    CAPSULE_FORMAT = 3,
+    CLASSES = 8, /* a class is a kind of slot; 0 and those above SLOT_SELF_SUFFICIENT are free */
+};
+
+/* The TMKs of before, the oldest first: data files of their day need them. */
+struct retired_keys {
+    uint32_t count, reserved;
+    struct retired_key key[RETIRED_MAX];
 };
 
 /* On the disk: little-endian, no holes. The shred and epoch secrets protect against older copies of other files, not against a reader of
@@ -22,8 +28,10 @@ struct capsule_image {
     uint32_t reserved;
     uint64_t key_created; /* Unix seconds: of the TMK */
     uint64_t wanted;      /* when a rotation was asked for that is not done; 0 = none */
+    uint64_t kit_first;   /* when the first self-sufficient kit was made, Unix seconds; 0 = there has never been one */
     uint8_t tenant[ID_BYTES];
-    uint8_t authority[KEY_BYTES + XAES_OVERHEAD]; /* the secret that TMKs are given to slots with, sealed under the TMK */
+    uint8_t authority[KEY_BYTES + XAES_OVERHEAD];                 /* the secret that TMKs are given to slots with, sealed under the TMK */
+    uint8_t retired[sizeof(struct retired_keys) + XAES_OVERHEAD]; /* sealed under the TMK */
     uint8_t shred[KEY_BYTES];
     uint8_t locator_key[KEY_BYTES]; /* of locators and of the salts of unknown logins */
     uint8_t epoch[CLASSES][KEY_BYTES];
@@ -46,12 +54,15 @@ void image_mac(struct capsule_image *image, const uint8_t mac_key[KEY_BYTES]);
 /* Holds slots and header against the MAC. Of the classes emptied since, it must find none. */
 bool image_verify(const struct capsule_image *image, const uint8_t mac_key[KEY_BYTES]);
 
-/* Seals and opens the authority. false: out of memory; opening, also: it is not this TMK's. */
+/* Seal and open the authority and the retired keys. false: out of memory; opening, also: it is not this TMK's. */
 bool image_seal_authority(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const uint8_t authority[KEY_BYTES]);
 bool image_open_authority(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], uint8_t authority[KEY_BYTES]);
+bool image_seal_retired(struct capsule_image *image, const uint8_t tmk[KEY_BYTES], const struct retired_keys *retired);
+bool image_open_retired(const struct capsule_image *image, const uint8_t tmk[KEY_BYTES], struct retired_keys *retired);
 
-/* Gives another TMK to every slot of an image that was found to agree with its MAC. false: as image_redraw. */
-bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const uint8_t tmk[KEY_BYTES]);
+/* Gives another TMK to every slot of an image that was found to agree with its MAC, and to what is sealed in it. false: as image_redraw. */
+bool image_give(struct capsule_image *image, const uint8_t authority[KEY_BYTES], const struct retired_keys *retired,
+                const uint8_t tmk[KEY_BYTES]);
 
 struct slot_outer image_outer(const struct capsule_image *image, uint32_t kind);
 

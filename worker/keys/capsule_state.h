@@ -11,12 +11,13 @@ struct capsule {
     uint64_t dated;              /* the version whose change older copies elsewhere must not outlive */
     bool stale;                  /* an older copy may still hold what was removed: the next write goes to both */
     uint8_t mac_key[KEY_BYTES];
-    uint8_t authority[KEY_BYTES]; /* while unsealed */
+    uint8_t authority[KEY_BYTES]; /* while unsealed, */
+    struct retired_keys retired;  /* as is this */
     struct slot_record dummy;     /* what an unknown credential is tried on */
     uint8_t dummy_epoch[KEY_BYTES];
 };
 
-/* Checks the image against the MAC's key that belongs to the TMK, once; keeps the key and the authority. */
+/* Checks the image against the MAC's key that belongs to the TMK, once; keeps the key, the authority and the retired keys. */
 bool capsule_trust(struct capsule *c, const uint8_t tmk[KEY_BYTES]);
 /* The MAC's key of a TMK. */
 void capsule_mac_key(const uint8_t tmk[KEY_BYTES], uint8_t key[KEY_BYTES]);

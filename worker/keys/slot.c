@@ -8,6 +8,15 @@ enum { COMMITMENT = 32, CONTENT = COMMITMENT + SLOT_INNER, HEADER = offsetof(str
 _Static_assert(sizeof(struct slot_record) == 456 && HEADER == 176, "the format on the disk");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format on the disk is little-endian");
 
+void slot_describe(const struct slot_record *r, struct slot *slot) {
+    *slot =
+        (struct slot){.kind = r->kind, .rights = r->rights, .rights_epoch = r->rights_epoch, .created = r->created, .expires = r->expires};
+    memcpy(slot->id, r->id, ID_BYTES);
+    memcpy(slot->owner, r->owner, ID_BYTES);
+    memcpy(slot->locator, r->locator, ID_BYTES);
+    memcpy(slot->origin, r->origin, ID_BYTES);
+}
+
 /* The associated data of all layers, and its hash for their keys. */
 struct binding {
     char format[16];

@@ -33,6 +33,9 @@ struct slot_record {
     uint8_t sent[KEM_PUBLIC], tmk[SLOT_TMK]; /* the TMK, to the public key */
 };
 
+/* What the header says. */
+void slot_describe(const struct slot_record *r, struct slot *slot);
+
 /* What the outer layer comes from, besides the header. */
 struct slot_outer {
     const uint8_t *tenant; /* ID_BYTES */

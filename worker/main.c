@@ -121,8 +121,7 @@ static void close_wall(void) {
     /* Only now are the files taken apart: they may hold what a compromised worker of yesterday put there. The exit status is all that tells
      * why. */
     if (store_begin(self.store) < 0 || identity_begin() < 0) _exit(errno);
-    if (store_is_spare(self.store)) _exit(EBADMSG); /* the capsule is not of this day: the tenant's data is in the other file */
-    layer[LAYER_seccomp] = LAYER_ON;                /* the supervisor reads it in /proc, too */
+    layer[LAYER_seccomp] = LAYER_ON; /* the supervisor reads it in /proc, too */
     layer[LAYER_secret_memory] = arena == ARENA_SECRET ? LAYER_ON : LAYER_UNAVAILABLE;
     uplink_capsule();
     uplink_ready(layer, landlock_abi, wall.calls, wall.hash, arena_size());

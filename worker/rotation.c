@@ -2,6 +2,7 @@
 
 #include "crm/ulid.h"
 #include "journal.h"
+#include "kit_keeper.h"
 #include "tenant.h"
 #include "web/connection.h"
 #include "web/fields.h"
@@ -21,18 +22,6 @@ enum {
     BEHIND_MAX = 256, /* changes that wait for no rest to be over */
     FIRST_MS = 1000,
     AGAIN_MS = 5000,
-    KEPT_MAX = 16,
-};
-
-/* As stored in STORE_SETTINGS: fixed size, host byte order, sealed like every value. */
-static const uint8_t kept_id[ID_BYTES] = "retired-keys";
-struct kept {
-    uint32_t count, reserved;
-    struct kept_key {
-        uint8_t id[ID_BYTES];
-        uint64_t created, retired; /* Unix seconds */
-        uint8_t tmk[KEY_BYTES];
-    } key[KEPT_MAX];
 };
 
 /* A rotation under way, on the heap: it has the new TMK. */
@@ -45,41 +34,6 @@ static struct rotation *now;
 static struct event *timer;
 static bool due;
 static const char *reason; /* why the last one stopped; NULL = it did not */
-
-/* ---- the keys that are kept ---- */
-
-static enum store_result kept_read(struct store *s, struct kept *kept) {
-    const uint8_t *value;
-    size_t size;
-    enum store_result result = store_get(s, STORE_SETTINGS, kept_id, &value, &size, NULL);
-    memset(kept, 0, sizeof *kept);
-    if (result == STORE_MISSING) return STORE_OK;
-    if (result != STORE_OK) return result;
-    if (size != sizeof *kept) return STORE_BROKEN;
-    memcpy(kept, value, sizeof *kept);
-    return kept->count <= KEPT_MAX ? STORE_OK : STORE_BROKEN;
-}
-
-static enum store_result kept_write(struct store *s, const struct kept *kept) {
-    return store_put(s, STORE_SETTINGS, kept_id, kept, sizeof *kept, STORE_ANY, NULL);
-}
-
-/* The present TMK joins those that the new store keeps. */
-static enum store_result keep_present(void) {
-    struct kept kept;
-    enum store_result result = kept_read(self.second, &kept);
-    if (result == STORE_OK && kept.count == KEPT_MAX) result = STORE_CONFLICT;
-    if (result == STORE_OK) {
-        struct kept_key *k = &kept.key[kept.count++];
-        random_bytes(k->id, sizeof k->id);
-        k->created = capsule_key_created(self.capsule);
-        k->retired = (uint64_t)time(NULL);
-        memcpy(k->tmk, self.tmk, KEY_BYTES);
-        result = kept_write(self.second, &kept);
-    }
-    secret_wipe(&kept, sizeof kept);
-    return result;
-}
 
 /* ---- one rotation ---- */
 
@@ -147,6 +101,7 @@ static void change_over(void) {
     self.keys = now->keys;
     now->keys = NULL;
     memcpy(self.tmk, now->tmk, KEY_BYTES);
+    memset(self.older, 0, sizeof self.older);
     self.store = self.second;
     self.second = old;
     forget();
@@ -160,12 +115,12 @@ static void change_over(void) {
 static void finish(void) {
     bool known = true;
     enum store_result result = store_move_complete(now->move);
-    if (result == STORE_OK) result = keep_present();
+    if (result == STORE_OK) result = kit_keep(self.second, now->tmk);
     if (result == STORE_OK) result = store_set_spare(self.second, false);
     if (result == STORE_OK) result = store_commit(self.second);
     if (result == STORE_OK) {
-        int error = capsule_rotate(self.capsule, now->tmk, &known);
-        result = error == ENOMEM ? STORE_MEMORY : error ? STORE_IO : STORE_OK;
+        int error = capsule_rotate(self.capsule, self.tmk, now->tmk, &known);
+        result = error == ENOMEM ? STORE_MEMORY : error == ENOSPC ? STORE_CONFLICT : error ? STORE_IO : STORE_OK;
     }
     /* What the next start would find is not known, and what is written from now on must be in it. Both files are whole: start anew. */
     if (!known) _exit(EIO);
@@ -210,31 +165,22 @@ void rotation_unsealed(void) {
 
 /* ---- the routes ---- */
 
-static json_t *kept_json(const struct kept *kept) {
+static json_t *kept_json(void) {
+    struct retired_key key;
     json_t *items = json_array();
-    for (uint32_t i = 0; i < kept->count; i++) {
-        char id[ULID_TEXT + 1];
-        ulid_text(kept->key[i].id, id);
-        json_array_append_new(items, json_pack("{s:s, s:o, s:o}", "id", id, "created", json_time(kept->key[i].created), "retired",
-                                               json_time(kept->key[i].retired)));
-    }
+    for (size_t i = 0; capsule_retired(self.capsule, i, &key); i++)
+        json_array_append_new(items, json_pack("{s:o, s:o, s:o}", "id", journal_id(key.id), "created", json_time(key.created), "retired",
+                                               json_time(key.retired)));
+    secret_wipe(&key, sizeof key);
     return items;
 }
 
 static void answer(struct exchange *x, int status) {
-    struct kept kept;
     uint64_t copied = 0, total = 0;
-    enum store_result result = kept_read(self.store, &kept);
-    if (result != STORE_OK) {
-        answer_failure(x, result);
-        return;
-    }
     if (now) store_move_progress(now->move, &copied, &total);
     const char *state = now ? "copying" : reason ? "stopped" : capsule_rotation_wanted(self.capsule) ? "waiting" : "idle";
-    json_t *body =
-        json_pack("{s:s, s:s?, s:I, s:I, s:o, s:o}", "state", state, "reason", now ? NULL : reason, "copied", (json_int_t)copied, "total",
-                  (json_int_t)total, "key_created", json_time(capsule_key_created(self.capsule)), "kept", kept_json(&kept));
-    secret_wipe(&kept, sizeof kept);
+    json_t *body = json_pack("{s:s, s:s?, s:I, s:I, s:o, s:o}", "state", state, "reason", now ? NULL : reason, "copied", (json_int_t)copied,
+                             "total", (json_int_t)total, "key_created", json_time(capsule_key_created(self.capsule)), "kept", kept_json());
     if (body)
         respond_json(x, status, body);
     else
@@ -246,46 +192,61 @@ static void get_rotation(struct exchange *x, struct request *r) {
     answer(x, 200);
 }
 
-static void post_rotation(struct exchange *x, struct request *r) {
-    if (!is_person(x, r)) return;
+int rotation_ask(const uint8_t *user) {
     bool wanted = capsule_rotation_wanted(self.capsule);
     int error = wanted ? 0 : capsule_want_rotation(self.capsule, true);
-    if (error) {
-        answer_errno(x, error);
-        return;
-    }
-    if (!wanted) journal_tell(JOURNAL_rotation_wanted, r->session->user, NULL); /* a full store's way to a compact one is not closed */
+    if (error) return error;
+    if (!wanted) journal_tell(JOURNAL_rotation_wanted, user, NULL); /* a full store's way to a compact one is not closed */
     if (!now) {
         reason = NULL;
         turn_after(0);
     }
-    answer(x, 202);
+    return 0;
+}
+
+static void post_rotation(struct exchange *x, struct request *r) {
+    if (!is_person(x, r)) return;
+    int error = rotation_ask(r->session->user);
+    if (error)
+        answer_errno(x, error);
+    else
+        answer(x, 202);
+}
+
+static bool is_kept(const uint8_t id[ID_BYTES]) {
+    struct retired_key key;
+    bool found = false;
+    for (size_t i = 0; !found && capsule_retired(self.capsule, i, &key); i++)
+        found = memcmp(key.id, id, ID_BYTES) == 0;
+    secret_wipe(&key, sizeof key);
+    return found;
+}
+
+/* Recorded before. */
+static void drop(struct exchange *x, const struct request *r, const uint8_t id[ID_BYTES]) {
+    enum store_result result = journal_first(JOURNAL_key_dropped, r->session->user, json_pack("{s:o}", "key", journal_id(id)));
+    if (result != STORE_OK) {
+        answer_failure(x, result);
+        return;
+    }
+    int error = capsule_drop_retired(self.capsule, self.tmk, id);
+    if (!error) {
+        respond_empty(x, 204);
+        return;
+    }
+    journal_tell(JOURNAL_undone, r->session->user, NULL);
+    answer_errno(x, error);
 }
 
 static void delete_key(struct exchange *x, struct request *r) {
     uint8_t id[ID_BYTES];
-    struct kept kept;
     if (!is_person(x, r)) return;
-    enum store_result result = kept_read(self.store, &kept);
-    uint32_t i = kept.count;
-    if (result == STORE_OK && ulid_parse(r->segment[0].data, r->segment[0].size, id))
-        for (i = 0; i < kept.count && memcmp(kept.key[i].id, id, ID_BYTES) != 0;)
-            i++;
-    bool found = i < kept.count;
-    if (result == STORE_OK && found) {
-        memmove(&kept.key[i], &kept.key[i + 1], (kept.count - i - 1) * sizeof *kept.key);
-        memset(&kept.key[--kept.count], 0, sizeof *kept.key);
-        result = journal_add(JOURNAL_key_dropped, r->session->user, json_pack("{s:o}", "key", journal_id(id)));
-        if (result == STORE_OK) result = kept_write(self.store, &kept);
-        if (result != STORE_OK && store_dirty(self.store)) store_lose(self.store, result); /* a line of what did not come about */
-    }
-    secret_wipe(&kept, sizeof kept);
-    if (result != STORE_OK)
-        answer_failure(x, result);
-    else if (!found)
+    if (!ulid_parse(r->segment[0].data, r->segment[0].size, id) || !is_kept(id))
         respond_problem(x, 404, "not-found", "There is no such key.", NULL, 0);
+    else if (memcmp(id, self.older, ID_BYTES) == 0)
+        respond_problem(x, 409, "key-in-use", "The data that was put back is sealed under this key until the rotation is done.", NULL, 0);
     else
-        respond_empty(x, 204);
+        drop(x, r, id);
 }
 
 const struct route rotation_routes[] = {

@@ -103,12 +103,18 @@ class Days:
         self.stop()
         self.before = self.files()
         assert len(self.look()) == 300
+        self.contacts_before = self.contacts
         asked(self.admin)
         settled(self.admin)
+        added = self.admin.post('/api/v1/contacts', {'family_name': 'Later'}).json['id']
+        self.contacts = sorted(self.contacts + [added])
         self.stop()
         self.after = self.files()
         assert self.look() == self.contacts
+        [key] = self.admin.get('/api/v1/rotation').json['kept']
+        assert self.admin.delete(f'/api/v1/rotation/keys/{key["id"]}').status == 204
         self.stop()
+        self.dropped = self.files()['capsule']
 
     def stop(self):
         self.admin.close()
@@ -144,8 +150,7 @@ class Days:
 def test_files_of_different_days(house):
     d = Days(house, 'bois')
     mixes = {
-        "yesterday's data with today's capsule": {'capsule': d.after['capsule'], 'data.mdb': d.before['data.mdb'], 'data-2.mdb': d.before['data.mdb']},
-        'the same, without its mark': {'capsule': d.after['capsule'], 'data.mdb': d.after['data-2.mdb'], 'data-2.mdb': d.before['data.mdb']},
+        "yesterday's data, its key dropped, with today's capsule": {'capsule': d.dropped, 'data.mdb': d.before['data.mdb'], 'data-2.mdb': d.before['data.mdb']},
         "today's data with yesterday's capsule": {'capsule': d.before['capsule'], 'data.mdb': d.after['data-2.mdb'], 'data-2.mdb': d.after['data-2.mdb']},
         "yesterday's capsule beside today's files": {**d.after, 'capsule': d.before['capsule']},
     }
@@ -160,3 +165,22 @@ def test_files_of_different_days(house):
         house.cli('tenant', 'start', 'bois')
         assert d.look() == d.contacts, what
         d.stop()
+
+
+def test_a_cold_copy_of_before_a_rotation_opens_with_todays_capsule(house):
+    """As long as its key is kept; and it is sealed anew at once, under a key that the copy's time did not know."""
+    d = Days(house, 'cerf')
+    d.put({**d.before, 'capsule': d.after['capsule']})
+    d.admin.cookies.pop('__Host-cloison-seen')
+    assert d.admin.login().status == 200
+    assert d.look() == d.contacts_before
+    settled(d.admin)
+    acts = [line['act'] for line in d.admin.get('/api/v1/journal?limit=200').json['items']]
+    assert 'older_file' in acts and acts.index('key_changed') < acts.index('older_file')
+    d.stop()
+    files = d.files()
+    assert all(d.before['data.mdb'] != files[f] for f in ('data.mdb', 'data-2.mdb'))
+    d.put({'capsule': d.after['capsule']})  # today's of the morning knows nothing of the afternoon's key
+    d.opens_nothing()
+    d.put(files)
+    assert d.look() == d.contacts_before

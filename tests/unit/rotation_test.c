@@ -4,13 +4,17 @@
  */
 #include "store_tamper.h"
 
+#include "../../worker/crm/ulid.h"
 #include "../../worker/journal.h"
 #include "../../worker/keys/capsule_state.h"
 #include "../../worker/rotation.h"
 #include "../../worker/tenant.h"
+#include "../../worker/uplink.h"
+#include "../../worker/web/account.h"
 #include "../../worker/web/connection.h"
 #include "../../worker/web/fields.h"
 #include "../../worker/web/login.h"
+#include "../../worker/witness.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -76,7 +80,11 @@ bool is_person(struct exchange *x, const struct request *r) {
 }
 
 json_t *json_time(uint64_t seconds) { return json_integer((json_int_t)seconds); }
-json_t *journal_id(const uint8_t id[ID_BYTES]) { return (void)id, json_null(); }
+json_t *journal_id(const uint8_t id[ID_BYTES]) {
+    char text[ULID_TEXT + 1];
+    ulid_text(id, text);
+    return json_string(text);
+}
 static unsigned told[JOURNAL_ACTS];
 enum store_result journal_add(enum journal_act act, const uint8_t who[ID_BYTES], json_t *about) {
     (void)who;
@@ -86,6 +94,11 @@ enum store_result journal_add(enum journal_act act, const uint8_t who[ID_BYTES],
 }
 enum store_result journal_first(enum journal_act act, const uint8_t who[ID_BYTES], json_t *about) { return journal_add(act, who, about); }
 void journal_tell(enum journal_act act, const uint8_t who[ID_BYTES], json_t *about) { (void)journal_add(act, who, about); }
+
+void journal_unsealed(void) {}
+bool witness_keep(void) { return true; }
+void uplink_state(void) {}
+void account_unsealed(void) {}
 
 static json_t *ask(enum http_method method, const char *id, int expected) {
     struct exchange x = {0};
@@ -118,7 +131,7 @@ static void assert_state(const char *state, const char *why) {
 static void start(void) {
     static const char *const names[] = {"data.mdb", "data-2.mdb"};
     self.counters = &counters;
-    self.profile.quota_bytes = 8 * MIB;
+    self.profile = (struct message_start){.quota_bytes = 8 * MIB, .enrol_hash = "a code"};
     static struct event_base *base; /* one for all lives, as a process has: rotation.c's timer belongs to it */
     if (!base) base = event_base_new();
     self.base = base;
@@ -129,14 +142,16 @@ static void start(void) {
     self.store = store_open(names[used], self.profile.quota_bytes);
     self.second = store_prepare(names[!used], self.profile.quota_bytes);
     assert_true(self.base && self.store && self.second);
-    assert_false(store_is_spare(self.store));
+    self.profile.enrolled = capsule_enrolled(self.capsule);
     self.tmk = calloc(1, KEY_BYTES);
 }
 
 static void unseal(void) {
-    self.keys = keyring_new(self.tmk);
-    assert_int_equal(store_unseal(self.store, self.keys, capsule_tenant_id(self.capsule)), STORE_OK);
-    rotation_unsealed();
+    uint8_t tmk[KEY_BYTES];
+    memcpy(tmk, self.tmk, sizeof tmk);
+    memset(self.tmk, 0, KEY_BYTES);
+    assert_int_equal(tenant_unseal(tmk, SLOT_PASSWORD), 0);
+    assert_memory_equal(self.tmk, tmk, KEY_BYTES);
 }
 
 static void open_by_password(void) {
@@ -367,11 +382,121 @@ static void full(void **state) {
     end();
 }
 
-/* Capsule and file of different days: nothing opens that should not, and nothing is destroyed on the way. */
+static bool opens(void) {
+    struct slot slot;
+    uint8_t locator[ID_BYTES], tmk[KEY_BYTES];
+    capsule_login_locator(self.capsule, "anna", locator);
+    return capsule_open_password(self.capsule, locator, stretched, &slot, tmk) && tenant_unseal(tmk, SLOT_PASSWORD) == 0;
+}
+
+/* The file of before a rotation, with today's capsule, in any place: it opens under its retired key, is sealed anew at once, and opens no
+ * more once that key is dropped. Where today's file is there as well, in either place, it goes before. */
+static void older_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *files;
+        bool older;
+    } day[] = {
+        {"cp old/data.mdb data.mdb; rm -f data-2.mdb", true},              /* as the copy was */
+        {"cp old/data.mdb data-2.mdb; rm -f data.mdb", true},              /* where the capsule looks */
+        {"cp old/data.mdb data.mdb; cp old/data.mdb data-2.mdb", true},    /* twice */
+        {"cp old/data.mdb data.mdb; cp junk data-2.mdb", true},            /* beside an empty one */
+        {"cp old/data.mdb data-2.mdb; cp new/data-2.mdb data.mdb", false}, /* today's in the wrong place */
+        {"cp old/data.mdb data.mdb; cp new/data-2.mdb data-2.mdb", false}, /* nothing is wrong */
+    };
+    uint8_t old_key[KEY_BYTES], new_key[KEY_BYTES];
+    enrolled();
+    memcpy(old_key, self.tmk, KEY_BYTES);
+    shell("rm -rf old && mkdir old && cp data.mdb old && : > junk");
+    json_decref(ask(HTTP_POST, NULL, 202));
+    assert_true(run());
+    assert_int_equal(put_number(self.store, STORE_COMPANIES, RECORDS, 0, 10, NULL), STORE_OK);
+    assert_int_equal(store_commit(self.store), STORE_OK);
+    memcpy(new_key, self.tmk, KEY_BYTES);
+    end();
+    shell("rm -rf new && mkdir new && cp capsule data-2.mdb new");
+    for (size_t i = 0; i < sizeof day / sizeof *day; i++) {
+        shell("cp new/capsule . && rm -f data*");
+        shell(day[i].files);
+        memset(told, 0, sizeof told);
+        start();
+        assert_true(opens());
+        assert_memory_equal(self.tmk, new_key, KEY_BYTES); /* of the capsule */
+        assert_int_equal(told[JOURNAL_older_file], day[i].older);
+        assert_int_equal(store_count(self.store, STORE_COMPANIES), RECORDS + !day[i].older);
+        if (day[i].older) {
+            json_t *body = ask(HTTP_GET, NULL, 200);
+            ask(HTTP_DELETE, text_of(json_array_get(json_object_get(body, "kept"), 0), "id"), 409); /* the only key to it */
+            json_decref(body);
+            assert_true(capsule_rotation_wanted(self.capsule) > 0);
+            assert_true(run());
+            assert_everything();
+            assert_int_equal(told[JOURNAL_key_changed], 1);
+        }
+        assert_int_equal(check_all(self.store, 1000, NULL), 0);
+        end();
+        start();
+        open_by_password();
+        assert_int_equal(told[JOURNAL_older_file], day[i].older); /* that was once */
+        assert_int_equal(store_count(self.store, STORE_COMPANIES), RECORDS + !day[i].older);
+        end();
+    }
+
+    shell("cp new/capsule . && rm -f data* && cp new/data-2.mdb .");
+    start();
+    assert_true(opens());
+    json_t *body = ask(HTTP_GET, NULL, 200);
+    ask(HTTP_DELETE, text_of(json_array_get(json_object_get(body, "kept"), 0), "id"), 204);
+    json_decref(body);
+    end();
+    for (size_t i = 0; i < 4; i++) {
+        shell("rm -f data*");
+        shell(day[i].files);
+        start();
+        assert_false(opens());
+        assert_null(self.keys);
+        end();
+    }
+}
+
+/* Killed at any moment after an older file was put back: it opens again, with all that is in it. */
+static void dies_with_an_older_file(void **state) {
+    (void)state;
+    enrolled();
+    shell("rm -rf saved && mkdir saved && cp data.mdb saved");
+    json_decref(ask(HTTP_POST, NULL, 202));
+    assert_true(run());
+    end();
+    shell("cp capsule saved");
+    bool over = false;
+    unsigned died = 0;
+    for (long calls = 0; !over; calls += calls < 20 ? 1 : 13) {
+        shell("rm -f data* capsule && cp saved/* .");
+        pid_t pid = fork();
+        if (pid == 0) {
+            start();
+            made = 0;
+            allowed = calls;
+            if (!opens()) _exit(1);
+            _exit(run() ? DONE : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == DEAD || WEXITSTATUS(status) == DONE));
+        over = WEXITSTATUS(status) == DONE;
+        died += !over;
+        start();
+        assert_true(opens());
+        assert_everything();
+        end();
+    }
+    assert_true(died > 25);
+}
+
+/* Neither key nor capsule of before a rotation opens anything of after it, and nothing is destroyed on the way. */
 static void capsules_of_other_days(void **state) {
     (void)state;
-    struct slot slot;
-    uint8_t locator[ID_BYTES], old_key[KEY_BYTES];
+    uint8_t old_key[KEY_BYTES];
     enrolled();
     memcpy(old_key, self.tmk, KEY_BYTES);
     shell("rm -rf old && mkdir old && cp capsule data.mdb old");
@@ -380,51 +505,29 @@ static void capsules_of_other_days(void **state) {
     end();
     shell("rm -rf new && mkdir new && cp capsule data.mdb data-2.mdb new");
 
-    /* The file of before, in either place, with today's capsule. */
-    shell("cp old/data.mdb data-2.mdb");
-    start();
-    capsule_login_locator(self.capsule, "anna", locator);
-    assert_true(capsule_open_password(self.capsule, locator, stretched, &slot, self.tmk));
-    self.keys = keyring_new(self.tmk);
-    assert_int_equal(store_unseal(self.store, self.keys, capsule_tenant_id(self.capsule)), STORE_BROKEN);
-    end();
-
     /* The key of before, out of an old process, with today's file. */
-    shell("cp new/* .");
     start();
     self.keys = keyring_new(old_key);
     assert_int_equal(store_unseal(self.store, self.keys, capsule_tenant_id(self.capsule)), STORE_BROKEN);
     assert_false(capsule_trust(self.capsule, old_key));
     end();
 
-    /* The capsule of before takes the emptied file for the one in use; today's file is not touched by it. */
-    shell("cp old/capsule .");
-    struct capsule *c = capsule_open(open("capsule", O_RDWR | O_CLOEXEC));
-    assert_int_equal(capsule_data_file(c), 0);
-    capsule_close(c);
-    struct stat before, after;
-    assert_int_equal(stat("data-2.mdb", &before), 0);
-    assert_int_equal(store_clear_spare("data-2.mdb"), 0);
-    assert_int_equal(stat("data-2.mdb", &after), 0);
-    assert_int_equal(before.st_size, after.st_size);
-    struct store *wrong = store_open("data.mdb", 8 * MIB);
-    struct keyring *keys = keyring_new(old_key);
-    assert_non_null(wrong);
-    assert_int_equal(store_unseal(wrong, keys, user), STORE_OK); /* a new file takes any key */
-    assert_int_equal(store_commits(wrong), 0);                   /* but has nothing */
-    store_close(wrong);
-    keyring_free(keys);
-
-    shell("cp new/capsule .");
-    start();
-    open_by_password();
-    assert_everything();
-    end();
-    /* And before the next start emptied it, its mark tells that it is not the one in use. */
-    shell("cp new/* . && cp old/capsule .");
-    wrong = store_prepare("data.mdb", 8 * MIB);
-    assert_true(wrong && store_is_spare(wrong));
-    store_close(wrong);
+    /* The capsule of before: with both of today's files, with the right one alone, and with the right one in the other's place. */
+    for (int i = 0; i < 3; i++) {
+        shell("cp old/capsule . && rm -f data* && cp new/data* .");
+        if (i == 1) shell("rm -f data.mdb");
+        if (i == 2) shell("mv data-2.mdb data.mdb");
+        start();
+        assert_false(opens());
+        assert_null(self.keys);
+        end();
+        shell(i == 2 ? "cmp data.mdb new/data-2.mdb" : "cmp data-2.mdb new/data-2.mdb");
+        shell(i == 2 ? "rm -f data-2.mdb && mv data.mdb data-2.mdb && cp new/capsule ." : "cp new/capsule .");
+        start();
+        open_by_password();
+        assert_everything();
+        end();
+    }
 }
 
 /* Asked for before a stop: the next unsealing takes it up, and nobody has to ask again. */
@@ -448,8 +551,14 @@ static void a_wish_outlives_a_stop(void **state) {
 int main(void) {
     if (!keys_prepare() || !mkdtemp(dir) || chdir(dir) != 0) return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rotates), cmocka_unit_test(dies_at_every_call),     cmocka_unit_test(disk_fails_at_every_call),
-        cmocka_unit_test(full),    cmocka_unit_test(capsules_of_other_days), cmocka_unit_test(a_wish_outlives_a_stop),
+        cmocka_unit_test(rotates),
+        cmocka_unit_test(dies_at_every_call),
+        cmocka_unit_test(disk_fails_at_every_call),
+        cmocka_unit_test(full),
+        cmocka_unit_test(capsules_of_other_days),
+        cmocka_unit_test(older_files),
+        cmocka_unit_test(dies_with_an_older_file),
+        cmocka_unit_test(a_wish_outlives_a_stop),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     shell("rm -rf ./*");

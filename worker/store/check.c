@@ -74,7 +74,7 @@ static enum store_result see_records(struct store *s, MDB_cursor *at, size_t *bu
         const uint8_t space = *(const uint8_t *)k.mv_data;
         if (space >= SPACE_RECORDS + STORE_TABLES_END) rc = MDB_NOTFOUND;
         if (rc != 0) break;
-        if (space == SPACE_META) { /* the format, the state */
+        if (space == SPACE_META) { /* the format, the state, the value in clear */
             memcpy(scan->key, k.mv_data, SEALED_KEY);
             continue;
         }

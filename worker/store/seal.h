@@ -11,7 +11,7 @@
 struct store;
 
 enum {
-    SPACE_META = 0x00,    /* the format (in clear) and the sealed state */
+    SPACE_META = 0x00,    /* the format and the caller's value, in clear, and the sealed state */
     SPACE_RECORDS = 0x00, /* + enum store_table */
     SPACE_NODES = 0x40,   /* + enum store_table */
 };

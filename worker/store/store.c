@@ -135,9 +135,15 @@ int store_begin(struct store *s) {
         s->room.file = size / s->room.page > s->room.end ? size / s->room.page : s->room.end;
         if (store_resize(s, s->asked.map_bytes) != STORE_OK) error = ENOMEM;
     }
+    if (error && s->reader) {
+        mdb_txn_abort(s->reader); /* it has not begun */
+        s->reader = NULL;
+    }
     errno = error;
     return error ? -1 : 0;
 }
+
+bool store_begun(const struct store *s) { return s->reader; }
 
 struct store *store_open(const char *path, uint64_t map_bytes) {
     struct store *s = store_prepare(path, map_bytes);

@@ -171,6 +171,18 @@ enum { STORE_NOTE = 56 };
 uint8_t *store_note(struct store *s);
 
 /*
+ * One value in clear that the caller keeps in the file, read without a key once the store has begun (store_begin): what it says, it must
+ * prove by itself. A change is part of the next commit; a rotation does not carry it over.
+ */
+enum { STORE_CLEAR_MAX = 1024 };
+enum store_result store_clear_get(struct store *s, void *out, size_t size); /* STORE_BROKEN: it is of another size */
+enum store_result store_clear_put(struct store *s, const void *bytes, size_t size);
+enum store_result store_clear_remove(struct store *s); /* STORE_MISSING: there is none */
+/* The commit counter as it shows without a key, and so as whoever wrote the file wanted it; 0 = none yet. */
+uint64_t store_commits_shown(struct store *s);
+bool store_begun(const struct store *s); /* store_begin succeeded */
+
+/*
  * The background check: every record and index node is opened, and the whole held against the sealed counts and hashes. A pass needs no
  * snapshot and pins no page: writes between two steps that touch what the pass has already seen are entered into its sums as they happen.
  * One pass at a time: start with a zeroed struct; each step looks at up to `records` values more. done: the pass is over, and `found` of

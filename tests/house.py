@@ -325,3 +325,23 @@ class House:
 
     def wait_state(self, name, *states, seconds=15):
         return wait_for(lambda: self.show(name)['state'] in states, seconds, why=f'{name} to be {states}')
+
+
+def restored(house, name, under, capsule=True):
+    """Stops a tenant and enters its files as they are now under another name of the same house, with its capsule or without; the host."""
+    house.cli('tenant', 'stop', name)
+    house.wait_state(name, 'stopped')
+    files = {f: (house.state / 'tenants' / name / f).read_bytes() for f in ('data.mdb', 'data-2.mdb') + (('capsule',) if capsule else ())}
+    return entered(house, files, under)
+
+
+def entered(house, files, under):
+    """Enters a tenant with these files, to be restored; the host."""
+    house.cli('tenant', 'create', under, '--host', f'{under}.localhost', '--restore')
+    uid, folder = house.show(under)['uid'], house.state / 'tenants' / under
+    for f, content in files.items():
+        (folder / f).write_bytes(content)
+        os.chown(folder / f, uid, uid)
+        os.chmod(folder / f, 0o600)
+    house.cli('tenant', 'resume', under)
+    return f'{under}.localhost'

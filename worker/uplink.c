@@ -135,7 +135,9 @@ static void chain_take(int fd, uint64_t size) {
 void uplink_capsule(void) {
     if (capsule.seen != capsule_version(self.capsule)) {
         capsule.seen = capsule_version(self.capsule);
-        gauge(COUNTER_ways_in, capsule_slots(self.capsule, SLOT_PASSWORD) + capsule_slots(self.capsule, SLOT_RECOVERY));
+        gauge(COUNTER_ways_in, capsule_ways_in(self.capsule));
+        gauge(COUNTER_self_sufficient_kits, capsule_slots(self.capsule, SLOT_SELF_SUFFICIENT));
+        gauge(COUNTER_self_sufficient_since, capsule_kit_first(self.capsule));
     }
     if (capsule.dated != capsule_dated(self.capsule)) {
         capsule.dated = capsule_dated(self.capsule);

@@ -31,6 +31,8 @@ static const struct {
     {COUNTER_ledger_state, "ledger_state", ""},
     {COUNTER_rollback_state, "rollback_state", ""},
     {COUNTER_ways_in, "ways_in", ""},
+    {COUNTER_self_sufficient_kits, "self_sufficient_kits", ""},
+    {COUNTER_self_sufficient_since, "self_sufficient_since_timestamp_seconds", "seconds"},
     {COUNTER_arena_used_bytes, "secret_memory_used_bytes", "bytes"},
     {COUNTER_cert_expires, "certificate_expiry_timestamp_seconds", "seconds"},
     {COUNTER_out_of_memory, "out_of_memory", ""},
@@ -170,6 +172,11 @@ static void told(struct page *p) {
                 of_tenant_and(p, at(p, t)->is.name, "layer", posture_layer[l].name, at(p, t)->is.layer[l] == LAYER_ON);
 }
 
+/* A time that is not there is no sample. */
+static bool has_no_time(enum counter c, uint64_t value) {
+    return value == 0 && (c == COUNTER_cert_expires || c == COUNTER_self_sufficient_since);
+}
+
 static void counted(struct page *p) {
     char name[80];
     for (size_t i = 0; i < ROWS(plain); i++) {
@@ -177,7 +184,7 @@ static void counted(struct page *p) {
         snprintf(name, sizeof name, "cloison_tenant_%s", plain[i].name);
         family(p, name, c->class == COUNTER_TOTAL ? COUNTER : GAUGE, plain[i].unit, c->help);
         for (size_t t = 0; t < p->tenants; t++)
-            if (plain[i].counter != COUNTER_cert_expires || tenants_value(at(p, t), COUNTER_cert_expires))
+            if (!has_no_time(plain[i].counter, tenants_value(at(p, t), plain[i].counter)))
                 of_tenant(p, at(p, t)->is.name, tenants_value(at(p, t), plain[i].counter));
     }
     family(p, "cloison_tenant_requests", COUNTER, "", "Requests answered, by class of status");

@@ -66,6 +66,13 @@ static json_t *reset(const struct message_tenant *t) {
     return json_pack("{s:s, s:I, s:o}", "state", "asked", "uid", (json_int_t)t->reset_uid, "until", seconds_or_null(t->reset_until_ms));
 }
 
+/* What a certificate that the tenant's data is gone has to say: of such a kit's copies the end of the capsule is not the end. */
+static json_t *self_sufficient(const struct tenants_row *row) {
+    uint64_t kits, since;
+    if (!tenants_self_sufficient(row, &kits, &since)) return json_null();
+    return json_pack("{s:o, s:o}", "kits", number(kits), "since", number_or_null(since));
+}
+
 json_t *status_tenant(const struct tenants_row *row) {
     static const char *const checks[] = {"none", "sound", "damaged"}, *const ledgers[] = {"none", "continued", "rewritten"};
     static const char *const rollbacks[] = {"none", "seen", "accepted"};
@@ -86,8 +93,8 @@ json_t *status_tenant(const struct tenants_row *row) {
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
                                 "ledger", word(row, COUNTER_ledger_state, ledgers), "rollback",
                                 word(row, COUNTER_rollback_state, rollbacks), "posture", posture_layers(t->layer, false));
-    json_t *keys =
-        json_pack("{s:o, s:o, s:o}", "ways_in", number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t));
+    json_t *keys = json_pack("{s:o, s:o, s:o, s:o}", "self_sufficient", self_sufficient(row), "ways_in",
+                             number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t));
     if (all && json_object_update_new(all, keys) == 0 && json_object_update_new(all, life) == 0 &&
         json_object_update_new(all, numbers) == 0)
         return all;

@@ -47,13 +47,16 @@ static struct tenants_row *find(const struct tenants *tenants, uint32_t number) 
 
 static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
 
+static bool is_time(enum counter c) { return c == COUNTER_cert_expires || c == COUNTER_self_sufficient_since; }
+
 static void row_sample(struct tenants_row *row) {
     if (!row->page) return;
     for (int c = 0; c < COUNTER_COUNT; c++) {
         uint64_t value = atomic_load_explicit(&row->page->value[c], memory_order_relaxed);
-        if (c == COUNTER_cert_expires) {
-            if (row->cert_said || value == row->last[c] || value == 0) continue;
-            row->cert_said = true;
+        bool *said = is_time((enum counter)c) ? c == COUNTER_cert_expires ? &row->cert_said : &row->kit_said : NULL;
+        if (said) {
+            if (*said || value == row->last[c] || value == 0) continue;
+            *said = true;
         }
         if (counter_table[c].class == COUNTER_GAUGE || value > row->last[c]) row->last[c] = value;
     }
@@ -62,8 +65,8 @@ static void row_sample(struct tenants_row *row) {
 
 /* Gauges that stay true when the worker is gone. */
 static bool lasts(enum counter c) {
-    return c == COUNTER_store_bytes || c == COUNTER_cert_expires || c == COUNTER_check_state || c == COUNTER_ways_in ||
-           c == COUNTER_ledger_state || c == COUNTER_rollback_state;
+    return is_time(c) || c == COUNTER_self_sufficient_kits || c == COUNTER_store_bytes || c == COUNTER_check_state ||
+           c == COUNTER_ways_in || c == COUNTER_ledger_state || c == COUNTER_rollback_state;
 }
 
 /* The worker is gone: its last numbers count, its gauges of the moment do not. */
@@ -86,6 +89,7 @@ bool tenants_put(struct tenants *tenants, const struct message_tenant *message) 
     struct tenants_row *row = find(tenants, message->head.tenant);
     if (row) {
         row->is = *message;
+        if (!message->enrolled) row->last[COUNTER_self_sufficient_since] = 0; /* it was emptied */
         if (!has_worker(message->state)) row_retire(row);
         return true;
     }
@@ -126,7 +130,7 @@ bool tenants_page(struct tenants *tenants, uint32_t number, int fd) {
     if (!page) return false;
     row_retire(row);
     row->page = page;
-    row->cert_said = false;
+    row->cert_said = row->kit_said = false;
     row_sample(row);
     return true;
 }
@@ -163,8 +167,14 @@ const struct tenants_row *tenants_by_name(const struct tenants *tenants, const c
 
 uint64_t tenants_ways_in(const struct tenants_row *row) { return row->is.enrolled ? tenants_value(row, COUNTER_ways_in) : 0; }
 
+bool tenants_self_sufficient(const struct tenants_row *row, uint64_t *kits, uint64_t *since) {
+    *kits = tenants_value(row, COUNTER_self_sufficient_kits);
+    *since = tenants_value(row, COUNTER_self_sufficient_since);
+    return tenants_ways_in(row) > 0;
+}
+
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter) {
-    if (counter == COUNTER_cert_expires) return row->last[counter];
+    if (is_time(counter)) return row->last[counter];
     uint64_t value = row->last[counter];
     if (counter_table[counter].class == COUNTER_TOTAL) value = sum(row->before[counter], value);
     return counter_rounded(value);

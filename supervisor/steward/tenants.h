@@ -20,8 +20,8 @@ struct tenants_row {
     uint64_t before[COUNTER_COUNT]; /* TOTALs of the workers before this one */
     uint64_t last[COUNTER_COUNT];   /* the sample of this one; a TOTAL never falls */
     bool sampled;                   /* a page was read since the steward's start: store_bytes and cert_expires are known */
-    /* The end of the certificate is shown to the second, so a worker may say it once a start and once an installation. */
-    bool cert_said;
+    /* Times are shown to the second, so a worker may say each once a start, the end of the certificate once an installation, too. */
+    bool cert_said, kit_said;
 };
 
 struct tenants *tenants_new(void); /* NULL: no memory */
@@ -51,6 +51,10 @@ size_t tenants_running(const struct tenants *tenants);
 
 /* What may be shown of a number: rounded; a TOTAL over all workers since the steward's start. */
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter);
+
+/* Recovery kits that open copies of the data file without the key capsule, and since when there may be such copies in Unix seconds, 0 =
+ * there never was one. false: not told, or it has not enrolled. */
+bool tenants_self_sufficient(const struct tenants_row *row, uint64_t *kits, uint64_t *since);
 
 /* Passwords and recovery kits that open it; 0 = not told, or it has not enrolled. 1: when that one is lost, so is all. */
 uint64_t tenants_ways_in(const struct tenants_row *row);

@@ -4,7 +4,7 @@ import json
 import jsonschema
 import pytest
 
-from house import PASSWORD, Client, wait_for
+from house import PASSWORD, Client, restored, wait_for
 
 
 class Checked(Client):
@@ -142,6 +142,7 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.delete(f'/api/v1/rotation/keys/{kept[0]["id"]}').status == 204
     assert c.delete(f'/api/v1/rotation/keys/{kept[0]["id"]}').status == 404
     assert c.post('/api/v1/recovery-kit').status == 201
+    walk_kit(c, house)
     walk_users(c, house)
     assert c.put('/api/v1/password', {'old': 'wrong wrong wrong', 'password': 'another good password'}).status in (400, 401, 403)
     assert c.put('/api/v1/password', {'old': PASSWORD, 'password': 'another good password'}).status == 204
@@ -162,6 +163,21 @@ def walk_functions(c):
     assert made.status == 201
     assert c.get('/api/v1/export?kind=companies&format=csv', headers={'Cloison-Confirmation': made.json['code']}).status == 200
     c.switch()
+
+
+def walk_kit(c, house):
+    """The self-sufficient kit, and a second tenant that it makes of the first one's files."""
+    path = '/api/v1/self-sufficient-kit'
+    assert c.get(path).json == {'kit': None, 'first_made': None}
+    made = c.post(path)
+    assert made.status == 201 and c.get(path).json['kit']
+    assert c.post('/api/v1/recovery', {'recovery_kit': made.json['recovery_kit'], 'login': 'admin', 'password': PASSWORD}).status == 409
+    other = Checked(house, restored(house, 'ouvert', 'rendu', capsule=False))
+    other.document, other.seen = c.document, c.seen
+    assert other.post('/api/v1/recovery', {'recovery_kit': 'x', 'login': 'admin', 'password': PASSWORD}).status == 400
+    assert other.post('/api/v1/recovery', {'recovery_kit': made.json['recovery_kit'], 'login': 'admin', 'password': PASSWORD}).status == 200
+    assert c.delete(path).status == 204 and c.delete(path).status == 404
+    wait_for(lambda: c.get('/api/v1/rotation').json['state'] == 'idle', why='the rotation')
 
 
 def walk_users(c, house):

@@ -71,7 +71,7 @@ def test_one_tenant_has_everything_that_is_promised(house):
     assert os.stat(f'/proc/{t["pid"]}').st_uid in (t['uid'], 0)  # not dumpable: its files are root's
     assert set(t['posture'].values()) <= {'on', 'off', 'unavailable'} and t['posture']['seccomp'] == 'on'
     # Nothing else: each member is a number, an enum or what the provider entered.
-    assert set(t) - set(promised) == {'title', 'modules', 'region', 'hosts', 'uid', 'enrolled', 'created', 'check', 'ledger', 'rollback', 'ways_in', 'capsule_copies', 'reset'}
+    assert set(t) - set(promised) == {'title', 'modules', 'region', 'hosts', 'uid', 'enrolled', 'created', 'check', 'ledger', 'rollback', 'ways_in', 'self_sufficient', 'capsule_copies', 'reset'}
     text = run(house, 'tenant', 'show', 'acme')
     for key in promised:
         assert re.search(rf'(?m)^{key} ', text.stdout), key

@@ -11,6 +11,8 @@
 #include "login.h"
 #include "login_text.h"
 #include "password_thread.h"
+#include "recovery.h"
+#include "self_sufficient.h"
 #include "session.h"
 #include "sessions.h"
 #include "users.h"
@@ -181,7 +183,8 @@ void account_enrolled(void) {
 }
 
 void account_unsealed(void) {
-    if (store_count(self.store, STORE_USERS) > 0) account_enrolled(); /* it was cut short before that could be said */
+    /* It was cut short before that could be said. Not while a kit stands for the capsule: the registry's word makes a lost one an error. */
+    if (capsule_enrolled(self.capsule) && store_count(self.store, STORE_USERS) > 0) account_enrolled();
     uplink_plain(function_on(FUNCTION_plain_socket));
 }
 
@@ -191,6 +194,10 @@ const struct route account_routes[] = {
     {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, get_session},
     {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, delete_session},
     {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit},
+    {HTTP_GET, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, get_self_sufficient},
+    {HTTP_POST, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, make_self_sufficient},
+    {HTTP_DELETE, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, remove_self_sufficient},
+    {HTTP_POST, "/api/v1/recovery", 0, ROUTE_PUBLIC, recover},
     {HTTP_PUT, "/api/v1/password", 0, 0, change_password},
     {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, .function = FUNCTION_tokens},
     {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens},

@@ -1,6 +1,6 @@
 /*
  * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens and the recovery kit; those of users.h,
- * invitations.h and sessions.h are in the same table. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials`
+ * invitations.h, sessions.h, self_sufficient.h and recovery.h are in the same table. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials`
  * after equal work.
  *
  *   POST   /api/v1/enrol          {code, login, password}   201 {recovery_kit}; public, once
@@ -14,7 +14,7 @@
  *   POST   /api/v1/recovery-kit   201 {recovery_kit}; admin; the old kit opens nothing then
  *
  *   PUT    /api/v1/password       {password, old}   204, cookie: all other sessions of the user end; `old` may be left out in a session
- * that the recovery kit opened
+ * that a recovery kit opened
  *
  *   POST   /api/v1/tokens         {name, scopes, expires}   201 {id, token, name, scopes, expires}
  *

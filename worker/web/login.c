@@ -57,10 +57,7 @@ void answer_failure(struct exchange *x, enum store_result result) {
 }
 
 /* What an administrator should do something about. */
-static json_t *warnings(void) {
-    size_t ways_in = capsule_slots(self.capsule, SLOT_PASSWORD) + capsule_slots(self.capsule, SLOT_RECOVERY);
-    return ways_in < 2 ? json_pack("[s]", "one-way-in") : json_array();
-}
+static json_t *warnings(void) { return capsule_ways_in(self.capsule) < 2 ? json_pack("[s]", "one-way-in") : json_array(); }
 
 void answer_session(struct exchange *x, const struct session *session, uint64_t last_commit) {
     struct user user;
@@ -80,7 +77,7 @@ void answer_session(struct exchange *x, const struct session *session, uint64_t 
         answer_errno(x, ENOMEM);
 }
 
-static void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]) {
+void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]) {
     char text[KIT_TEXT + 1];
     kit_format(kit, text);
     json_t *body = json_pack("{s:s}", "recovery_kit", text);
@@ -145,9 +142,10 @@ static enum store_result ensure_user(const struct slot *slot, const char *login)
 }
 
 static void tell_login(const struct session *session, const struct slot *slot, const char *login) {
-    journal_tell(JOURNAL_logged_in, session->user,
-                 json_pack("{s:s*, s:o, s:o, s:s}", "login", login, "slot", journal_id(session->slot), "origin", journal_id(slot->id), "by",
-                           slot->kind == SLOT_RECOVERY ? "recovery_kit" : "password"));
+    const char *by = slot->kind == SLOT_RECOVERY ? "recovery_kit" : slot->kind == SLOT_SELF_SUFFICIENT ? "self_sufficient_kit" : "password";
+    journal_tell(
+        JOURNAL_logged_in, session->user,
+        json_pack("{s:s*, s:o, s:o, s:s}", "login", login, "slot", journal_id(session->slot), "origin", journal_id(slot->id), "by", by));
 }
 
 /* A slot was opened: makes the session and answers. x NULL: the client went away. login: NULL where it named none. */
@@ -320,7 +318,8 @@ static void log_in_by_kit(struct exchange *x, const struct request *r, json_t *o
         return;
     }
     if (answer_wait(x, lockout_wait(NULL, r->peer))) return;
-    if (!capsule_open_secret(self.capsule, kit, &slot, tmk) || slot.kind != SLOT_RECOVERY) {
+    bool fits = capsule_open_secret(self.capsule, kit, &slot, tmk) && (slot.kind == SLOT_RECOVERY || slot.kind == SLOT_SELF_SUFFICIENT);
+    if (!fits) {
         lockout_failed(NULL, r->peer);
         journal_login_failed();
         count(COUNTER_login_failures, 1);
@@ -336,7 +335,11 @@ void log_in(struct exchange *x, struct request *r) {
     static const char *const names[] = {"login", "password", "recovery_kit", NULL};
     json_t *object;
     if (refuse_foreign(x, r) || !fields_read(x, r, names, &object)) return;
-    if (json_object_get(object, "recovery_kit"))
+    bool kit = json_object_get(object, "recovery_kit");
+    if (kit && tenant_restoring() && !capsule_enrolled(self.capsule))
+        respond_problem(x, 409, "restoring", "The key capsule is lost: a self-sufficient kit makes another one, at /api/v1/recovery.", NULL,
+                        0);
+    else if (kit)
         log_in_by_kit(x, r, object);
     else
         log_in_by_password(x, r, object);

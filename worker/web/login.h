@@ -26,6 +26,9 @@ void answer_session(struct exchange *x, const struct session *session, uint64_t 
  */
 void answer_new_kit(struct exchange *x, const uint8_t user[ID_BYTES], const uint8_t *origin);
 
+/* Answers 201 {recovery_kit}. */
+void answer_kit(struct exchange *x, const uint8_t kit[KEY_BYTES]);
+
 void answer_wrong(struct exchange *x);                  /* the uniform 401 */
 bool answer_wait(struct exchange *x, unsigned seconds); /* 429 for a delay; false with 0: not answered */
 

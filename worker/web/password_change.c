@@ -102,10 +102,11 @@ static bool find_slot(const uint8_t id[ID_BYTES], struct slot *slot) {
     return false;
 }
 
-/* Was this session opened with the recovery kit that is valid now? */
+/* Was this session opened with a recovery kit, of either kind, that is valid now? */
 static bool by_kit(const struct session *session) {
     struct slot slot, origin;
-    return find_slot(session->slot, &slot) && find_slot(slot.origin, &origin) && origin.kind == SLOT_RECOVERY;
+    return find_slot(session->slot, &slot) && find_slot(slot.origin, &origin) &&
+           (origin.kind == SLOT_RECOVERY || origin.kind == SLOT_SELF_SUFFICIENT);
 }
 
 static void begin(struct exchange *x, struct change *c, const char *old) {

@@ -11,11 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *const kind_names[] = {[SLOT_PASSWORD] = "password",
-                                         [SLOT_SESSION] = "session",
-                                         [SLOT_TOKEN] = "token",
-                                         [SLOT_RECOVERY] = "recovery-kit",
-                                         [SLOT_INVITATION] = "invitation"};
+static const char *const kind_names[] = {
+    [SLOT_PASSWORD] = "password",     [SLOT_SESSION] = "session",       [SLOT_TOKEN] = "token",
+    [SLOT_RECOVERY] = "recovery-kit", [SLOT_INVITATION] = "invitation", [SLOT_SELF_SUFFICIENT] = "self-sufficient-kit"};
 
 static bool is_login(const struct slot *slot) { return slot->kind == SLOT_SESSION || slot->kind == SLOT_TOKEN; }
 static bool is_narrow(const struct session *asker) { return asker->kind == SLOT_TOKEN && !(asker->rights & RIGHT_ADMIN); }

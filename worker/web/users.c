@@ -8,6 +8,7 @@
 #include "invitations.h"
 #include "login.h"
 #include "login_text.h"
+#include "self_sufficient.h"
 #include "user.h"
 
 #include <errno.h>
@@ -77,6 +78,10 @@ static bool another_has(const struct user_list *all, const struct user *user, en
     return false;
 }
 
+static bool has_kit(const struct user *user) {
+    return capsule_slots_of(self.capsule, user->id, SLOT_RECOVERY) || capsule_slots_of(self.capsule, user->id, SLOT_SELF_SUFFICIENT);
+}
+
 /* May the tenant lose this administrator's log-in, and with `kit` also their recovery kit? false: answered. */
 static bool can_spare(struct exchange *x, const struct user *user, bool kit) {
     struct user_list *all;
@@ -87,7 +92,7 @@ static bool can_spare(struct exchange *x, const struct user *user, bool kit) {
         return false;
     }
     bool administered = another_has(all, user, SLOT_PASSWORD);
-    bool recoverable = !kit || !capsule_slots_of(self.capsule, user->id, SLOT_RECOVERY) || another_has(all, user, SLOT_RECOVERY);
+    bool recoverable = !kit || !has_kit(user) || another_has(all, user, SLOT_RECOVERY) || another_has(all, user, SLOT_SELF_SUFFICIENT);
     free(all);
     if (!administered)
         respond_problem(x, 409, "last-administrator", "No other administrator can log in.", NULL, 0);
@@ -243,7 +248,10 @@ void reset_user(struct exchange *x, struct request *r) {
 static int end_former(const struct user *user, bool taken) {
     int error = taken ? session_end_others(user->id, NULL) : 0;
     session_forget(user->id);
-    if ((!error || error == ENOENT) && !(user->rights & RIGHT_ADMIN)) error = capsule_remove_owner(self.capsule, user->id, SLOT_RECOVERY);
+    bool administrator = user->rights & RIGHT_ADMIN;
+    if ((!error || error == ENOENT) && !administrator) error = capsule_remove_owner(self.capsule, user->id, SLOT_RECOVERY);
+    if ((!error || error == ENOENT) && !administrator) error = capsule_remove_owner(self.capsule, user->id, SLOT_SELF_SUFFICIENT);
+    self_sufficient_follow(user->id);
     return error == ENOENT ? 0 : error;
 }
 
@@ -303,6 +311,7 @@ static void remove_all(struct exchange *x, const struct request *r, const struct
     for (size_t i = 0; i < tokens; i++)
         token_forget_name(token[i]);
     journal_tell(JOURNAL_user_removed, r->session->user, json_pack("{s:o}", "about", journal_id(user->id)));
+    self_sufficient_follow(r->session->user);
     if (memcmp(user->id, r->session->user, ID_BYTES) == 0) session_cookie(x, NULL);
     respond_empty(x, 204);
 }

@@ -132,9 +132,28 @@ function recoveryPage() {
       input('password', { label: t('passwordNew'), type: 'password', required: true, minlength: 12, autocomplete: 'new-password' }),
     ], t('enter'), async data => {
       const { recovery_kit, password } = Object.fromEntries(data);
-      const { body } = await call('POST', '/session', { recovery_kit });
+      let body;
+      try {
+        ({ body } = await call('POST', '/session', { recovery_kit }));
+      } catch (problem) {
+        if (problem.type !== 'restoring') throw problem;
+        restoringPage({ recovery_kit, password });
+        return;
+      }
       await call('PUT', '/password', { password }); // ends every session, this one too
       await call('POST', '/session', { login: body.user.login, password });
+      await start();
+    }, back()));
+}
+
+// The key capsule is lost: the kit's owner begins anew.
+function restoringPage(typed) {
+  show(
+    h('h1', {}, t('restoring')), h('p', {}, t('restoringWhy')),
+    form([
+      input('login', { label: t('user'), required: true, 'data-first': true, autocomplete: 'username', autocapitalize: 'none' }),
+    ], t('open'), async data => {
+      await call('POST', '/recovery', { ...typed, login: data.get('login') });
       await start();
     }, back()));
 }

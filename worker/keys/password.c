@@ -8,11 +8,26 @@
 
 _Static_assert(PASSWORD_MEMORY_KIB >= 19456 && PASSWORD_PASSES >= 2 && PASSWORD_LANES >= 1, "below OWASP's floor");
 
+static _Thread_local struct {
+    uint8_t *memory;
+    size_t bytes;
+} used;
+
+void password_tidy(void) {
+    arena_scratch_free(used.memory, used.bytes);
+    used.memory = NULL;
+}
+
 static int scratch(uint8_t **memory, size_t bytes) {
+    password_tidy();
     *memory = arena_scratch(bytes);
     return *memory ? ARGON2_OK : ARGON2_MEMORY_ALLOCATION_ERROR;
 }
-static void scratch_free(uint8_t *memory, size_t bytes) { arena_scratch_free(memory, bytes); }
+/* The library has wiped it (FLAG_clear_internal_memory, which nobody changes). */
+static void scratch_free(uint8_t *memory, size_t bytes) {
+    used.memory = memory;
+    used.bytes = bytes;
+}
 
 int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[KEY_BYTES]) {
     uint8_t worked[KEY_BYTES];

@@ -17,3 +17,5 @@ enum {
 
 /* 0 or ENOMEM. About 20 ms: run it on the password thread. Calls keys_prepare() itself. */
 int password_stretch(const char *password, const uint8_t salt[32], uint8_t out[KEY_BYTES]);
+/* Gives back the thread's working memory, wiped already: a millisecond that nobody waits for, once the result is handed over. */
+void password_tidy(void);

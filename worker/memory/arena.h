@@ -48,7 +48,8 @@ void *arena_outside_calloc(size_t count, size_t size);
 void *arena_outside_realloc(void *p, size_t size);
 void arena_outside_free(void *p);
 
-/* Pages outside the arena that are never dumped; arena_scratch_free wipes and unmaps. NULL when there is no memory. */
+/* Pages outside the arena that are never dumped; arena_scratch_free unmaps: what must not be seen there, the caller has wiped. NULL when
+ * there is no memory. */
 void *arena_scratch(size_t bytes);
 void arena_scratch_free(void *p, size_t bytes);
 

@@ -64,6 +64,7 @@ static void *stretch_for_ever(void *unused) {
         pthread_mutex_unlock(&lock);
         uint64_t one = 1;
         if (write(finished, &one, sizeof one) != sizeof one) _exit(1);
+        password_tidy();
     }
     return NULL;
 }

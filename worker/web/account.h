@@ -1,7 +1,7 @@
 /*
  * The routes about credentials (account_routes in http.h): enrolment, log-in, API tokens and the recovery kit; those of users.h,
- * invitations.h, sessions.h, self_sufficient.h and recovery.h are in the same table. Errors are application/problem+json; a wrong log-in is one uniform 401 `credentials`
- * after equal work.
+ * invitations.h, sessions.h, self_sufficient.h and recovery.h are in the same table. Errors are application/problem+json; a wrong log-in is
+ * one uniform 401 `credentials` after equal work.
  *
  *   POST   /api/v1/enrol          {code, login, password}   201 {recovery_kit}; public, once
  *

@@ -83,7 +83,7 @@ $(BUILD)/cloison-steward: $(call mains,$(steward)) $(BUILD)/libsteward.a $(BUILD
 $(BUILD)/cloison-courier: $(call mains,$(courier)) $(BUILD)/libcourier.a $(BUILD)/libpolicy.a
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) $(COURIER_LIBS) -lseccomp -lmd -lpthread
 $(BUILD)/cloison: $(call mains,$(cli)) $(BUILD)/libcli.a $(BUILD)/libpolicy.a
-	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd -lmaxminddb
 $(BUILD)/cloison-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libpolicy.a $(BUILD)/obj/lmdb.o
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(WORKER_LINK) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS) 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
 
@@ -96,7 +96,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c
 unit: $(UNIT)
 $(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a policy.a)
 	@mkdir -p $(@D)
-	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd -lmaxminddb
 
 # The hostile worker of tests/attacks, started through the very jail of the real one.
 HOSTILE := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/attacks/hostile/*.c))
@@ -124,7 +124,7 @@ fuzzers:
 fuzzers-here: $(FUZZ)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a policy.a)
 	@mkdir -p $(@D)
-	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd -lmaxminddb
 
 # Reads who includes whom, clang-tidy and cppcheck as configured, the man pages.
 lint:

@@ -16,6 +16,7 @@ _Static_assert(sizeof(struct counter_page) <= PAGE_BYTES, "the catalogue fits on
 
 #define TOTAL COUNTER_TOTAL
 #define GAUGE COUNTER_GAUGE
+#define USAGE COUNTER_USAGE
 const struct counter_row counter_table[COUNTER_COUNT] = {
 #define COUNTER(NAME, CLASS, UNIT, PROMISE, HELP) {#NAME, CLASS, UNIT, PROMISE, HELP},
 #include "counters.def"

@@ -10,7 +10,9 @@ enum counter {
 #undef COUNTER
     COUNTER_COUNT
 };
-enum counter_class { COUNTER_TOTAL, COUNTER_GAUGE };
+enum counter_class { COUNTER_TOTAL, COUNTER_GAUGE, COUNTER_USAGE };
+
+enum usage_state { USAGE_UNKNOWN, USAGE_OFF, USAGE_ON }; /* COUNTER_usage_state */
 
 struct counter_page {
     _Atomic uint64_t value[COUNTER_COUNT];

@@ -338,6 +338,7 @@ static const struct {
     [VERB_capsule_forget] = {do_capsule_forget, ACT_PLACE, PLACE},
     [VERB_reset] = {do_reset, 0, 0},
     [VERB_ledger] = {do_allow, 0, 0},
+    [VERB_publish] = {do_allow, 0, 0},
     [VERB_undertaking_list] = {do_allow, 0, 0},
     [VERB_undertaking_show] = {do_undertaking_show, 0, 0},
     [VERB_undertaking_sign] = {do_undertaking_sign, ACT_NUMBER | ACT_UNTIL | ACT_TITLE, 0},

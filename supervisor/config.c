@@ -1,3 +1,4 @@
+#include "../policy/cohort.h"
 #include "../policy/names.h"
 #include "config_parse.h"
 #include "proof.h"
@@ -58,6 +59,9 @@ static const struct option options[] = {
     {"per_tenant", COUNT, AT(per_tenant), 1, 1000000},
     {"per_source_rate", COUNT, AT(per_source_rate), 1, 1000000},
     {"connections", COUNT, AT(connections), 1, 1000000},
+    {"zones", PATH, AT(zones), 0, 0},
+    {"publish_threshold", COUNT, AT(publish_threshold), COHORT_THRESHOLD, TENANTS_MAX},
+    {"publish_seconds", COUNT, AT(publish_seconds), 2, 31 * 86400},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -88,6 +92,8 @@ static void set_defaults(struct config *c) {
         .per_tenant = 2048,
         .per_source_rate = 50,
         .connections = 1024,
+        .publish_threshold = COHORT_THRESHOLD,
+        .publish_seconds = 86400,
     };
     for (int i = 0; i < DUTY_COUNT; i++) {
         snprintf(c->duty[i].name, sizeof c->duty[i].name, "%s", duty_table[i].group);

@@ -21,6 +21,7 @@
 #include "tell.h"
 #include "tenant.h"
 #include "undertakings.h"
+#include "zones.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -88,6 +89,9 @@ static void open_state(void) {
     if (!house.undertakings) log_fatal("%s", record_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
+    house.groups = open(within(c->state_dir, "groups"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (house.groups < 0) die("groups");
+    if (!zones_open(c->zones, &house.zones)) log_fatal("zones: %s: %s", c->zones, strerror(errno));
     if (!cgroup_open(&house.cgroup, c->cgroup)) log_fatal("cgroup: %s", house.cgroup.why);
     if (house.cgroup.directory < 0) log_say("no limits by cgroup: %s", house.cgroup.why);
 }

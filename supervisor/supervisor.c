@@ -8,6 +8,7 @@
 #include "room.h"
 #include "tell.h"
 #include "tenant.h"
+#include "zones.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum {
     LEAVE_MS = DRAIN_MS + 3000, /* then we go whatever still runs: a closed channel ends it */
@@ -157,12 +159,14 @@ static void take_courier(struct supervisor *h) {
 }
 
 /* What a reload may change, from the new configuration. The listeners are open already. */
-static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners) {
+static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners, int zones) {
     struct listeners old = h->listeners;
     bool same_courier = config_same_courier(config, &h->config);
     bool other_port = config->https_port != h->config.https_port;
     h->listeners = *listeners;
     h->config = *config;
+    if (h->zones >= 0) close(h->zones);
+    h->zones = zones; /* of workers from now on */
     for (uint32_t i = 0; other_port && i < h->listeners.count; i++)
         h->listeners.row[i].id = ++h->listeners.last_id; /* all are told again */
     allow_groups(h);
@@ -171,6 +175,7 @@ static void take_config(struct supervisor *h, const struct config *config, const
     tell_limits(h);
     tell_duties(h);
     if (!same_courier) take_courier(h);
+    tell_groups(h);
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);
@@ -191,11 +196,17 @@ static const char *reload(struct supervisor *h, char error[CONFIG_ERROR_MAX]) {
         snprintf(error, CONFIG_ERROR_MAX, "restart needed: %s", option);
         return error;
     }
+    int zones;
+    if (!zones_open(config.zones, &zones)) {
+        snprintf(error, CONFIG_ERROR_MAX, "zones: %s: %s", config.zones, strerror(errno));
+        return error;
+    }
     if (!listeners_change(&h->listeners, &config, &listeners, &which)) {
+        if (zones >= 0) close(zones);
         snprintf(error, CONFIG_ERROR_MAX, "%s listener %s: %s", errno == EACCES ? "restart needed:" : "", which, strerror(errno));
         return error;
     }
-    take_config(h, &config, &listeners);
+    take_config(h, &config, &listeners, zones);
     return NULL;
 }
 

@@ -32,6 +32,8 @@ struct supervisor {
     struct permits *permits;
     struct listeners listeners;
     int status_socket, control_socket;
+    int zones;  /* sealed memfd of the table of zones, -1 = none */
+    int groups; /* the steward's file of who is published with whom */
     struct service router, steward;
     struct service courier; /* runs only where config_has_courier() */
     struct tenant **tenant; /* as many as the registry has, in the order of their numbers */

@@ -128,6 +128,11 @@ void tell_duties(struct supervisor *h) {
     }
 }
 
+void tell_groups(struct supervisor *h) {
+    union message m = plain(MESSAGE_STEWARD_GROUPS, NULL, (uint64_t)h->config.publish_threshold << 32 | h->config.publish_seconds);
+    to_steward(h, &m, h->groups);
+}
+
 static void fill_entry(struct message_tenant *m, const struct registry_tenant *e) {
     TEXT_COPY(m->name, e->name);
     TEXT_COPY(m->title, e->title);
@@ -241,6 +246,7 @@ void tell_steward_all(struct supervisor *h) {
         tell_tenant(h->tenant[i]);
         tell_counters(h->tenant[i]);
     }
+    tell_groups(h); /* after the tenants: who is not there any more has left */
     const int sockets[] = {[STEWARD_STATUS] = h->status_socket, [STEWARD_CONTROL] = h->control_socket};
     for (int s = STEWARD_STATUS; s <= STEWARD_CONTROL; s++) {
         m = plain(MESSAGE_STEWARD_SOCKET, NULL, (uint64_t)s);

@@ -77,7 +77,7 @@ static void say_profile(struct tenant *t, uint32_t type) {
         TEXT_COPY(m.start.host[i], e->host[i]);
     if (e->has_code && !e->enrolled) memcpy(m.start.enrol_hash, e->code_hash, sizeof m.start.enrol_hash);
     ledger_head(t->house->ledger, &m.start.ledger_count, m.start.ledger_head);
-    link_send(t->link, &m, -1);
+    link_send(t->link, &m, type == MESSAGE_WORKER_START ? t->house->zones : -1);
 }
 
 void tenant_profile_changed(struct tenant *t) {

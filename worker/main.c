@@ -14,6 +14,7 @@
 #include "selftest.h"
 #include "tenant.h"
 #include "uplink.h"
+#include "usage.h"
 #include "watchdog.h"
 #include "web/account.h"
 #include "web/identity.h"
@@ -136,6 +137,7 @@ static void *work(void *unused) {
         if (event_base_loop(self.base, EVLOOP_ONCE) < 0) _exit(1);
         web_turn_end();
         rotation_turn();
+        usage_turn();
         uplink_capsule();
         watchdog_turn();
         registers_clear();

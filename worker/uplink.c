@@ -7,6 +7,7 @@
 #include "web/identity.h"
 #include "web/session.h"
 #include "web/web.h"
+#include "zones.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -46,6 +47,7 @@ void uplink_wait_start(void) {
     if (channel_receive(JAIL_CHANNEL, CHANNEL_SUPERVISOR, CHANNEL_WORKER, &m, &fd, NULL) != CHANNEL_OK) _exit(1);
     if (m.head.type != MESSAGE_WORKER_START) _exit(1);
     self.profile = m.start;
+    zones_take(fd);
     csr_fd = memfd_create("csr", MFD_CLOEXEC);
     if (csr_fd < 0 || ftruncate(csr_fd, CSR_MAX) < 0) _exit(1);
     capsule.fd = memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);

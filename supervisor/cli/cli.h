@@ -26,6 +26,8 @@ cli_verb cli_list, cli_show, cli_status, cli_posture, cli_top;                  
 cli_verb cli_capsule_list, cli_capsule_copy, cli_capsule_forget;                                /* capsule.c */
 cli_verb cli_ledger_list, cli_ledger_verify;                                                    /* ledger.c */
 cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_undertaking_list; /* undertaking.c */
+cli_verb cli_publish;                                                                           /* publish.c */
+cli_verb cli_zones_compile;                                                                     /* zones.c */
 
 /* Says what is wrong with the command line; returns CLI_USAGE. */
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -43,6 +43,8 @@ static const struct {
     {"undertaking", "list", cli_undertaking_list, ""},
     {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
     {"ledger", "verify", cli_ledger_verify, ""},
+    {NULL, "publish", cli_publish, ""},
+    {"zones", "compile", cli_zones_compile, "FILE.mmdb OUT"},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 

@@ -4,6 +4,7 @@
 #include "../../policy/csr.h"
 #include "act.h"
 #include "ledger_view.h"
+#include "publication.h"
 #include "route.h"
 #include "undertaking.h"
 
@@ -46,6 +47,7 @@ static const struct {
     {HTTP_POST, "/v1/undertaking", VERB_undertaking_sign},
     {HTTP_DELETE, "/v1/undertaking", VERB_undertaking_end},
     {HTTP_GET, "/v1/undertakings", VERB_undertaking_list},
+    {HTTP_POST, "/v1/publication", VERB_publish},
     {HTTP_GET, "/v1/ledger", VERB_ledger},
     {HTTP_GET, "/v1/ledger/verify", VERB_ledger},
 };
@@ -255,6 +257,12 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
         return;
     case VERB_csr:
         answer_csr(steward, r, answer, fd);
+        return;
+    case VERB_publish:
+        if (publication_ready(steward->publication))
+            staff_json(r, 200, publication_json(steward->publication));
+        else
+            staff_problem(r, 409, "nothing-yet", NULL, "no whole period has been watched yet; see cloison(1)");
         return;
     case VERB_ledger:
         answer_ledger(steward, r);

@@ -20,7 +20,6 @@ static const struct {
     {COUNTER_handshake_failures, "handshake_failures", ""},
     {COUNTER_bytes_in, "received_bytes", "bytes"},
     {COUNTER_bytes_out, "sent_bytes", "bytes"},
-    {COUNTER_letters, "letter_pages", ""},
     {COUNTER_logins, "logins", ""},
     {COUNTER_login_failures, "login_failures", ""},
     {COUNTER_commits, "commits", ""},
@@ -36,6 +35,7 @@ static const struct {
     {COUNTER_arena_used_bytes, "secret_memory_used_bytes", "bytes"},
     {COUNTER_cert_expires, "certificate_expiry_timestamp_seconds", "seconds"},
     {COUNTER_out_of_memory, "out_of_memory", ""},
+    {COUNTER_usage_state, "usage_state", ""},
 };
 static const struct {
     enum counter counter;

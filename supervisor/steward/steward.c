@@ -1,5 +1,6 @@
 #include "steward.h"
 
+#include "publication.h"
 #include "uplink.h"
 
 #include <event2/event.h>
@@ -37,7 +38,9 @@ static void on_channel(int fd, short what, void *argument) {
 static void on_sample(int fd, short what, void *argument) {
     (void)fd;
     (void)what;
-    tenants_sample(((struct steward *)argument)->tenants);
+    struct steward *steward = argument;
+    tenants_sample(steward->tenants);
+    publication_tick(steward->publication, steward->tenants, steward_now_ms());
 }
 
 static void on_beat(int fd, short what, void *argument) {
@@ -69,7 +72,8 @@ bool steward_open(struct steward *steward) {
     steward->base = event_base_new();
     steward->tenants = tenants_new();
     steward->events = events_new();
-    if (!steward->base || !steward->tenants || !steward->events) return false;
+    steward->publication = publication_new();
+    if (!steward->base || !steward->tenants || !steward->events || !steward->publication) return false;
     struct event *channel = event_new(steward->base, steward->channel, EV_READ | EV_PERSIST, on_channel, steward);
     steward->sample = every(steward, TENANTS_SAMPLE_MS, on_sample);
     return channel && event_add(channel, NULL) == 0 && steward->sample && every(steward, EVENTS_BEAT_MS, on_beat);

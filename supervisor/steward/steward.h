@@ -16,6 +16,7 @@ struct steward {
     struct duty_map duties;
     struct tenants *tenants;
     struct events *events;
+    struct publication *publication;
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
     int ledger;                            /* open for reading only, its offset is shared: pread(); -1 = none yet */

@@ -49,6 +49,14 @@ static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64
 
 static bool is_time(enum counter c) { return c == COUNTER_cert_expires || c == COUNTER_self_sufficient_since; }
 
+/* Switched off: what was counted before is gone here, too (C4). */
+static void usage_forget(struct tenants_row *row) {
+    for (int c = 0; c < COUNTER_COUNT; c++)
+        if (counter_table[c].class == COUNTER_USAGE) row->before[c] = row->last[c] = row->usage_begun[c] = 0;
+    row->usage_left = true;
+    row->usage_on = false;
+}
+
 static void row_sample(struct tenants_row *row) {
     if (!row->page) return;
     for (int c = 0; c < COUNTER_COUNT; c++) {
@@ -60,6 +68,8 @@ static void row_sample(struct tenants_row *row) {
         }
         if (counter_table[c].class == COUNTER_GAUGE || value > row->last[c]) row->last[c] = value;
     }
+    if (row->last[COUNTER_usage_state] == USAGE_OFF) usage_forget(row);
+    if (row->last[COUNTER_usage_state] == USAGE_ON) row->usage_on = true;
     row->sampled = true;
 }
 
@@ -76,7 +86,7 @@ static void row_retire(struct tenants_row *row) {
     counters_unmap(row->page);
     row->page = NULL;
     for (int c = 0; c < COUNTER_COUNT; c++) {
-        if (counter_table[c].class == COUNTER_TOTAL) row->before[c] = sum(row->before[c], row->last[c]);
+        if (counter_table[c].class != COUNTER_GAUGE) row->before[c] = sum(row->before[c], row->last[c]);
         if (!lasts((enum counter)c)) row->last[c] = 0;
     }
 }
@@ -173,7 +183,19 @@ bool tenants_self_sufficient(const struct tenants_row *row, uint64_t *kits, uint
     return tenants_ways_in(row) > 0;
 }
 
+void tenants_usage_begin(struct tenants *tenants) {
+    for (size_t i = 0; i < tenants->count; i++) {
+        struct tenants_row *row = tenants->row[i];
+        row->usage_left = false;
+        for (int c = 0; c < COUNTER_COUNT; c++)
+            if (counter_table[c].class == COUNTER_USAGE) row->usage_begun[c] = sum(row->before[c], row->last[c]);
+    }
+}
+
+uint64_t tenants_usage(const struct tenants_row *row, enum counter counter) { return sum(row->before[counter], row->last[counter]); }
+
 uint64_t tenants_value(const struct tenants_row *row, enum counter counter) {
+    if (counter_table[counter].class == COUNTER_USAGE) return 0; /* of no single tenant (S12) */
     if (is_time(counter)) return row->last[counter];
     uint64_t value = row->last[counter];
     if (counter_table[counter].class == COUNTER_TOTAL) value = sum(row->before[counter], value);

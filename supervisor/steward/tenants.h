@@ -22,6 +22,9 @@ struct tenants_row {
     bool sampled;                   /* a page was read since the steward's start: store_bytes and cert_expires are known */
     /* Times are shown to the second, so a worker may say each once a start, the end of the certificate once an installation, too. */
     bool cert_said, kit_said;
+    /* Of the USAGE numbers: whether the tenant had them on when it last said so, off since the period began, and where they stood then. */
+    bool usage_on, usage_left;
+    uint64_t usage_begun[COUNTER_COUNT];
 };
 
 struct tenants *tenants_new(void); /* NULL: no memory */
@@ -55,6 +58,11 @@ uint64_t tenants_value(const struct tenants_row *row, enum counter counter);
 /* Recovery kits that open copies of the data file without the key capsule, and since when there may be such copies in Unix seconds, 0 =
  * there never was one. false: not told, or it has not enrolled. */
 bool tenants_self_sufficient(const struct tenants_row *row, uint64_t *kits, uint64_t *since);
+/* A USAGE number as it is, over all workers since the steward's start: for publication.h alone, which shows it of no single tenant. */
+uint64_t tenants_usage(const struct tenants_row *row, enum counter counter);
+
+/* A period begins: what has been counted until now is not of it. */
+void tenants_usage_begin(struct tenants *tenants);
 
 /* Passwords and recovery kits that open it; 0 = not told, or it has not enrolled. 1: when that one is lost, so is all. */
 uint64_t tenants_ways_in(const struct tenants_row *row);

@@ -2,6 +2,7 @@
 
 #include "../../policy/channel.h"
 #include "control.h"
+#include "publication.h"
 #include "status.h"
 
 #include <errno.h>
@@ -16,6 +17,13 @@ static bool on_socket(struct steward *steward, const union message *m, int fd) {
     if (*server) return true;
     steward_log("cannot serve %s.sock: %s", status ? "status" : "control", strerror(errno));
     close(fd);
+    return false;
+}
+
+static bool on_groups(struct steward *steward, const union message *m, int fd) {
+    uint32_t threshold = (uint32_t)(m->plain.value >> 32), seconds = (uint32_t)m->plain.value;
+    if (publication_start(steward->publication, fd, threshold, seconds, steward_now_ms())) return true;
+    steward_log("nothing can be published: %s", strerror(errno));
     return false;
 }
 
@@ -72,6 +80,8 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         return true;
     case MESSAGE_STEWARD_RECORD:
         return on_record(steward, m->plain.value, fd);
+    case MESSAGE_STEWARD_GROUPS:
+        return on_groups(steward, m, fd);
     case MESSAGE_STEWARD_DUTY:
         return duty_map_set(&steward->duties, m->plain.value);
     case MESSAGE_STEWARD_EVENT:

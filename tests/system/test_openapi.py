@@ -182,6 +182,9 @@ def walk_kit(c, house):
 
 def walk_users(c, house):
     """Every operation of users, invitations and sessions."""
+    assert c.post('/api/v1/usage', {'menu': 'contacts'}).status == 204
+    assert c.post('/api/v1/usage', {'page': 'contact', 'milliseconds': 12}).status == 204
+    assert c.post('/api/v1/usage', {'page': 'contact'}).status == 400
     assert c.post('/api/v1/users', {'login': 'bert', 'role': 'king'}).status == 400
     made = c.post('/api/v1/users', {'login': 'bert', 'rights': ['contacts.read']})
     assert made.status == 201

@@ -2,6 +2,7 @@
  * Included by one test program at a time. */
 #pragma once
 
+#include "../../worker/functions.h"
 #include "../../worker/journal.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/http.h"
@@ -15,6 +16,8 @@
 
 struct tenant self;
 static struct counter_page fake_counters;
+
+bool function_on(enum function f) { return f == FUNCTION_counters; }
 
 /* --- the store, unless the real one stands in --- */
 #ifndef CRM_REAL_STORE

@@ -2,6 +2,7 @@
 #include "../../policy/channel.h"
 #include "../../policy/csr.h"
 #include "../../supervisor/steward/control.h"
+#include "../../supervisor/steward/publication.h"
 #include "../../supervisor/steward/steward.h"
 
 #include <errno.h>
@@ -114,6 +115,7 @@ static int teardown(void **state) {
     staff_free(house.control);
     tenants_free(house.tenants);
     events_free(house.events);
+    publication_free(house.publication);
     close(channel);
     if (heard.fd >= 0) close(heard.fd);
     return 0;
@@ -214,6 +216,7 @@ static const struct {
     {"POST", "/v1/tenants/acme/connect", NULL, VERB_connect},
     {"POST", "/v1/tenants/acme/delete", NULL, VERB_delete},
     {"DELETE", "/v1/tenants/acme", NULL, VERB_delete},
+    {"POST", "/v1/publication", NULL, VERB_publish},
     {"GET", "/v1/ledger", NULL, VERB_ledger},
     {"GET", "/v1/ledger/verify", NULL, VERB_ledger},
     {"GET", "/v1/undertaking", NULL, VERB_undertaking_show},

@@ -7,6 +7,7 @@
 
 #include "../journal.h"
 #include "../tenant.h"
+#include "../usage.h"
 #include "collate.h"
 
 #include <stdlib.h>
@@ -236,7 +237,7 @@ static void list(struct exchange *x, struct request *r) {
     struct page page = {0};
     bool more = false;
     if (!list_parameters(x, r, &q)) return;
-    if (q.letter) count(COUNTER_letters, 1);
+    if (q.letter) usage_letter(q.letter);
     enum store_result result = STORE_MEMORY;
     page.body = evbuffer_new();
     if (page.body && evbuffer_add(page.body, start, sizeof start - 1) == 0)

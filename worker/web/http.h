@@ -65,6 +65,7 @@ extern const struct route rollback_routes[];     /* an older file put back: web/
 extern const struct route rotation_routes[];     /* another master key: worker/ */
 extern const struct route function_routes[];     /* the processing functions: worker/ */
 extern const struct route confirmation_routes[]; /* a single use of one that is off: web/confirmations.c */
+extern const struct route usage_routes[];        /* anonymous usage numbers: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

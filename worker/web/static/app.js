@@ -1,13 +1,16 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
 import { call } from './api.js';
+import { startUsage, usage } from './usage.js';
 import { current, has, switchLanguage, t } from './words.js';
 
 const kinds = {
   companies: {
+    page: 'company',
     fields: ['name', 'siren', 'vat', 'sector', 'address.street', 'address.postcode', 'address.city', 'address.country', 'phone', 'email', 'website', 'tags'],
     required: ['name'], title: r => r.name, aside: r => r.city || r.sector || '',
   },
   contacts: {
+    page: 'contact',
     fields: ['given_name', 'family_name', 'company', 'title', 'emails', 'phones', 'address.street', 'address.postcode', 'address.city', 'address.country', 'birthday', 'notes', 'tags'],
     required: [], title: r => [r.family_name, r.given_name].filter(Boolean).join(' '), aside: r => r.company || '',
   },
@@ -19,6 +22,7 @@ const menu = document.getElementById('menu');
 const lastList = {}; // the list each kind was left at
 let rights = []; // of who is logged in
 let pending = ''; // what the next page has to say
+let began = 0; // when this page was asked for; the first one with the document
 
 // Text goes in as text, never as markup.
 function h(tag, attributes = {}, ...children) {
@@ -258,33 +262,31 @@ async function functionsPage() {
 
 // The frame
 
+const places = { functions: functionsPage }; // pages that are of no record
 const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : [])];
 
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
   const here = location.hash.split(/[/?]/)[1];
-  menu.replaceChildren(...frames().map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined }, t(k))));
+  menu.replaceChildren(...frames().map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => usage({ menu: k }) }, t(k))));
   document.getElementById('tools').replaceChildren(
     h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
     ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));
 }
 
 async function route() {
-  if (location.hash === '#/functions') {
-    frame(true);
-    say('');
-    await functionsPage().catch(async problem => { if (problem.status === 401 || problem.type === 'sealed') await start(); else explain(problem); });
-    return;
-  }
-  const [, kind, id, letter] = location.hash.match(/^#\/(companies|contacts)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
-  if (!kind) { location.hash = '#/companies'; return; }
+  const [, kind, id, letter] = location.hash.match(/^#\/(\w+)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
+  const place = Object.hasOwn(places, kind) && places[kind];
+  if (!place && !Object.hasOwn(kinds, kind)) { location.hash = '#/companies'; return; }
   frame(true);
   say(pending);
   pending = '';
   if (!id) lastList[kind] = location.hash;
   try {
-    if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
+    if (place) await place();
+    else if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
+    usage({ page: id ? kinds[kind].page : kind, milliseconds: Math.round(performance.now() - began) });
   } catch (problem) {
     if (problem.status === 401 || problem.type === 'sealed') await start();
     else if (problem.status === 404) show(h('h1', {}, t('type.not-found')), h('a', { href: `#/${kind}` }, t(kind)));
@@ -302,7 +304,8 @@ async function start() {
     loginPage();
     return;
   }
-  window.onhashchange = route;
+  startUsage();
+  window.onhashchange = () => { began = performance.now(); return route(); };
   await route();
 }
 

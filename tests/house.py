@@ -7,11 +7,13 @@
 Staff is a uid of its own in the groups of its duties; root has no duty (C1). Whoever acts signs the undertaking first, unless House(sign=False):
 then `house.sign(uid)` does (S1). Needs root.
 """
+import contextlib
 import ctypes
 import http.client
 import json
 import os
 import pathlib
+import random
 import select
 import shutil
 import signal
@@ -36,9 +38,11 @@ PROGRAMS = ['cloisond', 'cloison-router', 'cloison-steward', 'cloison-courier', 
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """From below those that the kernel gives to outgoing connections: another test may open ten thousand of these before this one is used."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(('127.0.0.1', random.SystemRandom().randrange(10000, 30000)))
+            return s.getsockname()[1]
 
 
 def wait_for(what, seconds=15, step=0.02, why='that'):

@@ -13,7 +13,7 @@ from house import House, wait_for
 
 @pytest.fixture(scope='module')
 def own():
-    with House() as h:
+    with House(sample_seconds=1) as h:
         yield h
 
 

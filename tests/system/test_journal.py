@@ -137,6 +137,8 @@ def test_no_line_is_lost_with_a_killed_worker(own):
         assert token.status == 201
         os.kill(own.worker_pid('acme'), signal.SIGKILL)
         c.close()
+        own.wait_state('acme', 'throttled')
+        own.cli('tenant', 'start', 'acme')  # staff need not wait until its back-off is over
         wait_for(lambda: is_back(c), seconds=60, why='the tenant to be back')
         assert acts(c, before) == ['token_made', 'opened']
     assert c.get('/api/v1/journal/verify').json['sound'] is True

@@ -40,6 +40,7 @@ OPT    ?= -O2
 CFLAGS  = -std=c17 -D_GNU_SOURCE $(OPT) -g -fPIE $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS = $(LINK) $(EXTRA_LDFLAGS)
 
+# H5: the libraries of each program
 WORKER_LIBS := -levent_openssl -levent_core -lssl -lcrypto -llmdb -ljansson -lcsv -lseccomp -largon2 \
                -lmd -licui18n -licuuc -licudata -lstdc++ $(ALLOCATOR) -lm -ldl -lpthread
 
@@ -130,6 +131,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a r
 lint:
 	@tests/lint/run
 
+# The table of promises in policy/README.md, from policy/promises.def and the claims in the sources.
+promises:
+	@tests/lint/promises --write
+
 SBIN    := $(DESTDIR)$(PREFIX)/sbin
 LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/cloison
 MAN     := $(DESTDIR)$(PREFIX)/share/man
@@ -153,5 +158,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all lint install unit attackers bench fuzzers fuzzers-here clean
+.PHONY: all lint promises install unit attackers bench fuzzers fuzzers-here clean
 .DELETE_ON_ERROR:

@@ -53,6 +53,7 @@ static uint32_t reach(const uint64_t *value, size_t count, uint64_t least) {
     return tenants;
 }
 
+/* S12: what is published of many tenants singles none out */
 struct cohort_cell cohort_cell(const uint64_t *value, size_t count, uint32_t threshold) {
     struct cohort_cell cell = {0};
     if (threshold == 0) return cell;

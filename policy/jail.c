@@ -117,6 +117,7 @@ static int unshare_and_see(int which) {
 int jail_unshare(void) { return unshare_and_see(ALONE); }
 int jail_unshare_networked(void) { return unshare_and_see(NETWORKED); }
 
+/* H1: a worker's namespaces are made by its own uid, after exec */
 int jail_unshare_as_init(void) {
     if (unshare_all(ALONE | CLONE_NEWPID) < 0) return -1;
     /* A sibling, so that the supervisor is its parent, reaps it and is the one whose death ends it. glibc's cached thread id of this

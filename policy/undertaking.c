@@ -8,6 +8,7 @@
 
 const char *const undertaking_words[UNDERTAKING_STATES] = {"in-force", "missing", "ended", "expired", "other-text", "signed-in-the-future"};
 
+/* S1: no duty works for a person without an undertaking in force */
 enum undertaking_state undertaking_judge(const struct undertaking *u, uint32_t current, uint64_t now_ms) {
     if (!u) return UNDERTAKING_MISSING;
     if (u->ended) return UNDERTAKING_ENDED;

@@ -51,6 +51,7 @@ static uint32_t range_of(const uint8_t *starts, size_t width, uint32_t count, ui
     return low;
 }
 
+/* S6: of an address its country is all that is taken */
 uint16_t zones_find(const void *bytes, size_t size, const uint8_t address[16]) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct table t;

@@ -402,6 +402,7 @@ static enum act_result check_person(const struct act *a, uint32_t *detail) {
 static void act_do(struct act *a) {
     uint32_t detail = 0;
     enum act_result result = check_person(a, &detail);
+    /* C6: whoever asks for what no duty gives is refused, and the ledger says so */
     if (result != ACT_DONE && a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
     if (result == ACT_DONE && !rules[a->verb].run) result = ACT_REFUSED; /* the steward's own to answer: nothing is done here */
     if (result == ACT_DONE) result = check(a, &detail);

@@ -65,6 +65,7 @@ static const struct option options[] = {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
+/* C12: what the configuration does not open is closed */
 static void set_defaults(struct config *c) {
     *c = (struct config){
         .run_dir = "/run/cloison",

@@ -98,6 +98,7 @@ static enum copy_result write_copy(struct tenant *t, int i, const uint8_t bytes[
     return why;
 }
 
+/* S14: what a copy was is overwritten */
 /* 0: it is gone, or never was. */
 static int destroy(int place, const char *name) {
     int fd = openat(place, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -195,6 +196,7 @@ const char *copies_take(struct tenant *t, int fd) {
     return NULL;
 }
 
+/* S14: copies of the key capsule follow it, and nowhere else than the registry says */
 void copies_taken(struct tenant *t, uint64_t now, bool at_once) {
     if (!t->capsule_taken_at || (!at_once && now < t->capsule_taken_at)) return;
     t->capsule_taken_at = 0;

@@ -64,6 +64,7 @@ static int sync_lines(struct ledger *l) {
     return 0;
 }
 
+/* S11: the ledger is a chain of hashes: a line that is changed or missing breaks it */
 /* Writes one line after the last. On an error the ledger is as before. */
 static int put(struct ledger *l, struct ledger_line *line) {
     char text[LEDGER_LINE_MAX];

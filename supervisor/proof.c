@@ -117,6 +117,7 @@ static const enum need needs[LAYER_COUNT] = {
     [LAYER_cgroup_limits] = TOLERATED,
 };
 
+/* H1: a worker is believed to be jailed as far as the kernel says so */
 enum layer proof_missing(const uint8_t layer[64], uint64_t allowed, enum secret_memory secret_memory) {
     for (int i = 0; i < LAYER_COUNT; i++) {
         if (layer[i] == LAYER_ON || allowed >> i & 1) continue;

@@ -20,6 +20,7 @@ struct registry_tenant {
     uint32_t number; /* 1.., never reused */
     uint32_t uid;    /* uid_base + number */
     char name[TENANT_NAME_MAX + 1];
+    /* C10: what the provider says of a customer is its name and its modules */
     char title[TENANT_TITLE_MAX + 1];
     char modules[TENANT_MODULES_MAX + 1];
     char region[TENANT_REGION_MAX + 1];

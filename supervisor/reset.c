@@ -11,6 +11,7 @@
 
 enum { AGAIN_MS = 5000 };
 
+/* C1: emptying a tenant takes a second person */
 enum reset_wish reset_wish(struct tenant *t, uint32_t uid, uint64_t now) {
     bool asked = t->reset_until && now < t->reset_until;
     if (asked && t->reset_uid == uid) return RESET_ALONE;

@@ -109,6 +109,7 @@ int spawn_service(const char *binary, uid_t uid, gid_t gid, struct spawned *out)
     return spawn(&b, -1, out);
 }
 
+/* H1: a process for each tenant, by fork and exec, with the tenant's uid and directory */
 int spawn_worker(const char *binary, const char *title, uid_t uid, const char *directory, int cgroup, int counters, struct spawned *out) {
     struct birth b = {.binary = binary, .title = title, .directory = directory, .uid = uid, .gid = uid, .counters = counters};
     return spawn(&b, cgroup, out);

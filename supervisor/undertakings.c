@@ -56,6 +56,7 @@ enum undertaking_state undertakings_judge(const struct undertakings *u, uint32_t
     return undertaking_judge(find(u, uid), UNDERTAKING_VERSION, now_ms);
 }
 
+/* S1: the person itself signs, in a chained record that is never cut */
 /* Room first: what is on the disk must be folded. */
 bool undertakings_sign(struct undertakings *u, uint32_t uid, uint64_t now_ms, uint64_t until_ms, const char *name) {
     char fields[RECORD_LINE_MAX];

@@ -19,6 +19,7 @@ struct setting {
 };
 static struct setting now[FUNCTION_COUNT]; /* version 0 = off */
 
+/* C4, C12: off until it is read from the tenant's open store that it is on */
 bool function_on(enum function f) {
     return f > FUNCTION_NONE && f < FUNCTION_COUNT && now[f].version == (uint32_t)function_table[f].version;
 }
@@ -50,6 +51,7 @@ static json_t *about(enum function f, bool on) {
     return json_pack("{s:s, s:b, s:i}", "function", function_table[f].name, "enabled", (int)on, "version", function_table[f].version);
 }
 
+/* C4: an administrator switches it, of a text that he has read, and the plain socket with it */
 /* The record and its line of the journal, or neither. */
 static enum store_result switch_on(enum function f, const uint8_t user[ID_BYTES]) {
     struct setting setting = {.version = (uint32_t)function_table[f].version, .since = (uint64_t)time(NULL)};

@@ -35,6 +35,7 @@ enum journal_act {
 
 enum { JOURNAL_HASH = 32, JOURNAL_FAILURES_SECONDS = 60 };
 
+/* S2, C4: who did what and when is a line that the tenant alone reads, each switch included */
 /* user: NULL = unknown, or nobody. about: an object, stolen; NULL = nothing more to say (also where its making ran out of memory). */
 enum store_result journal_add(enum journal_act act, const uint8_t user[ID_BYTES], json_t *about);
 enum store_result journal_first(enum journal_act act, const uint8_t user[ID_BYTES], json_t *about); /* commits, as exchange_commit() does */

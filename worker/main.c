@@ -117,7 +117,7 @@ static void close_wall(void) {
     uint8_t layer[64];
     uint32_t landlock_abi;
     jail_observe(layer, &landlock_abi);
-    if (dup2(null_fd, STDERR_FILENO) < 0) die("stderr"); /* from here on no text leaves (S2) */
+    if (dup2(null_fd, STDERR_FILENO) < 0) die("stderr"); /* S2: from here on no text leaves */
     if (wall_close(&wall) < 0) _exit(1);
     /* Only now are the files taken apart: they may hold what a compromised worker of yesterday put there. The exit status is all that tells
      * why. */

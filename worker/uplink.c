@@ -134,6 +134,7 @@ static void chain_take(int fd, uint64_t size) {
     say(MESSAGE_WORKER_CHAIN_DONE, result, -1);
 }
 
+/* S14: the capsule goes up for its copies after each slot that is made or removed */
 void uplink_capsule(void) {
     if (capsule.seen != capsule_version(self.capsule)) {
         capsule.seen = capsule_version(self.capsule);

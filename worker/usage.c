@@ -11,6 +11,7 @@ static const struct {
 #include "../policy/usage.def"
 };
 
+/* S3, S5: it is counted while the tenant has the function on, and is zero again when it has not */
 void usage_turn(void) {
     static enum usage_state said = USAGE_UNKNOWN;
     enum usage_state state = !self.keys ? USAGE_UNKNOWN : function_on(FUNCTION_counters) ? USAGE_ON : USAGE_OFF;

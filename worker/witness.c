@@ -46,6 +46,7 @@ static bool contradicts(const struct head *before, const struct head *after) {
     return after->lines == before->lines && memcmp(after->hash, before->hash, LEDGER_HASH) != 0;
 }
 
+/* S11: each tenant keeps heads of it, so that a ledger made anew is found */
 bool witness_keep(void) {
     struct heads h;
     struct head now = {.lines = self.profile.ledger_count, .seen = (uint64_t)time(NULL)};

@@ -129,6 +129,7 @@ static int close_in(struct courier *c) {
     return jail_drop_rights_but(&opening);
 }
 
+/* C1, C7, C8: what leaves the machine is moved by a process of its own, which sees sealed files alone */
 int courier_seal(struct courier *c, struct message_ready *ready) {
     static struct wall_program wall;
     if (__nss_configure_lookup("hosts", "files dns") < 0 || wall_make(WALL_COURIER, &wall) < 0) return -1;

@@ -62,6 +62,7 @@ struct directory *directory_open(const struct message_destination *is, int spool
     if (d->fd < 0 || fstat(d->fd, &there) < 0 || fstat(spool, &here) < 0) {
         *why = errno == ENOENT ? DESTINATION_UNREACHABLE : told_by_errno();
     } else if (there.st_dev == here.st_dev && !is->same_medium) {
+        /* C8: a destination is on another medium than the tenants' files, unless the configuration says otherwise */
         *why = DESTINATION_REFUSED; /* also what a medium that is not mounted looks like */
     } else {
         mkdirat(d->fd, NEW, 0700);

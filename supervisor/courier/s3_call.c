@@ -144,6 +144,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *context) {
     return size;
 }
 
+/* C7, C8: a store is not believed: what comes back is held against what was put */
 /* Before the last piece goes: without it the store keeps nothing. Not every store holds the bytes against the hash. */
 static bool is_as_said(struct attempt *a) {
     uint8_t hash[DESTINATION_HASH];

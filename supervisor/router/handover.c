@@ -135,6 +135,7 @@ static void lose_worker(struct tenant *t) {
     come_again(t);
 }
 
+/* H2: the connection itself goes over, its first byte unread */
 /* Sends the guest's fd. false: it stays; the worker may be gone then. */
 static bool send_over(struct tenant *t, const struct guest *guest) {
     union message m = {.handover = {.head = {.type = MESSAGE_HANDOVER, .tenant = t->id, .generation = t->generation},

@@ -142,6 +142,7 @@ static enum proxy_result read_v2(const uint8_t *bytes, size_t size, struct proxy
     return read_v2_addresses(bytes[13], bytes + V2_FIXED, length, out) ? PROXY_COMPLETE : PROXY_REFUSED;
 }
 
+/* H3: the source that a proxy tells, of versions 1 and 2 */
 enum proxy_result proxy_header_read(const uint8_t *bytes, size_t size, struct proxy_header *out, size_t *need) {
     memset(out, 0, sizeof *out);
     *need = V1_SHORTEST;

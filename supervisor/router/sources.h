@@ -6,6 +6,7 @@
  * the one whose memory is worth least. A fresh source is such a row, so an attacker with many addresses pushes out his own fresh rows, and
  * to push out a penalised one he must first penalise every other row it could lie beside, in sets chosen by a key he does not know.
  */
+/* S2: an address is in a table in memory that forgets, and in no log */
 #pragma once
 
 #include <stdint.h>

@@ -141,6 +141,7 @@ static size_t numbers_of(const struct publication *p, const struct tenants *tena
     return count;
 }
 
+/* S12: of no fewer tenants than the threshold, over whole periods */
 static bool publish(struct publication *p, const struct tenants *tenants) {
     uint64_t *value = calloc(p->groups.count + 1, sizeof *value);
     size_t count = 0;

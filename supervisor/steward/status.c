@@ -160,6 +160,7 @@ static void serve_metrics(const struct steward *steward, struct staff_request *r
     metrics_free(text);
 }
 
+/* H4: the operational numbers, for who has the viewer duty */
 void status_handle(struct staff_request *r) {
     static const char *const paths[] = {"/v1/status", "/v1/tenants", "/v1/tenants/{}", "/v1/posture",
                                         "/v1/events", "/metrics",    "/v1/posture/{}"};

@@ -89,6 +89,7 @@ def test_all_processes_are_looked_at(scene):
     assert house.pid in [pid for _, pid in house.who]
 
 
+# S2, S3: unique words in every input; no log, status, metric or ledger has one
 def test_no_log_status_metric_or_ledger_has_a_word(scene):
     house, words = scene
     seen = [('haproxy.log', (house.root / 'haproxy.log').read_bytes()), ('log', house.logged().encode())]
@@ -99,6 +100,7 @@ def test_no_log_status_metric_or_ledger_has_a_word(scene):
     assert hits(words, seen) == []
 
 
+# S5: no file has a word that was searched for
 def test_no_file_has_a_word(scene):
     house, words = scene
     assert (house.state / 'tenants/acme/data.mdb').stat().st_size > 65536
@@ -107,6 +109,7 @@ def test_no_file_has_a_word(scene):
         assert hits(words, mapped_files(pid)) == [], name
 
 
+# S4: unique words in every input; no block of the disk has one, freed ones included
 def test_no_block_of_the_disk_has_a_word(scene):
     """The image as it lies on the disk: files, freed blocks, journal. A file that was removed is still found in it: so the search sees them."""
     house, words = scene
@@ -138,6 +141,7 @@ def test_no_argument_or_environment_has_a_word(scene):
         assert hits(words, [('fd', link) for link in links]) == [], name
 
 
+# S4: no memory that root can read has a word, in three ways
 @pytest.mark.parametrize('way', WAYS)
 def test_root_reads_no_word_in_any_memory(scene, way):
     house, words = scene
@@ -151,6 +155,7 @@ def test_root_reads_no_word_in_any_memory(scene, way):
     assert any('secretmem' in label for label, _, _ in ranges(house.pid))
 
 
+# S2, S4: no core with its registers has a word
 def test_no_core_has_a_word(scene, tmp_path):
     """gcore of each process: its memory, and its registers in the notes."""
     house, words = scene

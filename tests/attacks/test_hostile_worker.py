@@ -177,6 +177,7 @@ def test_a_call_that_is_not_on_the_list_ends_it(house, call):
     house.others.are_as_before()
 
 
+# H1: a worker that was taken over tries everything; fifty others go on
 @pytest.mark.parametrize('misdeed', ['all-calls', 'other-walls', 'modes', 'fill-the-disk'])
 def test_nothing_is_in_reach(house, misdeed):
     """Every other system call from children within the jail; what the walls beside seccomp must hold; what uids and modes must hold."""
@@ -277,6 +278,7 @@ def test_one_that_falls_again_and_again_waits_longer_and_longer(house):
 
 # ---- too much ----
 
+# S3: garbage in the page is numbers, shown to two digits
 def test_counters_full_of_garbage_are_still_numbers(house):
     """Status stays JSON and the metrics stay metrics, whatever a worker writes in its page."""
     assert begin(house, 'counters') == 200

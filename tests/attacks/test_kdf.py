@@ -1,5 +1,6 @@
 """Root that looks while a password is being stretched. The KDF's pages lie outside secret memory, and their last block is all that Argon2's
 result depends on. What root finds there must open no slot of the capsule, of which it has a copy (S4)."""
+# S4: what root reads while a password is stretched opens nothing
 import ctypes
 import hashlib
 import hmac

@@ -82,6 +82,7 @@ def put(house, name, some):
         os.chown(path, *[path.parent.stat().st_uid] * 2)
 
 
+# S4: keys that the provider plants open nothing
 @pytest.mark.parametrize('planted', [('capsule',), ('capsule', 'identity'), ('data.mdb',)])
 def test_a_capsule_of_the_providers_opens_nothing_of_the_customers(house, planted):
     """Keys that the provider supplies (Albrecht, Backendal, Coppola, Paterson: "Share with Care: Breaking E2EE in Nextcloud", eprint 2024/546;

@@ -109,6 +109,7 @@ def test_wrong_kits_and_altered_records(house):
     assert tried(house, planted(files, mine, record), acme.kit).status == 401
 
 
+# S14, C7: a kit that was removed opens nothing of later
 def test_a_removed_kit_opens_nothing_of_later(house):
     acme = Tenant(house, 'cerf')
     old_kit, before = acme.kit, acme.files()

@@ -59,6 +59,7 @@ def is_refused(answer):
     return answer.status == 409 and answer.json['type'] == 'rolled-back'
 
 
+# S4: an older file put back is told to whoever has seen more
 @pytest.mark.parametrize('files', [('data.mdb',), ('data.mdb', 'capsule')], ids=['store', 'store-and-capsule'])
 def test_an_older_file_is_told(own, files):
     name = 'acme' + str(len(files))

@@ -167,6 +167,7 @@ def test_files_of_different_days(house):
         d.stop()
 
 
+# C7: a copy of before a rotation opens while the tenant keeps that key
 def test_a_cold_copy_of_before_a_rotation_opens_with_todays_capsule(house):
     """As long as its key is kept; and it is sealed anew at once, under a key that the copy's time did not know."""
     d = Days(house, 'cerf')

@@ -135,6 +135,7 @@ def test_a_canary_would_be_seen(house):
 
 # ---- staff ----
 
+# S4, C3: staff in every group reads no file, process or socket of a tenant
 def test_staff_reads_no_file(house):
     paths = stored(house)
     assert reach.as_somebody(lambda: reach.files(paths), **STAFF) == []
@@ -155,6 +156,7 @@ def test_staff_reaches_no_process(house):
     assert house.bois.get('/api/v1/health').status == 200
 
 
+# H2: staff connects to no worker and reads no connection
 def test_staff_connects_to_no_worker(house):
     """web/NAME.sock is the proxy's; the status and control sockets lead to the steward; nothing else listens."""
     sockets = [p for p in house.root.rglob('*') if p.is_socket()]
@@ -258,6 +260,7 @@ TENANTS = ('acme', 'neuf', 'personne')
 BODIES = {'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
 
 
+# C1, C3: every verb at every duty, against tenants full of canaries
 @pytest.mark.parametrize('held', [(), *[(duty,) for duty in ALL], ALL], ids=lambda held: '+'.join(held) if len(held) < 2 else 'all')
 def test_each_duty_has_its_verbs_and_no_other(house, held):
     """Every verb, with every tenant: enrolled and full of canaries, not enrolled, not there."""
@@ -285,6 +288,7 @@ def test_each_duty_has_its_verbs_and_no_other(house, held):
     assert house.acme.get(f'/api/v1/contacts/{house.contact.json["id"]}').json['notes'] == CANARIES['note']
 
 
+# C1, C3, C6: root has no duty either
 def test_root_has_no_duty(house):
     """And may be given none by being root: the groups decide."""
     for gids in ([], [0]):

@@ -80,6 +80,7 @@ def test_a_copy_lies_where_the_registry_says_and_is_the_capsule(house):
     assert [(x['verb'], x['result']) for x in house.ledger() if x['verb'].startswith('capsule')] == [('capsule_copy', 'begun'), ('capsule_copy', 'done')]
 
 
+# S14: a removed slot opens nothing with any copy of the capsule
 def test_a_removed_slot_opens_nothing_with_any_copy(house):
     """Log-out removes the session's slot: every listed copy follows without being asked. A copy kept from before would open, which shows that
     this test can fail."""
@@ -181,6 +182,7 @@ def test_what_cannot_be_written_is_said(house):
     assert os.listdir(house.root / 'vault') == []
 
 
+# S14: a copy that is forgotten is destroyed
 def test_forget_destroys_the_bytes(house):
     house.cli('capsule', 'copy', 'acme', 'vault')
     path = house.root / 'vault/acme.capsule'

@@ -48,6 +48,7 @@ def test_it_is_not_there_without_a_destination():
         assert courier_of(h) == 0 and 'cloison-courier' not in posture(h)
 
 
+# C1, C7, C8: the courier stands behind its walls and sees the spool alone
 def test_it_stands_behind_its_walls(place):
     pid = courier_of(place)
     status = status_of(pid)
@@ -85,6 +86,7 @@ def test_it_ends_with_a_reload_that_takes_its_last_destination_and_comes_with_th
     assert wait_for(lambda: courier_of(place), why='its return') != first
 
 
+# C8: the tenants' own medium is refused as a destination
 def test_a_medium_that_is_not_there_or_is_the_tenants_own_is_said_and_stops_nothing(place):
     own = place.root / 'own'
     place.extra = destination('own', own, '') + f'destination "gone" {{ kind = directory path = "{place.root}/gone" region = eu-fr }}\n'

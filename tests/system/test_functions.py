@@ -23,6 +23,7 @@ def uses(client):
             'tokens': client.post('/api/v1/tokens', {'name': 't', 'scopes': ['read']})}
 
 
+# C12: in a new tenant every function is off
 def test_all_are_off_in_a_new_tenant(house):
     items = house.acme.get('/api/v1/functions').json['items']
     assert len(items) >= 11 and not any(f['enabled'] or f['needed'] or f['since'] for f in items)
@@ -115,6 +116,7 @@ def test_nobody_else_switches(house):
     assert not any(f['enabled'] for f in house.acme.get('/api/v1/functions').json['items'])
 
 
+# C4: each switch is a line of the journal
 def test_each_switch_is_a_line_of_the_journal(house):
     me = house.acme.get('/api/v1/session').json['user']['id']
     house.acme.switch(('references',))

@@ -117,6 +117,7 @@ def test_the_export_verifies_outside(own):
     assert c.get('/api/v1/journal/verify').json == {'sound': True, 'first': 1, 'last': n, 'hash': previous.hex()}
 
 
+# S2: nobody but the tenant's administrators reads the journal
 def test_nobody_but_an_administrator_reads_it(own):
     token = own.token(own.acme)
     for path in ('', '/export', '/verify'):

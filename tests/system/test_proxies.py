@@ -389,6 +389,7 @@ def switched_on(house):
         wait_for(lambda name=name: not socket_of(house, name).exists(), why='no socket')
 
 
+# C4, C12: the plain socket is off until the tenant's administrator switches it on
 def test_the_plain_socket_is_the_administrators_alone(house, ending):
     """Off at the start; on and off by the tenant's administrator, and by nobody at the provider (C4, C12)."""
     path = socket_of(house, 'acme')
@@ -531,6 +532,7 @@ def test_a_ticket_of_one_tenant_is_nothing_to_another(house, version):
     assert handshake(house, 'bois.localhost', context=context, session=session)[3] is False
 
 
+# H3: Debian's HAProxy and nginx with the files of deploy/
 def test_a_proxy_sees_only_ciphertext(house):
     """What goes over the wire between a proxy and the router has no word of the request in it."""
     seen = bytearray()

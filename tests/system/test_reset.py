@@ -68,6 +68,7 @@ def is_empty_and_takes_a_code(house, code):
     assert client.login('neuf').status in (200, 201) and client.get('/api/v1/companies').json['items'] == []
 
 
+# C1: one person alone empties no tenant
 def test_two_people_empty_a_tenant(house):
     before = (house.state / 'tenants/acme/capsule').read_bytes()
     asked = json.loads(reset(house, FIRST).stdout)

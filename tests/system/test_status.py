@@ -60,6 +60,7 @@ def test_status_as_text_and_as_json(house):
     assert [t['name'] for t in told['tenants']] == ['acme', 'bois'] and told['ledger']['gaps'] == 0
 
 
+# H4: everything that is promised is shown, and nothing else
 def test_one_tenant_has_everything_that_is_promised(house):
     t = shown_json(house, 'tenant', 'show', 'acme')
     promised = 'name state instance pid since connections inflight requests bytes_in bytes_out latency store_bytes quota_bytes memory_bytes ' \

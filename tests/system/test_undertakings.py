@@ -83,6 +83,7 @@ def test_without_a_duty_there_is_nothing_to_sign(house):
     assert house.control('GET', '/v1/undertakings', duties=('viewer', 'operator', 'registrar')).status == 403
 
 
+# S1: no act over a restart, after the term, or of another text
 def test_over_a_restart_expired_other_text_and_future(house):
     """The record is what counts: what stands in it at the start, and a changed one starts nothing."""
     path, now = house.state / 'undertakings', int(datetime.datetime.now().timestamp() * 1000)

@@ -120,6 +120,7 @@ def house(tmp_path_factory):
         yield h
 
 
+# S5, S6: letters and countries are counted while the function is on, and of no single tenant
 def test_counted_only_while_switched_on(house):
     """No number of this tenant is anywhere to be seen: only whether it takes part."""
     client = house.enrolled('seul', functions=())
@@ -148,6 +149,7 @@ def test_another_site_cannot_count(house):
     assert house.client('autre', token).post('/api/v1/usage', {'menu': 'companies'}).status == 403
 
 
+# S12: nothing is published of fewer tenants than the threshold
 def test_publication_of_many_and_of_no_fewer(house):
     """Ten tenants that count are published by order of magnitude, with their country; nine and others are not."""
     assert house.control('POST', '/v1/publication', duties=('viewer', 'operator', 'auditor')).status == 403

@@ -117,6 +117,7 @@ def covers(held, needed):
     return needed is None or held == needed or held == needed.split('.')[-1] != 'admin' or held == needed == 'admin'
 
 
+# C2: each right opens its own routes and no others
 def test_each_right_opens_its_routes_and_no_others(acme):
     document = acme.get('/api/v1/openapi.json').json
     every = list(operations(document))
@@ -242,6 +243,7 @@ def dead(client):
     return client.get('/api/v1/contacts').status in (401, 503)
 
 
+# C2: who is removed is gone at once
 def test_a_removed_user_is_dead_at_once_and_after_a_restart(acme):
     bert = join(acme, 'bert', role='administrator')
     token = Client(acme.house, acme.host, token=acme.house.token(bert, ['read']))

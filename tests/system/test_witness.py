@@ -20,6 +20,7 @@ def test_the_heads_a_tenant_kept_are_lines_of_the_ledger(house):
             assert ledger[head['count']] == head['hash']
 
 
+# S11: a ledger cut short and written on is found by the tenant
 def test_a_shortened_ledger_is_found():
     with House() as h:
         client = h.enrolled('acme')

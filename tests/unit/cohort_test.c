@@ -213,6 +213,7 @@ static size_t singled_out(long long row[PERIODS][TENANTS]) {
     return found;
 }
 
+/* S12: who solves for all that was ever published learns no tenant's number */
 static void the_system_of_all_publications_has_no_solution(void **state) {
     (void)state;
     static long long ours[PERIODS][TENANTS], naives[PERIODS][TENANTS];

@@ -19,6 +19,7 @@ static char error[CONFIG_ERROR_MAX];
 
 static bool parse(const char *text) { return config_parse("c", text, strlen(text), &config, error); }
 
+/* C12: an empty configuration opens nothing */
 static void an_empty_file_gives_the_defaults(void **state) {
     (void)state;
     assert_true(parse(""));

@@ -42,6 +42,7 @@ static enum act_result expected_of_person(enum verb v, const struct decide_perso
     return ACT_DONE;
 }
 
+/* S1: every verb against every undertaking that is missing, over or of another text */
 static void every_person(void **state) {
     (void)state;
     unsigned long tried = 0, done = 0;

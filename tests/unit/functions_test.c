@@ -130,6 +130,7 @@ static void every_function_is_enforced(void **state) {
 
 /* ---- every route, every function ---- */
 
+/* C4: every route against every function, on and off */
 static void every_use_is_refused_unless_on(void **state) {
     (void)state;
     size_t uses = 0;

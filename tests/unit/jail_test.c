@@ -89,6 +89,7 @@ static long status_field(pid_t pid, const char *name) {
     return value;
 }
 
+/* H1: every wall stands around a child, and nobody of its uid reaches in */
 static void every_layer_stands(void **state) {
     (void)state;
     struct spawned s;

@@ -126,6 +126,7 @@ static void with_what_it_tells_of(void **state) {
     close_all();
 }
 
+/* S2, C4: a line of the journal that is changed, moved or missing breaks the chain */
 /* Each line gone, altered, and another one in its place: the chain breaks. */
 static void what_breaks_it(void **state) {
     enum { LINES = 20 };

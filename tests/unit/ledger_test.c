@@ -221,6 +221,7 @@ static void an_unfinished_line_is_cut_off_and_recorded(void **state) {
     assert_int_equal(count_lines(), 1);
 }
 
+/* S11: every damaged byte of the ledger is found */
 static void damage_is_refused(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++)

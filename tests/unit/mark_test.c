@@ -53,6 +53,7 @@ static void what_was_seen_is_known(void **state) {
     fixture_end(&f);
 }
 
+/* S4: nobody makes a mark that shows an older file as the newest */
 /* A number that was never given out, and another tenant's mark, mean nothing. */
 static void nobody_can_make_one(void **state) {
     uint8_t mark[STORE_MARK];

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* C1: each verb is one duty's */
 static void duties_are_disjoint(void **state) {
     (void)state; /* C1 */
     for (int v = VERB_NONE; v < VERB_COUNT; v++)
@@ -25,6 +26,7 @@ static void duties_are_disjoint(void **state) {
     }
 }
 
+/* C6: nobody has the five verbs */
 static void nobody_may_touch_what_a_tenant_stored(void **state) {
     (void)state; /* C6 */
     static const enum verb never[] = {VERB_read, VERB_export, VERB_copy, VERB_connect, VERB_delete};
@@ -36,6 +38,7 @@ static void nobody_may_touch_what_a_tenant_stored(void **state) {
     assert_false(duty_may(~0U, VERB_COUNT));
 }
 
+/* S3: each number names its promise, and the page has no room for more */
 static void a_counter_names_its_promise(void **state) {
     (void)state; /* S3, S5 */
     for (int c = 0; c < COUNTER_COUNT; c++) {

@@ -62,6 +62,7 @@ static const struct registry_tenant *create(const char *name, const char *host) 
     return made;
 }
 
+/* C10: name and modules are what was entered */
 static void what_is_entered_is_there_after_a_restart(void **state) {
     (void)state;
     struct registry_tenant t = tenant("acme", "acme.example");

@@ -259,6 +259,7 @@ static void assert_fresh(int fd) {
 
 /* ---- tests ---- */
 
+/* H2: what the worker gets is the first byte of the connection */
 static void test_hand_over(void **state) {
     (void)state;
     uint16_t port = listen_tls(), own;
@@ -449,6 +450,7 @@ static void test_proxy_header(void **state) {
     close(acme);
 }
 
+/* H3: a header of whoever is not a proxy is not believed */
 /* A header from where none is taken: neither believed nor skipped. And one where none is expected is no ClientHello. */
 static void test_forged_header(void **state) {
     (void)state;

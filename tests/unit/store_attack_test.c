@@ -201,6 +201,7 @@ static void judge(int status, struct tally *t, const char *what, size_t where) {
     t->died += code != SEEN_ALL && code != SEEN_LOSS && code != SEEN_REFUSED; /* a sanitizer ended it */
 }
 
+/* S4: no content comes back altered, moved or another tenant's */
 static void flipped_bits(void **state) {
     struct fixture f;
     struct tally total = {0};

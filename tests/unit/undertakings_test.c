@@ -130,6 +130,7 @@ static void write_file(const char *bytes, size_t size) {
     close(fd);
 }
 
+/* S1: a record of undertakings that was changed does not open */
 /* Every byte, every line left out, two exchanged: it does not open, so that nobody has a duty. What a crash leaves is cut off. */
 static void a_changed_record_does_not_open(void **state) {
     (void)state;

@@ -90,6 +90,7 @@ static void what_the_page_says_is_counted(void **state) {
     assert_int_equal(all(), 1 + 3 * 3 + 2);
 }
 
+/* S3, S5: what is no word of the list counts nothing */
 static void nothing_but_words_of_the_list(void **state) {
     (void)state; /* S5 */
     static const struct {

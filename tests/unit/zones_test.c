@@ -57,6 +57,7 @@ static void v6(uint8_t address[16], uint64_t upper) {
     memcpy(address, &upper, 8);
 }
 
+/* S6: an address gives the country of its range and nothing more */
 static void each_address_is_in_one_range(void **state) {
     (void)state; /* S6 */
     struct made m;

@@ -257,6 +257,7 @@ bool capsule_open_password(struct capsule *c, const uint8_t locator[ID_BYTES], c
     return open_slot(c, find(c, true, locator), stretched, slot, tmk);
 }
 
+/* S4: the tenant's key opens by a credential of a user's and by nothing that the provider has */
 bool capsule_open_secret(struct capsule *c, const uint8_t secret[KEY_BYTES], struct slot *slot, uint8_t tmk[KEY_BYTES]) {
     uint8_t locator[ID_BYTES];
     capsule_secret_locator(c, secret, locator);

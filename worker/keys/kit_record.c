@@ -25,6 +25,7 @@ int kit_record_make(const struct capsule *c, const uint8_t tmk[KEY_BYTES], struc
     return fine ? 0 : ENOMEM;
 }
 
+/* S14, C7: a kit that opens a data file without the capsule is the tenant's own act, and opens nothing once it is removed */
 bool kit_record_open(const struct kit_record *record, const uint8_t kit[KEY_BYTES], struct slot *slot, uint8_t tmk[KEY_BYTES]) {
     struct slot_outer outer = no_outer(record->tenant);
     bool fine = slot_unwrap(&record->slot, &outer, kit, tmk) && record->format == KIT_FORMAT && record->reserved == 0 &&

@@ -243,6 +243,7 @@ static size_t lockable(void) {
     return limit.rlim_max == RLIM_INFINITY || limit.rlim_max > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)limit.rlim_max;
 }
 
+/* S4: plaintext and keys lie in memory that no other process reaches, root's included */
 /* The memfd is closed as soon as it is mapped: root could take an open one with pidfd_getfd. */
 static bool map_secret(size_t bytes) {
     size_t limit = lockable();

@@ -5,4 +5,5 @@
  */
 #pragma once
 
+/* S4: plaintext and keys do not stay in the registers of a thread that waits */
 void registers_clear(void);

@@ -29,6 +29,7 @@ static void mac(const struct state *state, const uint8_t *named, uint8_t out[MAR
     memcpy(out, whole, MARK_MAC);
 }
 
+/* S4: whoever has seen more than an older file put back can tell */
 void store_mark(const struct store *s, uint8_t mark[STORE_MARK]) {
     uint64_t commit = s->state.commits + store_dirty(s);
     const struct branch *branch = branch_of(&s->state, commit);

@@ -36,6 +36,7 @@ static void bind(const struct store *s, const struct sealed_key *key, const uint
     memcpy(aad + 1 + ID_BYTES + SEALED_KEY, version, VERSION_BYTES);
 }
 
+/* S4: what is stored is sealed under a key of the tenant's, bound to tenant, table, key and version */
 bool seal_value(struct store *s, const struct sealed_key *key, uint64_t version, const void *plain, size_t size, uint8_t *out) {
     uint8_t aad[BOUND_BYTES];
 

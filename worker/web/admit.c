@@ -67,6 +67,7 @@ enum function exchange_function_off(const struct exchange *x) {
     return x->confirmed || function_on(x->route->function) ? FUNCTION_NONE : x->route->function;
 }
 
+/* C4: a route's function is on, or the request is refused by name */
 /* false: answered. */
 static bool functions_are_on(struct exchange *x) {
     enum function off = exchange_function_off(x);

@@ -59,6 +59,7 @@ static struct confirmation *shown(const struct request *r, enum function f) {
     return found;
 }
 
+/* C4: what is off is done once for a user who confirmed it, by one request of his session */
 enum store_result confirmation_spend(const struct request *r, enum function f) {
     struct confirmation *c = shown(r, f);
     if (!c) return STORE_MISSING;

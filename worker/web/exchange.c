@@ -118,6 +118,7 @@ static void check_handled(struct exchange *x) {
 /* Whoever's session ended while the body came gets nothing done any more (C2), nor who uses what was switched off meanwhile (C4).
  * false: answered. */
 static bool still_allowed(struct exchange *x) {
+    /* C4: a function is asked for before each use, and again when its body has come */
     enum function off = exchange_function_off(x);
     if (x->request.session && !session_lives(x->request.session))
         respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);

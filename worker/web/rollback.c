@@ -74,6 +74,7 @@ static void look(struct exchange *x) {
     }
 }
 
+/* S4: a client that has seen what is lost is told before it is served */
 bool rollback_admit(struct exchange *x) {
     x->tells = x->request.session->kind == SLOT_TOKEN ? TELL_FIELD : TELL_COOKIE;
     look(x);

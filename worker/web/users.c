@@ -316,6 +316,7 @@ static void remove_all(struct exchange *x, const struct request *r, const struct
     respond_empty(x, 204);
 }
 
+/* C2: who is removed is gone at once, in sessions, tokens and what he had begun */
 void remove_user(struct exchange *x, struct request *r) {
     struct user user;
     if (is_person(x, r) && path_user(x, r, &user) && can_spare(x, &user, true)) remove_all(x, r, &user);

@@ -150,6 +150,7 @@ static void step(void) {
 void rotation_turn(void) {
     bool behind = now && store_move_behind(now->move) > BEHIND_MAX;
     if ((!due && !behind) || store_dirty(self.store)) return;
+    if (store_pending(self.store)) exchange_commit();
     due = false;
     if (!now)
         begin();

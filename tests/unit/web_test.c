@@ -35,6 +35,7 @@ static _Atomic uint64_t held_number;
 static int dummy_store;
 
 bool store_dirty(const struct store *s) { return s && dirty; }
+bool store_pending(const struct store *s) { return store_dirty(s); }
 uint64_t store_bytes(const struct store *s) {
     (void)s;
     return 4096;
@@ -136,7 +137,8 @@ const struct route account_routes[] = {
     {0},
 };
 const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}}, rotation_routes[] = {{0}},
-                   function_routes[] = {{0}}, usage_routes[] = {{0}}, confirmation_routes[] = {{0}};
+                   function_routes[] = {{0}}, usage_routes[] = {{0}}, confirmation_routes[] = {{0}},
+                   document_routes[] = {{0}};
 enum store_result confirmation_spend(const struct request *r, enum function f) { return (void)r, (void)f, STORE_MISSING; }
 void answer_failure(struct exchange *x, enum store_result result) { respond_problem(x, 500, "failed", "It failed.", NULL, result); }
 bool rollback_admit(struct exchange *x) { return (void)x, true; }

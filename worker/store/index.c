@@ -164,7 +164,7 @@ enum store_result index_put(struct store *s, enum store_table table, const struc
         }
         insert_at(s, &path, entry, node_leaf_entry(entry, key, summary, size));
         move_entry(s, table, key);
-        s->changes++;
+        changed(s, table);
     }
     release(s, &path);
     return result;
@@ -250,7 +250,7 @@ enum store_result index_delete(struct store *s, enum store_table table, const st
         s->state.table[table].letter[letter_index(key->letter)]--;
         scan_entry(s, table, key, -1);
         move_entry(s, table, key);
-        s->changes++;
+        changed(s, table);
         result = rebalance(s, &path);
     }
     release(s, &path);

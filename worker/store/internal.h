@@ -83,7 +83,9 @@ struct store {
     struct store_move *move;          /* from here, under way; NULL = none */
     struct tally moved, moved_before; /* the records that it has passed, as they are now */
     uint64_t passes;
-    uint64_t changes;         /* since the last commit */
+    uint64_t changes;         /* since the last commit, but for */
+    uint64_t quiet;           /* those of STORE_CHUNKS */
+    uint64_t drops;           /* how often changes were dropped */
     enum store_result failed; /* the transaction was lost to this; store_commit will say so */
 };
 
@@ -106,6 +108,9 @@ enum store_result write_gone(struct store *s, const struct sealed_key *key);
 /* mdb_put in a nested transaction of its own, so that MDB_MAP_FULL spoils nothing; LMDB's code. */
 int write_trial(struct store *s, MDB_val *key, MDB_val *value);
 
+/* Counts a change of a table. */
+static inline void changed(struct store *s, enum store_table table) { *(table == STORE_CHUNKS ? &s->quiet : &s->changes) += 1; }
+
 /* Keeps a pass of the check true while index entries come (+1) and go (-1). */
 void scan_entry(struct store *s, enum store_table table, const struct index_key *key, int change);
 
@@ -116,8 +121,6 @@ void move_entry(struct store *s, enum store_table table, const struct index_key 
 /* store_put of a version that is given, whatever is there. */
 enum store_result record_put(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const void *value, size_t size,
                              uint64_t version);
-/* The summary of an entry, valid until the next call on the store. */
-enum store_result index_get(struct store *s, enum store_table table, const struct index_key *key, const uint8_t **summary, size_t *size);
 
 /* Opens a stored record into s->value; what is given points into it. */
 struct record {

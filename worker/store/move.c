@@ -232,7 +232,7 @@ enum store_result store_move_step(struct store_move *m, size_t values, bool *don
 
     *done = false;
     if (m->lost) return STORE_MEMORY;
-    if (store_dirty(m->from)) return STORE_OK;
+    if (store_pending(m->from)) return STORE_OK;
     store_abort(m->from); /* a transaction that a refused write began would take back what the walk sums up */
     result = work_off(m, &values);
     if (result == STORE_OK && values > 0 && !m->in_index) result = copy_records(m, &values);
@@ -260,7 +260,7 @@ static bool complete(const struct store_move *m) {
 enum store_result store_move_complete(struct store_move *m) {
     struct store *to = m->to;
 
-    if (!all_done(m) || store_dirty(m->from)) return STORE_INVALID;
+    if (!all_done(m) || store_pending(m->from)) return STORE_INVALID;
     if (!complete(m)) return STORE_BROKEN;
     enum store_result result = write_begin(to);
     if (result != STORE_OK) return result;

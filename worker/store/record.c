@@ -108,7 +108,7 @@ static void account(struct store *s, enum store_table table, const uint8_t id[ID
     tally_change(&t->count, t->sum, gone, added);
     if (covered(s, &old->key)) tally_change(&s->scan.count[table], s->scan.sum[table], gone, added);
     move_record(s, &old->key, id, gone, added);
-    s->changes++;
+    changed(s, table);
 }
 
 /* Puts s->sealed; by a trial in a nested transaction when only that can tell whether there is a run of free pages. */

@@ -2,7 +2,8 @@
  * How many pages are left. LMDB learns that the map or the disk is full in the middle of a write and then spoils the whole transaction, so
  * every write is weighed before it starts: against what it may need at most, what the transaction may already have taken, and what
  * the file has. The file is kept larger than what LMDB uses, in written zeros: those blocks are the disk's promise, and overwriting them
- * syncs faster than appending. Deleting may use a reserve that nothing else touches.
+ * syncs faster than appending. (For a large value the disk is only asked for the promise.) Deleting may use a reserve that nothing else
+ * touches.
  */
 #pragma once
 

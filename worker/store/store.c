@@ -164,8 +164,8 @@ void store_close(struct store *s) {
 }
 
 enum store_result store_resize(struct store *s, uint64_t map_bytes) {
-    if (!store_dirty(s)) store_abort(s); /* a transaction that a refused write began */
-    if (store_dirty(s) || s->reading > 0 || map_bytes < STORE_MAP_MIN || map_bytes % QUOTA_UNIT != 0) return STORE_INVALID;
+    if (!store_pending(s)) store_abort(s); /* a transaction that a refused write began */
+    if (store_pending(s) || s->reading > 0 || map_bytes < STORE_MAP_MIN || map_bytes % QUOTA_UNIT != 0) return STORE_INVALID;
     if (!room_read(s)) return STORE_BROKEN;
     /* Under what is used the map keeps room for deleting. */
     uint64_t floor = (s->room.end + 256) * s->room.page, map = map_bytes > floor ? map_bytes : floor;
@@ -261,6 +261,8 @@ uint64_t store_count(struct store *s, enum store_table table) {
     return s->keys && table > 0 && table < STORE_TABLES_END ? s->state.table[table].count : 0;
 }
 bool store_dirty(const struct store *s) { return s->changes > 0 || s->failed; }
+bool store_pending(const struct store *s) { return s->quiet > 0 || store_dirty(s); }
+uint64_t store_drops(const struct store *s) { return s->drops; }
 bool store_pressed(const struct store *s) { return room_pressed(s); }
 uint64_t store_commits(const struct store *s) { return s->state.commits; }
 uint64_t store_committed(const struct store *s) { return s->state.committed; }

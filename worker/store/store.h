@@ -122,6 +122,9 @@ enum store_result index_put(struct store *s, enum store_table table, const struc
 enum store_result index_delete(struct store *s, enum store_table table,
                                const struct index_key *key); /* STORE_MISSING when it is not there */
 
+/* The summary of one entry, valid until the next call on the store. */
+enum store_result index_get(struct store *s, enum store_table table, const struct index_key *key, const uint8_t **summary, size_t *size);
+
 /* Calls `each` for up to `limit` entries strictly after `after` (NULL = from the start) in order; letter 0 = all letters, else only that
  * one. backwards: strictly before `after` (NULL = from the end), descending. each returns false to stop; it may call store_get, and
  * nothing else of the store. *more (may be NULL) tells whether another entry follows. */
@@ -139,7 +142,11 @@ enum store_result store_commit(struct store *s);
 void store_abort(struct store *s); /* drops what is not committed */
 /* The same, and the next store_commit says why (not STORE_OK): for a caller that could not undo its half of a change. */
 void store_lose(struct store *s, enum store_result why);
-bool store_dirty(const struct store *s);         /* something waits for store_commit */
+/* Something waits for store_commit that somebody may have seen. Changes of STORE_CHUNKS are quiet: nobody sees them before a document
+ * tells of them, so that a long upload is no reason to commit at the end of each turn. */
+bool store_dirty(const struct store *s);
+bool store_pending(const struct store *s);       /* something waits at all: quiet changes too */
+uint64_t store_drops(const struct store *s);     /* how often what waited was dropped: whoever wrote before it writes again */
 bool store_pressed(const struct store *s);       /* so much waits that the caller should commit before its next write */
 uint64_t store_commits(const struct store *s);   /* the commit counter, sealed in the file; rises by one a commit */
 uint64_t store_committed(const struct store *s); /* Unix seconds of the last commit; 0 = none yet */

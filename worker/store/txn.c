@@ -71,10 +71,11 @@ static void drop(struct store *s) {
         s->writer = NULL;
     }
     tree_drop(s);
+    s->drops += store_pending(s);
     s->state = s->before;
     s->scan = s->scan_before;
     s->moved = s->moved_before;
-    s->changes = 0;
+    s->changes = s->quiet = 0;
     s->room.taken = s->room.taken_branches = s->room.taken_puts = 0;
 }
 
@@ -115,7 +116,7 @@ int write_trial(struct store *s, MDB_val *key, MDB_val *value) {
 enum store_result store_commit(struct store *s) {
     enum store_result result = s->failed;
 
-    if (result != STORE_OK || s->changes == 0) {
+    if (result != STORE_OK || s->changes + s->quiet == 0) {
         store_abort(s);
         return result;
     }
@@ -136,7 +137,7 @@ enum store_result store_commit(struct store *s) {
         /* LMDB says EIO of a write that came out short, which is how a file size limit shows. */
         return rc == EIO && s->room.stuck ? STORE_FULL : store_result_of(rc);
     }
-    s->changes = 0;
+    s->changes = s->quiet = 0;
     s->before = s->state;
     tree_settle(s);
     room_read(s); /* only figures: the commit stands */

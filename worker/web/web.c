@@ -40,13 +40,16 @@ static void take_back(struct connection *c, enum store_result result) {
     respond_failed(c, result);
 }
 
+static bool answers_wait(void) {
+    for (struct connection *c = connection_first_of_turn(); c; c = connection_next_of_turn(c))
+        if (c->held_count > 0) return true;
+    return false;
+}
+
 enum store_result exchange_commit(void) {
     struct connection *c;
     enum store_result result = STORE_OK;
-    bool waiting = false;
-    for (c = connection_first_of_turn(); c; c = connection_next_of_turn(c))
-        waiting |= c->held_count > 0;
-    if (self.store && (store_dirty(self.store) || waiting)) {
+    if (self.store && (store_pending(self.store) || answers_wait())) {
         result = store_commit(self.store);
         if (result == STORE_OK) count(COUNTER_commits, 1);
         gauge(COUNTER_store_bytes, store_bytes(self.store));
@@ -63,7 +66,7 @@ enum store_result exchange_commit(void) {
 
 void web_turn_end(void) {
     struct connection *c;
-    exchange_commit();
+    if (self.store && (store_dirty(self.store) || answers_wait())) exchange_commit(); /* quiet changes wait for their upload */
     while ((c = connection_first_of_turn()))
         connection_turn_ended(c);
     if (drained && connections_open() == 0) {

@@ -65,11 +65,13 @@ class Ground:
     # nginx
 
     def nginx(self, size):
-        """A static file of `size` bytes behind TLS, with all that makes nginx fast. Gives the port and the pid of its worker."""
+        """A static file of `size` bytes behind TLS, with all that makes nginx fast; PUT to /up/. Gives the port and the pid of its worker."""
         base, port = self.root / 'nginx', free_port()
         base.mkdir()
         os.chmod(base, 0o755)
         (base / 'file').write_bytes(b'x' * size)
+        (base / 'up').mkdir()
+        os.chmod(base / 'up', 0o777)
         subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
                         '/CN=acme.localhost', '-keyout', base / 'key.pem', '-out', base / 'cert.pem'], check=True, capture_output=True)
         (base / 'conf').write_text(f'''worker_processes 1; daemon off; pid {base}/pid; error_log {base}/error;
@@ -78,7 +80,8 @@ http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 10000000
         open_file_cache max=16 inactive=1h; open_file_cache_valid 1h; client_body_temp_path {base}; proxy_temp_path {base};
         fastcgi_temp_path {base}; uwsgi_temp_path {base}; scgi_temp_path {base};
         server {{ listen 127.0.0.1:{port} ssl; server_name acme.localhost; root {base}; ssl_protocols TLSv1.2 TLSv1.3;
-                  ssl_certificate {base}/cert.pem; ssl_certificate_key {base}/key.pem; }} }}
+                  ssl_certificate {base}/cert.pem; ssl_certificate_key {base}/key.pem;
+                  location /up/ {{ dav_methods PUT; client_max_body_size 0; }} }} }}
 ''')
         process = subprocess.Popen([*ON_SERVER, 'nginx', '-p', base, '-c', base / 'conf'], stderr=subprocess.DEVNULL)
         self.started.append(process)

@@ -139,6 +139,7 @@ void *arena_outside_malloc(size_t size) { return malloc(size); }
 void *arena_outside_calloc(size_t count, size_t size) { return calloc(count, size); }
 void *arena_outside_realloc(void *p, size_t size) { return realloc(p, size); }
 void arena_outside_free(void *p) { free(p); }
+void arena_outside_keep(bool keep) { (void)keep; }
 size_t arena_used(void) { return 0; }
 
 #else
@@ -367,6 +368,12 @@ void *arena_outside_realloc(void *p, size_t size) { return p ? rallocx(p, size ?
 
 void arena_outside_free(void *p) {
     if (p) dallocx(p, MALLOCX_TCACHE_NONE);
+}
+
+void arena_outside_keep(bool keep) {
+    static unsigned keepers;
+    ssize_t decay = keep ? -1 : 0; /* 0 gives back at once what was kept */
+    if ((keep ? keepers++ : --keepers) == 0) mallctl("arena.0.dirty_decay_ms", NULL, NULL, &decay, sizeof decay);
 }
 
 #endif

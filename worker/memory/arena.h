@@ -48,6 +48,10 @@ void *arena_outside_calloc(size_t count, size_t size);
 void *arena_outside_realloc(void *p, size_t size);
 void arena_outside_free(void *p);
 
+/* Whether pages outside that were freed stay for the next allocation, rather than go back to the kernel at once and be cleared by it anew:
+ * for as long as much is written. These calls nest. */
+void arena_outside_keep(bool keep);
+
 /* Pages outside the arena that are never dumped; arena_scratch_free unmaps: what must not be seen there, the caller has wiped. NULL when
  * there is no memory. */
 void *arena_scratch(size_t bytes);

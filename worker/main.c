@@ -8,6 +8,7 @@
 #include "../policy/limits.h"
 #include "../policy/wall.h"
 #include "crm/crm.h"
+#include "documents/sweep.h"
 #include "memory/arena.h"
 #include "memory/registers.h"
 #include "rotation.h"
@@ -138,6 +139,7 @@ static void *work(void *unused) {
         web_turn_end();
         rotation_turn();
         usage_turn();
+        sweep_turn();
         uplink_capsule();
         watchdog_turn();
         registers_clear();

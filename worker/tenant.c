@@ -1,5 +1,6 @@
 #include "tenant.h"
 
+#include "documents/sweep.h"
 #include "functions.h"
 #include "journal.h"
 #include "kit_keeper.h"
@@ -136,6 +137,7 @@ int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
         kit_keep(self.store, self.tmk); /* what an older file has is of its day */
     check_begin();
     rotation_unsealed();
+    sweep_unsealed();
     if (older) rotation_ask(NULL);
     uplink_state();
     account_unsealed();

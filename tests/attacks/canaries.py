@@ -117,11 +117,25 @@ def records(client, words):
         short = client.post('/api/v1/contacts', {'family_name': f'{words["deleted"]} {i}', 'notes': f'{words["deleted notes"]} ' * 400})
         assert client.patch(short.headers['Location'], {'notes': words['changed']}).status == 200
         assert client.delete(short.headers['Location']).status == 204
+    documents(client, words)
     for form in ('csv', 'vcard', 'json'):
         assert words['imported'].encode() in client.get(f'/api/v1/export?kind=companies&format={form}').body
     for i in range(20):
         client.get(f'/api/v1/companies/{made.json["id"]}')
         client.get('/api/v1/companies?letter=K&limit=200')
+
+
+def documents(client, words):
+    """Names, folders and contents; one that broke off half way, one that is there no more."""
+    path = f'/api/v1/documents/{client.post("/api/v1/documents", {"name": words["file name"], "folder": words["folder"], "tags": [words["tag"]]}).json["id"]}'
+    content = f'{words["content"]} '.encode() * 20000
+    assert client.put(f'{path}/content', content, headers={'Content-Type': f'text/plain; {words["media type"]}'}).status == 200
+    assert client.get(f'{path}/content').body == content
+    assert client.put(f'{path}/content', f'{words["second content"]} '.encode() * 20000).status == 200
+    assert client.delete(f'{path}/versions/1').status == 200
+    head = {'Tus-Resumable': '1.0.0', 'Content-Type': 'application/offset+octet-stream', 'Upload-Length': '400000',
+            'Upload-Metadata': f'filename {base64.b64encode(words["upload name"].encode()).decode()}'}
+    assert client.post('/api/v1/uploads', f'{words["half"]} '.encode() * 10000, headers=head).status == 201
 
 
 def errors(client, words):

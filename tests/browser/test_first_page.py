@@ -139,6 +139,26 @@ def test_a_contact_is_made_changed_and_deleted(browser, house):
     assert page.complaints() == []
 
 
+def test_a_document_is_sent_found_by_its_contact_and_taken_back(browser, house, tmp_path):
+    page = Page(browser, house, 'acme.localhost')
+    file = tmp_path / 'Contrat été.txt'
+    file.write_bytes(b'bonjour ' * 100000)
+    login(page)
+    who = house.acme.post('/api/v1/contacts', {'family_name': 'Lefèvre'}).json['id']
+    page.open(f'#/contacts/{who}')
+    page.one('#documents-of').click()
+    page.one('#file').send_keys(str(file))
+    page.one('#upload').click()
+    page.wait(lambda: page.text('h1') == 'Contrat été.txt')
+    made = house.acme.get(f'/api/v1/documents?link=contacts/{who}').json['items'][0]
+    assert made['size'] == 800000
+    got = browser.execute_async_script('fetch(arguments[0]).then(r => r.text()).then(arguments[1])', page.one('#versions a').get_attribute('href'))
+    assert got == 'bonjour ' * 100000
+    page.one('#file').send_keys(str(file))
+    page.one('#upload').click()
+    page.wait(lambda: len(page.shown('#versions a')) == 2)
+
+
 def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
@@ -173,11 +193,11 @@ def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, ho
 def test_french_and_english(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Fonctions'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Functions'])
+    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Documents', 'Functions'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Fonctions'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions'])
 
 
 def test_a_function_is_switched_with_what_it_means_beside_it(browser, house):

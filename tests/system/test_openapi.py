@@ -115,6 +115,7 @@ def test_every_answer_is_what_the_document_says(client, house):
         assert c.get(one).status == 404
         assert c.delete(one).status == 404
     assert c.get('/api/v1/export?kind=nobody&format=csv').status == 400
+    walk_documents(c)
     token = c.post('/api/v1/tokens', {'name': 't', 'scopes': ['read'], 'expires': '2099-01-01T00:00:00Z'})
     assert token.status == 201
     assert c.post('/api/v1/tokens', {'name': 't', 'scopes': ['everything']}).status == 400
@@ -178,6 +179,36 @@ def walk_kit(c, house):
     assert other.post('/api/v1/recovery', {'recovery_kit': made.json['recovery_kit'], 'login': 'admin', 'password': PASSWORD}).status == 200
     assert c.delete(path).status == 204 and c.delete(path).status == 404
     wait_for(lambda: c.get('/api/v1/rotation').json['state'] == 'idle', why='the rotation')
+
+
+def walk_documents(c):
+    """Every operation of documents and uploads."""
+    made = c.post('/api/v1/documents', {'name': 'à lire.pdf', 'folder': 'f', 'tags': ['t'], 'links': []})
+    assert made.status == 201 and c.post('/api/v1/documents', {'folder': 'f'}).status == 400
+    one = f'/api/v1/documents/{made.json["id"]}'
+    assert c.get(one).status == 200 and c.get(one, headers={'If-None-Match': made.headers['ETag']}).status == 304
+    assert c.get(f'{one}/content').status == 404
+    put = c.put(f'{one}/content', b'abc', headers={'Content-Type': 'application/pdf'})
+    assert put.status == 200 and c.put(f'{one}/content', b'abcd', headers={'If-Match': '"1"'}).status == 412
+    content = c.get(f'{one}/content')
+    assert content.status == 200 and c.get(f'{one}/content', headers={'If-None-Match': content.headers['ETag']}).status == 304
+    assert c.get(f'{one}/content', headers={'Range': 'bytes=1-1'}).status == 206 and c.get(f'{one}/content', headers={'Range': 'bytes=9-'}).status == 416
+    assert c.get(f'{one}/versions/1').status == 200 and c.get(f'{one}/versions/2').status == 404
+    assert c.put(one, {'name': 'x'}).status == c.patch(one, {'tags': ['u']}, headers={'Content-Type': 'application/merge-patch+json'}).status == 200
+    for query in ('', '?letter=X', '?folder=f', '?tag=u&link=contacts/01M8AVBWM0STZTVJ54CMVM0AKE'):
+        assert c.get(f'/api/v1/documents{query}').status == 200
+    assert c.get('/api/v1/documents/letters').status == 200 and c.get('/api/v1/documents?size=1').status == 400
+    assert c.get('/api/v1/export?kind=documents&format=json').status == 200
+    assert c.delete(f'{one}/versions/1').status == 200 and c.delete(f'{one}/versions/1').status == 404
+    tus = {'Tus-Resumable': '1.0.0'}
+    begin = tus | {'Upload-Length': '3', 'Upload-Metadata': 'filename eA=='}
+    more = tus | {'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0'}
+    upload = c.post('/api/v1/uploads', headers=begin).headers['Location']
+    assert c.post('/api/v1/uploads', headers=begin | {'Tus-Resumable': '0.2'}).status == 412
+    assert c.get('/api/v1/uploads').json['items'] and c.get(upload).status == 200
+    assert c.patch(upload, b'a', headers=more).status == 204 and c.patch(upload, b'a', headers=more).status == 409
+    assert c.delete(upload, headers=tus).status == 204 and c.get(upload).status == c.delete(upload, headers=tus).status == 404
+    assert c.delete(one).status == 204
 
 
 def walk_users(c, house):

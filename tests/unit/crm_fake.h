@@ -2,6 +2,7 @@
  * Included by one test program at a time. */
 #pragma once
 
+#include "../../worker/documents/documents.h"
 #include "../../worker/functions.h"
 #include "../../worker/journal.h"
 #include "../../worker/tenant.h"
@@ -16,6 +17,10 @@
 
 struct tenant self;
 static struct counter_page fake_counters;
+
+/* What documents/ would do with a document's contents. */
+static unsigned documents_removed;
+void document_removed(const struct record *r) { documents_removed += r->kind == KIND_DOCUMENT; }
 
 bool function_on(enum function f) { return f == FUNCTION_counters; }
 

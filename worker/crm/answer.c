@@ -67,18 +67,16 @@ static bool next_tag(const char **p, const char *end, bool *weak, const char **t
     return true;
 }
 
-enum match match_version(const struct http_request_head *head, const char *name, bool weak, uint64_t version) {
+enum match match_tag(const struct http_request_head *head, const char *name, bool weak, const char *own) {
     const struct slice *value = http_header_find(head, name);
     if (!value) return MATCH_NONE;
-    if (slice_equals(*value, "*")) return version ? MATCH_YES : MATCH_NO;
-    char own[24];
-    int own_size = snprintf(own, sizeof own, "%" PRIu64, version);
+    if (slice_equals(*value, "*")) return own ? MATCH_YES : MATCH_NO;
     const char *p = value->data, *end = p + value->size, *tag;
     bool is_weak, found = false;
     size_t size;
     for (;;) {
         if (!next_tag(&p, end, &is_weak, &tag, &size)) return MATCH_MALFORMED;
-        found |= version && (weak || !is_weak) && size == (size_t)own_size && memcmp(tag, own, size) == 0;
+        found |= own && (weak || !is_weak) && size == strlen(own) && memcmp(tag, own, size) == 0;
         while (p < end && (*p == ' ' || *p == '\t'))
             p++;
         if (p == end) return found ? MATCH_YES : MATCH_NO;
@@ -86,6 +84,12 @@ enum match match_version(const struct http_request_head *head, const char *name,
         while (p < end && (*p == ' ' || *p == '\t'))
             p++;
     }
+}
+
+enum match match_version(const struct http_request_head *head, const char *name, bool weak, uint64_t version) {
+    char own[24];
+    snprintf(own, sizeof own, "%" PRIu64, version);
+    return match_tag(head, name, weak, version ? own : NULL);
 }
 
 void answer_parameter(struct exchange *x, const char *name, const char *expected) {

@@ -17,8 +17,10 @@ bool may_act(struct exchange *x, const struct request *r, enum kind kind, enum r
 void answer_etag(struct exchange *x, uint64_t version);
 
 enum match { MATCH_NONE /* no such header */, MATCH_YES, MATCH_NO, MATCH_MALFORMED };
-/* Holds an If-Match (strong) or If-None-Match (weak comparison, RFC 9110, section 13.1) header against a version; `*` matches every version
- * but 0, which means that there is no record. */
+/* Holds an If-Match (strong) or If-None-Match (weak comparison, RFC 9110, section 13.1) header against the tag `own`; `*` matches
+ * every tag but NULL, which means that there is nothing. */
+enum match match_tag(const struct http_request_head *head, const char *name, bool weak, const char *own);
+/* The same for the version of a record. */
 enum match match_version(const struct http_request_head *head, const char *name, bool weak, uint64_t version);
 
 /* Whether every parameter of the query is one of names (ended by NULL), given once; answers 400 naming it otherwise. */

@@ -72,7 +72,7 @@ static bool read_parameters(struct exchange *x, const struct request *r, struct 
     if (!query_known(x, r, known) || !query_text(x, r, "kind", kind, sizeof kind) || !query_text(x, r, "format", format, sizeof format) ||
         !query_text(x, r, "version", version, sizeof version))
         return false;
-    if (!kind_find(kind, &e->kind)) return answer_parameter(x, "kind", "expected companies or contacts"), false;
+    if (!kind_find(kind, &e->kind)) return answer_parameter(x, "kind", "expected companies, contacts or documents"), false;
     e->version = strcmp(version, "3.0") == 0 ? VCARD_3 : VCARD_4;
     if (strcmp(format, "csv") == 0)
         e->format = EXPORT_CSV;
@@ -82,6 +82,7 @@ static bool read_parameters(struct exchange *x, const struct request *r, struct 
         e->format = EXPORT_JSON;
     else
         return answer_parameter(x, "format", "expected csv, vcard or json"), false;
+    if (e->kind == KIND_DOCUMENT && e->format != EXPORT_JSON) return answer_parameter(x, "format", "expected json for documents"), false;
     if (version[0] && e->format != EXPORT_VCARD) return answer_parameter(x, "version", "only for format=vcard"), false;
     if (version[0] && strcmp(version, "3.0") != 0 && strcmp(version, "4.0") != 0)
         return answer_parameter(x, "version", "expected 3.0 or 4.0"), false;

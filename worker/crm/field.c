@@ -2,6 +2,7 @@
 
 #include "collate.h"
 #include "text.h"
+#include "ulid.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,24 @@ static const struct field contact[] = {
     {0},
 };
 
+static const struct field document[] = {
+    {.name = "name", .type = FIELD_LINE, .max = 255, .means = "File name; decides letter and order"},
+    {.name = "folder", .type = FIELD_LINE, .max = 255, .means = "Where it is filed, its parts divided by /"},
+    {.name = "tags", .type = FIELD_LIST, .item = FIELD_LINE, .max = 64, .items = 16, .means = "Labels; one given twice is kept once"},
+    {.name = "links",
+     .type = FIELD_LIST,
+     .item = FIELD_LINK,
+     .max = 40,
+     .items = 64,
+     .means = "What it is about: companies/ID and contacts/ID"},
+    {0},
+};
+static const char *const of_content[] = {"type", "size", "sha256", "content", "versions", NULL};
+
 const struct kind_row kind_table[KIND_COUNT] = {
-    [KIND_COMPANY] = {"company", "companies", "Company", STORE_COMPANIES, company, "name"},
-    [KIND_CONTACT] = {"contact", "contacts", "Contact", STORE_CONTACTS, contact, "given_name or family_name"},
+    [KIND_COMPANY] = {"company", "companies", "Company", STORE_COMPANIES, company, "name", NULL},
+    [KIND_CONTACT] = {"contact", "contacts", "Contact", STORE_CONTACTS, contact, "given_name or family_name", NULL},
+    [KIND_DOCUMENT] = {"document", "documents", "Document", STORE_DOCUMENTS, document, "name", of_content},
 };
 
 bool kind_find(const char *plural, enum kind *kind) {
@@ -89,6 +105,7 @@ const char *field_expected(enum field_type type) {
         [FIELD_SIREN] = "expected 9 digits, the last of which checks the others (Luhn)",
         [FIELD_VAT] = "expected two letters of a country and 2 to 13 letters or digits",
         [FIELD_BIRTHDAY] = "expected a date YYYY-MM-DD, or --MM-DD without a year",
+        [FIELD_LINK] = "expected companies/ID or contacts/ID",
         [FIELD_LIST] = "expected an array",
         [FIELD_GROUP] = "expected an object",
         [FIELD_CUSTOM] = "expected an object of texts, numbers and booleans",
@@ -217,6 +234,16 @@ static bool birthday_form(const char *s, size_t size) {
     return month != 2 || day < 29 || (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
+static bool link_form(const char *s, size_t size) {
+    static const char *const to[] = {"companies/", "contacts/"};
+    uint8_t id[ID_BYTES];
+    for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
+        size_t n = strlen(to[i]);
+        if (size > n && memcmp(s, to[i], n) == 0) return ulid_parse(s + n, size - n, id);
+    }
+    return false;
+}
+
 static bool form(enum field_type type, char *s, size_t *size) {
     switch (type) {
     case FIELD_EMAIL:
@@ -231,6 +258,8 @@ static bool form(enum field_type type, char *s, size_t *size) {
         return vat_form(s, size);
     case FIELD_BIRTHDAY:
         return birthday_form(s, *size);
+    case FIELD_LINK:
+        return link_form(s, *size);
     default:
         return true;
     }

@@ -1,5 +1,6 @@
 /*
- * The fields of companies and contacts: one table that drives validation, the columns of CSV and the schemas of the OpenAPI document.
+ * The fields of companies, contacts and documents: one table that drives validation, the columns of CSV and the schemas of the OpenAPI
+ * document.
  */
 #pragma once
 
@@ -7,7 +8,7 @@
 
 #include <jansson.h>
 
-enum kind { KIND_COMPANY, KIND_CONTACT, KIND_COUNT };
+enum kind { KIND_COMPANY, KIND_CONTACT, KIND_DOCUMENT, KIND_COUNT };
 
 enum field_type {
     FIELD_LINE,     /* one line of text */
@@ -18,6 +19,7 @@ enum field_type {
     FIELD_SIREN,    /* 9 digits, Luhn; stored without spaces */
     FIELD_VAT,      /* country and number; stored in upper case without spaces, dots, hyphens */
     FIELD_BIRTHDAY, /* YYYY-MM-DD, or --MM-DD where the year is not known */
+    FIELD_LINK,     /* companies/ID or contacts/ID */
     FIELD_LIST,     /* array of `item` */
     FIELD_GROUP,    /* object of the fields in `group` */
     FIELD_CUSTOM,   /* object of the tenant's own names: text, number or boolean */
@@ -39,7 +41,8 @@ struct kind_row {
     const char *schema; /* "Company": in the OpenAPI document */
     enum store_table table;
     const struct field *fields;
-    const char *required; /* what must be there, in words */
+    const char *required;     /* what must be there, in words */
+    const char *const *given; /* what the server gives besides what it gives every record; NULL = nothing; else ended by NULL */
 };
 extern const struct kind_row kind_table[KIND_COUNT];
 

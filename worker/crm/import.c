@@ -215,7 +215,7 @@ static bool read_parameters(struct exchange *x, const struct request *r, struct 
         !query_text(x, r, "separator", separator, sizeof separator) || !query_text(x, r, "map", p->map, sizeof p->map))
         return false;
     bool csv = strcmp(p->format, "csv") == 0;
-    if (!kind_find(kind, &p->kind))
+    if (!kind_find(kind, &p->kind) || p->kind == KIND_DOCUMENT)
         answer_parameter(x, "kind", "expected companies or contacts");
     else if (!csv && strcmp(p->format, "vcard") != 0 && strcmp(p->format, "json") != 0)
         answer_parameter(x, "format", "expected csv, vcard or json");

@@ -100,6 +100,21 @@ static int field_problem(struct problem *p, const char *path, const char *detail
     return problem_set(p, 400, "invalid-field", "%s", detail);
 }
 
+static void strip(enum kind kind, json_t *input, bool whole) {
+    for (int i = 0; i < GIVEN_BY_SERVER; i++)
+        json_object_del(input, given_by_server[i]);
+    for (const char *const *name = kind_table[kind].given; whole && name && *name; name++)
+        json_object_del(input, *name);
+}
+
+bool record_keep_given(const struct record *from, json_t *fields) {
+    for (const char *const *name = kind_table[from->kind].given; name && *name; name++) {
+        json_t *value = json_object_get(from->fields, *name);
+        if (value && json_object_set(fields, *name, value) != 0) return false;
+    }
+    return true;
+}
+
 bool record_strip(enum kind kind, const uint8_t *id, json_t *input, struct problem *p) {
     json_t *given = json_object_get(input, "id");
     if (given) {
@@ -115,8 +130,7 @@ bool record_strip(enum kind kind, const uint8_t *id, json_t *input, struct probl
         snprintf(p->detail, sizeof p->detail, "expected \"%s\", or none", kind_table[kind].name);
         return false;
     }
-    for (int i = 0; i < GIVEN_BY_SERVER; i++)
-        json_object_del(input, given_by_server[i]);
+    strip(kind, input, true);
     return true;
 }
 
@@ -179,13 +193,15 @@ bool record_load(enum kind kind, const void *stored, size_t size, struct record 
     json_t *all = json_loadb(stored, size, 0, NULL);
     json_t *id = json_object_get(all, "id");
     *r = (struct record){.kind = kind, .version = (uint64_t)json_integer_value(json_object_get(all, "version"))};
-    struct problem unused = {0};
-    bool fine = id && ulid_parse(json_string_value(id) ? json_string_value(id) : "", json_string_length(id), r->id) &&
-                copy_time(all, "created", r->created) && copy_time(all, "modified", r->modified) && record_strip(kind, r->id, all, &unused);
+    const char *own = json_string_value(json_object_get(all, "kind"));
+    bool fine = id && own && strcmp(own, kind_table[kind].name) == 0 &&
+                ulid_parse(json_string_value(id) ? json_string_value(id) : "", json_string_length(id), r->id) &&
+                copy_time(all, "created", r->created) && copy_time(all, "modified", r->modified);
     if (!fine) {
         json_decref(all);
         return false;
     }
+    strip(kind, all, false);
     r->fields = all;
     return true;
 }
@@ -207,11 +223,30 @@ static void set_cut(json_t *out, const char *name, const json_t *value, size_t r
         json_object_set_new(out, name, json_sprintf("%.*s…", (int)at, s));
 }
 
+/* What a list of documents shows, and by what it is filtered: `partial` says that something of it is not here. */
+static bool summary_document(json_t *out, const json_t *fields, size_t room, bool whole) {
+    static const char *const members[] = {"type", "size", "content", "tags", "links"};
+    set_cut(out, "name", json_object_get(fields, "name"), room);
+    set_cut(out, "folder", json_object_get(fields, "folder"), room);
+    bool fine = whole || json_object_set_new(out, "partial", json_true()) == 0;
+    for (size_t i = 0; fine && i < (whole ? 5 : 3); i++) {
+        json_t *value = json_object_get(fields, members[i]);
+        fine = !value || json_object_set(out, members[i], value) == 0;
+    }
+    return fine;
+}
+
 static json_t *summary_of(const struct record *r, size_t room, bool tags) {
     char id[ULID_TEXT + 1];
     ulid_text(r->id, id);
     json_t *out = json_pack("{s:s,s:s,s:I}", "id", id, "kind", kind_table[r->kind].name, "version", (json_int_t)r->version), *f = r->fields;
     if (!out) return NULL;
+    if (r->kind == KIND_DOCUMENT) {
+        bool fine = json_object_set_new(out, "modified", json_string(r->modified)) == 0 && summary_document(out, f, room, tags);
+        if (fine) return out;
+        json_decref(out);
+        return NULL;
+    }
     if (r->kind == KIND_COMPANY) {
         set_cut(out, "name", json_object_get(f, "name"), room);
         set_cut(out, "sector", json_object_get(f, "sector"), room);
@@ -245,7 +280,7 @@ bool record_summary(const struct record *r, struct text *out) {
 }
 
 bool record_key(const struct record *r, struct index_key *key) {
-    json_t *first = json_object_get(r->fields, r->kind == KIND_COMPANY ? "name" : "family_name"), *second = NULL;
+    json_t *first = json_object_get(r->fields, r->kind == KIND_CONTACT ? "family_name" : "name"), *second = NULL;
     if (r->kind == KIND_CONTACT) {
         second = json_object_get(r->fields, "given_name");
         if (!first) {

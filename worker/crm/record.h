@@ -1,5 +1,5 @@
 /*
- * One company or contact: from a JSON text of anybody's making to the bytes that are stored, which are the bytes that are served.
+ * One company, contact or document: from a JSON text of anybody's making to the bytes that are stored, which are the bytes that are served.
  * Everything refused is a struct problem that names the field and what was expected, or the line of broken JSON; never a value (S2).
  */
 #pragma once
@@ -31,8 +31,11 @@ void record_free(struct record *r); /* r->fields only; r may be used again */
 json_t *record_parse(const void *json, size_t size, unsigned long first_line, struct problem *p);
 
 /* Takes the members that the server gives out of input: id (which must be `id`, if that is not NULL and else not be there), kind (which
- * must be kind's name), version, created and modified (not looked at), so that what was got may be sent back. false with *p. */
+ * must be kind's name), version, created and modified and the kind's own (not looked at), so that what was got may be sent back. false
+ * with *p. */
 bool record_strip(enum kind kind, const uint8_t *id, json_t *input, struct problem *p);
+/* Puts what the server gives this kind into fields that a client sent, as it stands in `from`. false: out of memory. */
+bool record_keep_given(const struct record *from, json_t *fields);
 
 enum record_flag { RECORD_NULLS = 1 /* null = not given */, RECORD_LENIENT = 2 /* white space of files: see field_text() */ };
 /* The canonical fields out of what was sent (stripped): known names in the table's order, texts in canonical form, empty ones left out.

@@ -1,26 +1,30 @@
-/* The routes of companies and contacts. */
+/* The routes of companies, contacts and documents' records. */
 #include "answer.h"
 #include "crm.h"
 #include "cursor.h"
 #include "export.h"
 #include "import.h"
+#include "list.h"
 
+#include "../documents/documents.h"
 #include "../journal.h"
 #include "../tenant.h"
-#include "../usage.h"
 #include "collate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200 };
-
 bool crm_start(void) { return collate_start(); }
 
 static const char media_json[] = "application/json";
 
-/* The kind of /api/v1/{plural}…: the plurals differ in their third letter. */
-static enum kind kind_of(const struct request *r) { return strncmp(r->path, "/api/v1/companies", 17) == 0 ? KIND_COMPANY : KIND_CONTACT; }
+/* The kind of /api/v1/{plural}…, by the third letter of the plural. */
+static enum kind kind_of(const struct request *r) {
+    return r->path[10] == 'm' ? KIND_COMPANY : r->path[10] == 'n' ? KIND_CONTACT : KIND_DOCUMENT;
+}
+
+static void list(struct exchange *x, struct request *r) { list_handle(x, r, kind_of(r)); }
+static void letters(struct exchange *x, struct request *r) { letters_handle(x, r, kind_of(r)); }
 
 /* The id in the path. false: answered. */
 static bool path_id(struct exchange *x, const struct request *r, uint8_t id[ID_BYTES]) {
@@ -110,16 +114,14 @@ static void change(struct exchange *x, struct request *r, bool patch) {
     json_t *input = record_parse(r->body, r->body_size, 1, &p), *whole = NULL;
     if (input && record_strip(record.kind, old.id, input, &p)) {
         whole = patch ? record_merge(old.fields, input) : json_incref(input);
-        if (whole)
-            record.fields = record_validate(record.kind, whole, 0, &p);
-        else
-            problem_memory(&p);
+        if (whole && record_strip(record.kind, old.id, whole, &p)) record.fields = record_validate(record.kind, whole, 0, &p);
+        if (!whole || (record.fields && !record_keep_given(&old, record.fields))) problem_memory(&p);
     }
     json_decref(whole);
     json_decref(input);
     struct text stored = {0};
-    enum store_result result = record.fields ? catalog_change(&old, &record, &stored) : STORE_OK;
-    if (!record.fields)
+    enum store_result result = p.status ? STORE_OK : catalog_change(&old, &record, &stored);
+    if (p.status)
         answer_problem(x, &p);
     else if (result == STORE_OK)
         answer_record(x, 200, &record, &stored);
@@ -146,6 +148,7 @@ static void discard(struct exchange *x, struct request *r) {
     enum store_result result = catalog_remove(&old);
     if (result == STORE_OK) {
         tell_deletion(r, &old);
+        if (old.kind == KIND_DOCUMENT) document_removed(&old);
         respond_empty(x, 204);
     } else {
         answer_store(x, result);
@@ -184,119 +187,23 @@ static void show(struct exchange *x, struct request *r) {
         respond_bytes(x, 200, media_json, value, size);
 }
 
-struct list_query {
-    char letter; /* 0 = all */
-    size_t limit;
-    bool backwards, continued;
-    struct index_key after;
-};
-
-/* false: answered. */
-static bool list_parameters(struct exchange *x, const struct request *r, struct list_query *q) {
-    static const char *const known[] = {"letter", "limit", "cursor", "sort", NULL};
-    char letter[4], limit[8], sort[8], cursor[CURSOR_TEXT];
-    if (!query_known(x, r, known) || !query_text(x, r, "letter", letter, sizeof letter) ||
-        !query_text(x, r, "limit", limit, sizeof limit) || !query_text(x, r, "sort", sort, sizeof sort) ||
-        !query_text(x, r, "cursor", cursor, sizeof cursor))
-        return false;
-    *q = (struct list_query){.letter = letter[0], .limit = LIMIT_DEFAULT};
-    if (letter[0] && (letter[1] || (letter[0] != '#' && (letter[0] < 'A' || letter[0] > 'Z'))))
-        return answer_parameter(x, "letter", "expected A to Z or #"), false;
-    if (limit[0]) {
-        if (strspn(limit, "0123456789") != strlen(limit) || strlen(limit) > 3)
-            return answer_parameter(x, "limit", "expected 1 to 200"), false;
-        q->limit = strtoul(limit, NULL, 10);
-        if (q->limit < 1 || q->limit > LIMIT_MAX) return answer_parameter(x, "limit", "expected 1 to 200"), false;
-    }
-    if (strcmp(sort, "-name") == 0)
-        q->backwards = true;
-    else if (sort[0] && strcmp(sort, "name") != 0)
-        return answer_parameter(x, "sort", "expected name or -name"), false;
-    q->continued = cursor[0];
-    if (cursor[0] && !cursor_read(cursor, &q->after)) return answer_parameter(x, "cursor", "expected what an answer gave as next"), false;
-    return true;
-}
-
-struct page {
-    struct evbuffer *body;
-    bool any, failed;
-    struct index_key last;
-};
-
-static bool add_summary(void *argument, const struct index_key *key, const uint8_t *summary, size_t size) {
-    struct page *page = argument;
-    page->failed |= (page->any && evbuffer_add(page->body, ",", 1) != 0) || evbuffer_add(page->body, summary, size) != 0;
-    page->any = true;
-    page->last = *key;
-    return !page->failed;
-}
-
-static void list(struct exchange *x, struct request *r) {
-    static const char start[] = "{\"items\":[";
-    struct list_query q;
-    struct page page = {0};
-    bool more = false;
-    if (!list_parameters(x, r, &q)) return;
-    if (q.letter) usage_letter(q.letter);
-    enum store_result result = STORE_MEMORY;
-    page.body = evbuffer_new();
-    if (page.body && evbuffer_add(page.body, start, sizeof start - 1) == 0)
-        result = index_list(self.store, kind_table[kind_of(r)].table, q.letter, q.continued ? &q.after : NULL, q.backwards, q.limit,
-                            add_summary, &page, &more);
-    if (result == STORE_OK) {
-        char end[CURSOR_TEXT + 16] = "],\"next\":null}", cursor[CURSOR_TEXT];
-        if (more) {
-            cursor_write(&page.last, cursor);
-            snprintf(end, sizeof end, "],\"next\":\"%s\"}", cursor);
-        }
-        page.failed |= evbuffer_add(page.body, end, strlen(end)) != 0;
-        if (page.failed) result = STORE_MEMORY;
-    }
-    if (result == STORE_OK)
-        respond_buffer(x, 200, media_json, page.body);
-    else
-        answer_store(x, result);
-    if (page.body) evbuffer_free(page.body);
-}
-
-static void letters(struct exchange *x, struct request *r) {
-    static const char *const none[] = {NULL};
-    uint64_t counts[INDEX_LETTERS], total = 0;
-    struct text out = {0};
-    char entry[40];
-    if (!query_known(x, r, none)) return;
-    enum store_result result = index_letters(self.store, kind_table[kind_of(r)].table, counts);
-    for (int i = 0; result == STORE_OK && i < INDEX_LETTERS; i++) {
-        total += counts[i];
-        snprintf(entry, sizeof entry, "%s\"%c\":%llu", i ? "," : "{\"letters\":{", i ? 'A' + i - 1 : '#', (unsigned long long)counts[i]);
-        text_string(&out, entry);
-    }
-    snprintf(entry, sizeof entry, "},\"total\":%llu}", (unsigned long long)total);
-    text_string(&out, entry);
-    if (result == STORE_OK && out.failed) result = STORE_MEMORY;
-    if (result == STORE_OK)
-        respond_bytes(x, 200, media_json, out.data, out.size);
-    else
-        answer_store(x, result);
-    text_free(&out);
-}
-
 /* clang-format off */
-#define KIND_ROUTES(KIND, PLURAL)                                                                 \
-    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, list},               \
-    {HTTP_POST, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_WRITE), 0, create},                       \
-    {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, letters}, \
-    {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, show},         \
-    {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, replace},                 \
-    {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, merge},                 \
-    {HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), ROUTE_NO_BODY, discard}
+#define KIND_ROUTES(KIND, PLURAL, FUNCTION)                                                                  \
+    {HTTP_GET, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, list, FUNCTION},               \
+    {HTTP_POST, "/api/v1/" PLURAL, RIGHT_OF(KIND, RIGHT_WRITE), 0, create, FUNCTION},                       \
+    {HTTP_GET, "/api/v1/" PLURAL "/letters", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, letters, FUNCTION}, \
+    {HTTP_GET, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_READ), ROUTE_NO_BODY, show, FUNCTION},         \
+    {HTTP_PUT, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, replace, FUNCTION},                 \
+    {HTTP_PATCH, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), 0, merge, FUNCTION},                 \
+    {HTTP_DELETE, "/api/v1/" PLURAL "/{}", RIGHT_OF(KIND, RIGHT_WRITE), ROUTE_NO_BODY, discard, FUNCTION}
 /* clang-format on */
-_Static_assert(KIND_COMPANY == (int)RIGHTS_COMPANIES && KIND_CONTACT == (int)RIGHTS_CONTACTS && KIND_COUNT == (int)RIGHTS_KINDS,
+_Static_assert(KIND_COMPANY == (int)RIGHTS_COMPANIES && KIND_CONTACT == (int)RIGHTS_CONTACTS && KIND_DOCUMENT == (int)RIGHTS_DOCUMENTS,
                "a kind's number is the one of its rights");
 
 const struct route crm_routes[] = {
-    KIND_ROUTES(KIND_COMPANY, "companies"),
-    KIND_ROUTES(KIND_CONTACT, "contacts"),
+    KIND_ROUTES(KIND_COMPANY, "companies", FUNCTION_NONE),
+    KIND_ROUTES(KIND_CONTACT, "contacts", FUNCTION_NONE),
+    KIND_ROUTES(KIND_DOCUMENT, "documents", FUNCTION_documents),
     {HTTP_POST, "/api/v1/import", 0, ROUTE_STREAMED, import_handle,
      .function = FUNCTION_import}, /* the right depends on the parameter `kind` */
     {HTTP_GET, "/api/v1/export", 0, ROUTE_NO_BODY, export_handle, .function = FUNCTION_export},

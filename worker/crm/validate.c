@@ -184,7 +184,7 @@ json_t *record_validate(enum kind kind, const json_t *input, unsigned flags, str
     json_t *out = fields_of(kind_table[kind].fields, input, &at);
     if (!out) return NULL;
     const char *missing = NULL;
-    if (kind == KIND_COMPANY && !json_object_get(out, "name")) missing = "name";
+    if (kind != KIND_CONTACT && !json_object_get(out, "name")) missing = "name";
     if (kind == KIND_CONTACT && !json_object_get(out, "given_name") && !json_object_get(out, "family_name")) missing = "family_name";
     if (!missing) return out;
     json_decref(out);

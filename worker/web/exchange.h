@@ -23,6 +23,7 @@ struct exchange {
     uint8_t phase;   /* enum exchange_phase */
     bool responded, close, head_only, body_done, chunked, continued, wants_continue;
     bool own_cache, own_policy; /* the handler has set Cache-Control, Content-Security-Policy */
+    bool sized;                 /* the stream has a Content-Length: no chunks */
     bool broken;                /* a header of the answer did not fit */
     uint8_t tells;              /* enum tell: how the answer tells the store's mark (rollback.h) */
     bool has_mark;              /* the client has shown the newest one */

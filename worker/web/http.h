@@ -66,6 +66,7 @@ extern const struct route rotation_routes[];     /* another master key: worker/ 
 extern const struct route function_routes[];     /* the processing functions: worker/ */
 extern const struct route confirmation_routes[]; /* a single use of one that is off: web/confirmations.c */
 extern const struct route usage_routes[];        /* anonymous usage numbers: worker/ */
+extern const struct route document_routes[];     /* contents and uploads of documents: documents/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */
@@ -84,6 +85,10 @@ void respond_header(struct exchange *x, const char *name, const char *value);
  * -1 to break the connection off. release(argument) is called exactly once at the end. */
 void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out),
                     void (*release)(void *), void *argument);
+
+/* The same of `length` bytes, told in Content-Length: `more` gives exactly these, at most about 128 KiB a call. */
+void respond_sized(struct exchange *x, int status, const char *type, uint64_t length, int (*more)(void *argument, struct evbuffer *out),
+                   void (*release)(void *), void *argument);
 
 /* For ROUTE_STREAMED: piece gets the body as it arrives (return false after having responded, to stop), end is called at its end and
  * responds; release exactly once, also when the connection breaks. */

@@ -298,17 +298,18 @@ void respond_exhausted(struct connection *c) {
 
 /* ---- streams ---- */
 
-void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out),
-                    void (*release)(void *), void *argument) {
+static void stream(struct exchange *x, int status, const char *type, int64_t length, int (*more)(void *argument, struct evbuffer *out),
+                   void (*release)(void *), void *argument) {
     if (x->broken || !settle(x)) {
         if (x->broken) respond_problem(x, 500, "answer-too-large", "The answer's header fields do not fit.", NULL, 0);
         if (release) release(argument);
         return;
     }
     struct evbuffer *to = answer_buffer(x, status);
-    size_t head = make_head(x, status, type, CHUNKED);
+    size_t head = make_head(x, status, type, length);
     bool good = to && evbuffer_add(to, scratch, head) == 0;
-    if (good && !x->head_only) {
+    if (good && !x->head_only && length != 0) {
+        x->sized = length > 0;
         x->more = more;
         x->stream_release = release;
         x->stream = argument;
@@ -318,10 +319,21 @@ void respond_stream(struct exchange *x, int status, const char *type, int (*more
     if (!good) fail(x);
 }
 
+void respond_stream(struct exchange *x, int status, const char *type, int (*more)(void *argument, struct evbuffer *out),
+                    void (*release)(void *), void *argument) {
+    stream(x, status, type, CHUNKED, more, release, argument);
+}
+
+void respond_sized(struct exchange *x, int status, const char *type, uint64_t length, int (*more)(void *argument, struct evbuffer *out),
+                   void (*release)(void *), void *argument) {
+    stream(x, status, type, (int64_t)length, more, release, argument);
+}
+
 bool respond_chunk(struct exchange *x, struct evbuffer *piece, bool last) {
     struct evbuffer *out = x->connection->out;
     size_t size = evbuffer_get_length(piece);
     bool good = true;
+    if (x->sized) return evbuffer_add_buffer(out, piece) == 0;
     if (size)
         good = evbuffer_add_printf(out, "%zx\r\n", size) > 0 && evbuffer_add_buffer(out, piece) == 0 && evbuffer_add(out, "\r\n", 2) == 0;
     if (good && last) good = evbuffer_add(out, "0\r\n\r\n", 5) == 0;

@@ -1,5 +1,6 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
 import { call } from './api.js';
+import { contentOf, uploadForm } from './documents.js';
 import { startUsage, usage } from './usage.js';
 import { current, has, switchLanguage, t } from './words.js';
 
@@ -14,8 +15,9 @@ const kinds = {
     fields: ['given_name', 'family_name', 'company', 'title', 'emails', 'phones', 'address.street', 'address.postcode', 'address.city', 'address.country', 'birthday', 'notes', 'tags'],
     required: [], title: r => [r.family_name, r.given_name].filter(Boolean).join(' '), aside: r => r.company || '',
   },
+  documents: { page: 'document', fields: ['name', 'folder', 'tags', 'links'], required: ['name'], title: r => r.name, aside: r => r.folder || '' },
 };
-const lists = ['emails', 'phones', 'tags'];
+const lists = ['emails', 'phones', 'tags', 'links'];
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
 const main = document.getElementById('main');
 const menu = document.getElementById('menu');
@@ -25,7 +27,7 @@ let pending = ''; // what the next page has to say
 let began = 0; // when this page was asked for; the first one with the document
 
 // Text goes in as text, never as markup.
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const e = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith('on')) e.addEventListener(name.slice(2), value);
@@ -37,21 +39,21 @@ function h(tag, attributes = {}, ...children) {
 }
 
 function show(...children) {
-  main.replaceChildren(...children);
+  main.replaceChildren(...children.filter(Boolean));
   const heading = main.querySelector('h1');
   document.title = `${heading.dataset.title ?? heading.textContent} – Cloison`;
   (main.querySelector('[data-first]') ?? main).focus({ preventScroll: true });
   scrollTo(0, 0);
 }
 
-function say(text, bad = false) {
+export function say(text, bad = false) {
   const notice = document.getElementById('notice');
   notice.textContent = text;
   notice.classList.toggle('bad', bad);
 }
 
 // A problem in the page's language; the field that is meant is marked and takes the focus.
-function explain(problem) {
+export function explain(problem) {
   if (problem.status === undefined) throw problem;
   const field = problem.field?.replace(/\[.*/, '');
   const ended = !menu.hidden && (problem.status === 401 || problem.type === 'sealed');
@@ -164,20 +166,23 @@ function restoringPage(typed) {
 
 // Lists
 
-async function listPage(kind, letter) {
+// `filter`: a letter, or of documents folder=…, tag=…, link=… as a query.
+async function listPage(kind, filter) {
+  const letter = filter?.includes('=') ? '' : filter;
+  const query = letter === filter ? {} : Object.fromEntries(new URLSearchParams(filter));
   const list = h('ul', { class: 'list' });
   const more = h('button', { type: 'button', class: 'plain', id: 'more', hidden: true, onclick: () => page(more.dataset.next).catch(explain) }, t('more'));
   const page = async cursor => {
-    const query = new URLSearchParams({ limit: 50, ...(letter && { letter }), ...(cursor && { cursor }) });
-    const { body } = await call('GET', `/${kind}?${query}`);
+    const { body } = await call('GET', `/${kind}?${new URLSearchParams({ limit: 50, ...query, ...(letter && { letter }), ...(cursor && { cursor }) })}`);
     list.append(...body.items.map(r => h('li', {}, h('a', { href: `#/${kind}/${r.id}` }, kinds[kind].title(r), h('small', {}, kinds[kind].aside(r))))));
     more.hidden = !body.next;
     more.dataset.next = body.next || '';
-    if (!list.children.length) list.replaceWith(h('p', {}, t('none')));
+    if (!list.children.length && !body.next) list.replaceWith(h('p', {}, t('none')));
   };
   const link = (label, to, here) => h('li', {}, h('a', { href: to, 'aria-current': here ? 'page' : undefined }, label));
   show(
-    h('div', { class: 'bar' }, h('h1', {}, t(kind)), h('a', { href: `#/${kind}/new`, id: 'new' }, t('new'))),
+    h('div', { class: 'bar' }, h('h1', {}, t(kind)), kind === 'documents' ? null : h('a', { href: `#/${kind}/new`, id: 'new' }, t('new'))),
+    kind === 'documents' ? uploadForm(query, id => { pending = t('saved'); location.hash = `#/documents/${id}`; }) : null,
     h('ul', { class: 'letters' }, link(t('all'), `#/${kind}`, !letter),
       letters.map(l => link(l, `#/${kind}?${encodeURIComponent(l)}`, l === letter))),
     list, more);
@@ -222,7 +227,9 @@ async function recordPage(kind, id) {
   }, t('remove'));
   show(
     h('h1', { 'data-title': t(kind) }, isNew ? t('new') : kinds[kind].title(record)), // the browser's history keeps titles: no name
-    form(kinds[kind].fields.map((f, i) => input(f, { value: value(record, f), required: kinds[kind].required.includes(f), 'data-first': isNew && i === 0 })), t('save'), async data => {
+    kind === 'documents' ? contentOf(record, () => recordPage(kind, id)) : isNew ? null
+      : h('p', {}, h('a', { href: `#/documents?link=${kind}/${id}`, id: 'documents-of' }, t('documentsOf'))),
+    form(kinds[kind].fields.map((f, i) => input(f, { label: t(kind === 'documents' && f === 'name' ? 'fileName' : f), value: value(record, f), required: kinds[kind].required.includes(f), 'data-first': isNew && i === 0 })), t('save'), async data => {
       try {
         const patch = patchOf(data, kind, isNew);
         const { body } = isNew ? await call('POST', `/${kind}`, patch)

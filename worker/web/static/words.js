@@ -1,7 +1,11 @@
 // Every word of the interface, French first. A word is looked up by its key; both languages have all of them.
 const words = {
   fr: {
-    companies: 'Sociétés', contacts: 'Contacts', login: 'Connexion', logout: 'Déconnexion', language: 'English',
+    companies: 'Sociétés', contacts: 'Contacts', documents: 'Documents', documentsOf: 'Ses documents', folder: 'Dossier', links: 'Liens (un par ligne)',
+    file: 'Fichier', fileName: 'Nom du fichier', upload: 'Déposer', newVersion: 'Nouvelle version', versions: 'Versions', download: 'Télécharger', sending: 'Envoi : %', noContent: 'Sans contenu.',
+    'bad.links': 'companies/ ou contacts/ suivi de l’identifiant d’une fiche, un par ligne.', 'bad.folder': '255 caractères au plus.',
+    'type.too-large': 'C’est trop grand.',
+    'type.offset': 'L’envoi a été interrompu ; recommencez.', login: 'Connexion', logout: 'Déconnexion', language: 'English',
     user: 'Identifiant', password: 'Mot de passe', enter: 'Entrer', enrol: 'Première ouverture', code: 'Code d’ouverture',
     enrolWhy: 'Votre hébergeur vous a remis un code. Il sert une seule fois : la clé de vos données est créée ici, dans un espace que votre hébergeur ne peut pas lire.',
     passwordRule: 'Mot de passe (12 caractères au moins)', open: 'Ouvrir', kit: 'Code de secours',
@@ -32,7 +36,11 @@ const words = {
     'type.store-full': 'La place est épuisée : on peut encore lire et supprimer.',
   },
   en: {
-    companies: 'Companies', contacts: 'Contacts', login: 'Log in', logout: 'Log out', language: 'Français',
+    companies: 'Companies', contacts: 'Contacts', documents: 'Documents', documentsOf: 'Its documents', folder: 'Folder', links: 'Links (one a line)',
+    file: 'File', fileName: 'File name', upload: 'Upload', newVersion: 'New version', versions: 'Versions', download: 'Download', sending: 'Sending: %', noContent: 'No content.',
+    'bad.links': 'companies/ or contacts/ and a record’s id, one a line.', 'bad.folder': 'at most 255 characters.',
+    'type.too-large': 'This is too large.',
+    'type.offset': 'The upload was interrupted; try again.', login: 'Log in', logout: 'Log out', language: 'Français',
     user: 'Login', password: 'Password', enter: 'Enter', enrol: 'First opening', code: 'Enrolment code',
     enrolWhy: 'Your host gave you a code. It works once: the key to your data is made here, in a place your host cannot read.',
     passwordRule: 'Password (at least 12 characters)', open: 'Open', kit: 'Recovery kit',

@@ -122,7 +122,7 @@ static bool in_range(uint64_t value, uint64_t low, uint64_t high) { return low <
 
 static bool act_fits(const struct message_act *a) {
     return TEXT(a->name) && TEXT(a->title) && TEXT(a->modules) && TEXT(a->region) && hosts(a->host, a->host_count) && TEXT(a->place) &&
-           a->set <= ACT_FIELDS;
+           TEXT(a->contact) && TEXT(a->entity) && a->notice_kind < NOTICE_KINDS && a->set <= ACT_FIELDS;
 }
 
 static bool listener_fits(const struct message_listener *l) {
@@ -178,13 +178,25 @@ static bool fits(const union message *m) {
         return destination_fits(&m->destination);
     case MESSAGE_COURIER_MAIL:
         return TEXT(m->relay.host) && TEXT(m->relay.from) && in_range(m->relay.port, 1, 65535);
+    case MESSAGE_WORKER_NOTICE:
+    case MESSAGE_STEWARD_NOTICE:
+        return in_range(m->notice.kind, NOTICE_NONE + 1, NOTICE_KINDS - 1) && in_range(m->notice.bytes, 1, NOTICE_BYTES) &&
+               m->notice.period_days <= NOTICE_DAYS_MAX && TEXT(m->notice.entity);
+    case MESSAGE_WORKER_NOTICE_READ:
+        return in_range(m->plain.value, 1, UINT32_MAX);
+    case MESSAGE_COURIER_LETTER:
+        return in_range(m->letter.kind, NOTICE_NONE + 1, NOTICE_KINDS - 1) && in_range(m->letter.bytes, 1, NOTICE_BYTES) &&
+               TEXT(m->letter.to) && TEXT(m->letter.host);
+    case MESSAGE_COURIER_LETTER_DONE:
+        return m->head.tenant && in_range(m->plain.value >> 1, 1, UINT32_MAX);
     case MESSAGE_COURIER_SEAL:
         return TEXT(m->spool.path);
     case MESSAGE_STEWARD_SOCKET:
         return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
     case MESSAGE_STEWARD_TENANT:
         return TEXT(m->tenant.name) && TEXT(m->tenant.title) && TEXT(m->tenant.modules) && TEXT(m->tenant.region) &&
-               hosts(m->tenant.host, m->tenant.host_count) && layers(m->tenant.layer) && copies(m->tenant.copy, m->tenant.copy_count);
+               hosts(m->tenant.host, m->tenant.host_count) && layers(m->tenant.layer) && copies(m->tenant.copy, m->tenant.copy_count) &&
+               TEXT(m->tenant.contact) && TEXT(m->tenant.entity);
     case MESSAGE_STEWARD_HOST:
         return layers(m->posture.layer);
     case MESSAGE_STEWARD_ACT:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "limits.h"
+#include "notices.h"
 
 #include <stdint.h>
 
@@ -126,6 +127,33 @@ struct message_relay {
     char from[MAIL_ADDRESS_MAX + 2];
 };
 
+/* A notice, and what is known of one tenant and it; to the steward: of all. Unix times in ms, 0 = not. */
+struct message_notice {
+    struct message_head head; /* tenant: whose trace; to the steward: whom it is for, 0 = all */
+    uint32_t number;
+    uint32_t kind; /* enum notice_kind */
+    uint64_t published_ms;
+    uint64_t effective_ms;
+    uint64_t acknowledged_ms;
+    uint64_t mailed_ms;
+    uint32_t period_days; /* of the notice period */
+    uint32_t bytes;       /* of its text */
+    uint32_t tenants;     /* steward: how many it is for */
+    uint32_t delivered;   /* steward: how many of them have it */
+    char entity[TENANT_TITLE_MAX + 8];
+};
+
+struct message_letter {
+    struct message_head head; /* tenant: whose contact */
+    uint32_t number;          /* of the notice */
+    uint32_t kind;            /* enum notice_kind */
+    uint64_t effective_ms;
+    uint32_t bytes; /* of the text */
+    uint32_t reserved;
+    char to[MAIL_ADDRESS_MAX + 2];
+    char host[HOST_MAX + 3]; /* the tenant's own interface, where it can be acknowledged */
+};
+
 struct message_spool {
     struct message_head head;
     char path[PATH_BYTES_MAX + 9]; /* of the spool directory */
@@ -205,9 +233,11 @@ struct message_tenant {
     uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the running worker was started from; zero = unknown */
     struct message_copy copy[COPIES_MAX];
     uint32_t copy_count;
-    uint32_t resetting;      /* 1: two people agreed, it is being emptied */
-    uint64_t reset_until_ms; /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
-    uint32_t reset_uid;      /* who asked */
+    char contact[MAIL_ADDRESS_MAX + 2];
+    char entity[TENANT_TITLE_MAX + 8]; /* to whom the contract was transferred; "" = it never was */
+    uint32_t resetting;                /* 1: two people agreed, it is being emptied */
+    uint64_t reset_until_ms;           /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
+    uint32_t reset_uid;                /* who asked */
     uint32_t reserved_too;
 };
 
@@ -257,6 +287,11 @@ struct message_act {
     char place[PLACE_NAME_MAX + 8];
     uint64_t number;   /* undertaking_sign: the version of the text */
     uint64_t until_ms; /* undertaking_sign: of the term, Unix time */
+    char contact[MAIL_ADDRESS_MAX + 2];
+    char entity[TENANT_TITLE_MAX + 8];
+    uint32_t notice_kind; /* enum notice_kind */
+    uint32_t reserved_too;
+    uint64_t effective_ms; /* Unix time */
 };
 enum act_field {
     ACT_TITLE = 1,
@@ -269,8 +304,15 @@ enum act_field {
     ACT_RESTORE = 128, /* create: suspended and without a code, until its files are put back */
     ACT_NUMBER = 256,
     ACT_UNTIL = 512,
-    ACT_FIELDS = 1023
+    ACT_CONTACT = 1024,
+    ACT_ENTITY = 2048,
+    ACT_KIND = 4096,
+    ACT_EFFECTIVE = 8192,
+    ACT_FIELDS = 16383
 };
+
+/* Why a transfer is not done: detail of ACT_WRONG_STATE. */
+enum transfer_result { TRANSFER_ALONE = 1 /* the same person as asked */, TRANSFER_NOT_DELIVERED, TRANSFER_PERIOD /* still runs */ };
 
 /* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */
 enum copy_result { COPY_DONE, COPY_NO_PLACE, COPY_PLACE_OPEN /* not root's alone */, COPY_NOT_WRITTEN };
@@ -314,6 +356,8 @@ union message {
     struct message_destination destination;
     struct message_relay relay;
     struct message_spool spool;
+    struct message_notice notice;
+    struct message_letter letter;
     struct message_ready ready;
     struct message_tenant tenant;
     struct message_posture posture;

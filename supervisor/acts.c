@@ -2,6 +2,7 @@
 
 #include "../policy/decide.h"
 #include "../policy/names.h"
+#include "announce.h"
 #include "clock.h"
 #include "copies.h"
 #include "log.h"
@@ -10,6 +11,7 @@
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
+#include "transfer.h"
 #include "undertakings.h"
 
 #include <errno.h>
@@ -47,6 +49,9 @@ static uint32_t bad_field(const struct message_act *a) {
     if (a->set & ACT_REGION && !name_is_region(a->region)) return ACT_REGION;
     if (a->set & ACT_HOSTS && !hosts_fit(a)) return ACT_HOSTS;
     if (a->set & ACT_QUOTA && !quota_fits(a->quota_bytes)) return ACT_QUOTA;
+    if (a->set & ACT_CONTACT && a->contact[0] && !name_is_mail_address(a->contact)) return ACT_CONTACT;
+    if (a->set & ACT_ENTITY && (!a->entity[0] || !name_is_title(a->entity))) return ACT_ENTITY;
+    if (a->set & ACT_KIND && (!a->notice_kind || notice_table[a->notice_kind].by != NOTICE_BY_DOCUMENT)) return ACT_KIND;
     if (a->set & ACT_PLACE && !name_is_tenant(a->place)) return ACT_PLACE;
     return 0;
 }
@@ -104,6 +109,7 @@ static void fields_take(const struct message_act *said, struct registry_tenant *
     if (said->set & ACT_TITLE) TEXT_COPY(e->title, said->title);
     if (said->set & ACT_MODULES) TEXT_COPY(e->modules, said->modules);
     if (said->set & ACT_REGION) TEXT_COPY(e->region, said->region);
+    if (said->set & ACT_CONTACT) TEXT_COPY(e->contact, said->contact);
     if (said->set & ACT_QUOTA) e->quota_bytes = said->quota_bytes;
     if (!(said->set & ACT_HOSTS)) return;
     memset(e->host, 0, sizeof e->host);
@@ -276,6 +282,50 @@ static void do_reset(struct act *a) {
     }
 }
 
+/* ---- notices of change, and what may follow only after one ---- */
+
+static void do_terms_publish(struct act *a) {
+    struct notice wanted = {.kind = (enum notice_kind)a->said->notice_kind,
+                            .published_ms = clock_unix_ms(),
+                            .effective_ms = a->said->effective_ms,
+                            .uid = a->said->uid};
+    const struct notice *made = notices_publish(a->house->notices, &wanted, a->fd);
+    if (!made) {
+        if (errno != ENOSPC && errno != EINVAL) log_errno("notices: not written");
+        fail(a, errno == ENOSPC ? ACT_FULL : errno == EINVAL ? ACT_BAD_FIELD : ACT_FAILED);
+        return;
+    }
+    announce_notice(a->house, made);
+    record_outcome(a, "done");
+    tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .detail = made->number, .fd = -1});
+}
+
+static void do_transfer(struct act *a) {
+    enum transfer_result why = 0;
+    switch (transfer_want(a->tenant, a->said->entity, a->said->uid, clock_unix_ms(), &why)) {
+    case TRANSFER_ANNOUNCED:
+        record_outcome(a, "pending");
+        answer(a, ACT_PENDING, 0);
+        return;
+    case TRANSFER_WAITS:
+        record_outcome(a, "failed");
+        answer(a, ACT_WRONG_STATE, why);
+        return;
+    case TRANSFER_FAILED:
+        log_errno("notices: not written");
+        fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
+        return;
+    case TRANSFER_MAY:
+        break;
+    }
+    if (!transfer_do(a->tenant, a->said->entity)) {
+        fail(a, ACT_FAILED);
+        return;
+    }
+    record_outcome(a, "done");
+    answer(a, ACT_DONE, 0);
+}
+
 /* ---- a person about itself (S1, C1) ---- */
 
 /* The steward asks whether the person may, and answers by itself. */
@@ -317,15 +367,15 @@ static void do_undertaking_end(struct act *a) {
 
 /* ---- what may be given ---- */
 
-enum { NEEDS_FD = 1, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */ };
+enum { NEEDS_FD = 1, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */, NOTICE = 16 /* kind and date, the same */, ENTITY = 32 };
 
 static const struct {
     void (*run)(struct act *);
     uint32_t fields; /* enum act_field that may be given */
     uint32_t needs;
 } rules[VERB_COUNT] = {
-    [VERB_create] = {do_create, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_RESTORE, HOSTS},
-    [VERB_set] = {do_set, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA, 0},
+    [VERB_create] = {do_create, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_CONTACT | ACT_RESTORE, HOSTS},
+    [VERB_set] = {do_set, ACT_TITLE | ACT_MODULES | ACT_REGION | ACT_HOSTS | ACT_QUOTA | ACT_CONTACT, 0},
     [VERB_enrol_code] = {do_enrol_code, 0, 0},
     [VERB_start] = {do_start, 0, 0},
     [VERB_stop] = {do_stop, 0, 0},
@@ -343,6 +393,9 @@ static const struct {
     [VERB_undertaking_show] = {do_undertaking_show, 0, 0},
     [VERB_undertaking_sign] = {do_undertaking_sign, ACT_NUMBER | ACT_UNTIL | ACT_TITLE, 0},
     [VERB_undertaking_end] = {do_undertaking_end, 0, 0},
+    [VERB_terms_publish] = {do_terms_publish, ACT_KIND | ACT_EFFECTIVE, NEEDS_FD | NOTICE},
+    [VERB_terms_list] = {do_allow, 0, 0},
+    [VERB_transfer] = {do_transfer, ACT_ENTITY, ENTITY},
 };
 
 static bool fd_fits(const struct act *a) {
@@ -356,6 +409,11 @@ static uint32_t lacking(const struct act *a) {
     uint32_t needs = rules[a->verb].needs;
     if (needs & HOSTS && !(a->said->set & ACT_HOSTS)) return ACT_HOSTS;
     if (needs & PLACE && !(a->said->set & ACT_PLACE && copies_place(&a->house->config, a->said->place))) return ACT_PLACE;
+    if (needs & ENTITY && !(a->said->set & ACT_ENTITY)) return ACT_ENTITY;
+    if (needs & NOTICE && !(a->said->set & ACT_KIND)) return ACT_KIND;
+    /* No date that leaves less than the notice period (S13). */
+    uint64_t earliest = clock_unix_ms() + a->house->config.notice_days * NOTICE_DAY_MS;
+    if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest)) return ACT_EFFECTIVE;
     return bad_field(a->said);
 }
 

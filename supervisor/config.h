@@ -85,6 +85,7 @@ struct config {
     struct config_account courier_uid, courier_gid; /* the same, where there is a destination or a mail relay; else not resolved */
     struct config_peer mail_relay;                  /* host "" = no mail is sent */
     char mail_from[MAIL_ADDRESS_MAX + 1];
+    uint32_t notice_days;                   /* of the notice period (S13) */
     struct config_account duty[DUTY_COUNT]; /* .id is the gid; CONFIG_NOBODY: nobody holds the duty */
     struct config_account proxy_group;      /* of web/NAME.sock; .id CONFIG_NOBODY: no such group, root alone may connect */
     uint32_t max_workers;

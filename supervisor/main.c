@@ -87,6 +87,8 @@ static void open_state(void) {
     if (!house.registry) log_fatal("%s", registry_error);
     house.undertakings = undertakings_open(c->state_dir, record_error);
     if (!house.undertakings) log_fatal("%s", record_error);
+    house.notices = notices_open(c->state_dir, record_error);
+    if (!house.notices) log_fatal("%s", record_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
     house.groups = open(within(c->state_dir, "groups"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

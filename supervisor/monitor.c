@@ -1,6 +1,7 @@
 #include "monitor.h"
 
 #include "acts.h"
+#include "announce.h"
 #include "clock.h"
 #include "copies.h"
 #include "permits.h"
@@ -41,6 +42,12 @@ static void on_want(struct service *s, struct heard *h) {
         tenant_event(t, LIFE_WANT);
 }
 
+static void on_letter_done(struct service *s, struct heard *h) {
+    uint32_t number = (uint32_t)(h->message->plain.value >> 1);
+    if (!announce_letter_done(s->house, number, h->message->head.tenant, h->message->plain.value & 1))
+        service_fail(s, "speaks of a letter that nobody wrote");
+}
+
 static void on_act(struct service *s, struct heard *h) {
     acts_do(s->house, &h->message->act, h->fd);
     h->fd = -1;
@@ -65,6 +72,7 @@ static const struct service_rule steward_rules[] = {
 
 static const struct service_rule courier_rules[] = {
     {MESSAGE_COURIER_READY, SERVICE_STARTING, on_ready},
+    {MESSAGE_COURIER_LETTER_DONE, SERVICE_READY, on_letter_done},
     {0},
 };
 
@@ -134,6 +142,10 @@ static void on_chain_done(struct tenant *t, struct heard *h) {
         tenant_keep_chain(t);
 }
 
+static void on_notice_read(struct tenant *t, struct heard *h) {
+    if (!announce_read(t, (uint32_t)h->message->plain.value)) tenant_fail(t, "has read a notice that it was not given");
+}
+
 static void on_capsule_made(struct tenant *t, struct heard *h) {
     const char *wrong = copies_take(t, h->fd);
     if (wrong) tenant_fail(t, wrong);
@@ -183,6 +195,7 @@ static const struct {
     {MESSAGE_WORKER_STATE, RUNNING | LEAVING, 120, on_state},
     {MESSAGE_WORKER_ENROLLED, RUNNING | LEAVING, 1, on_enrolled},
     {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
+    {MESSAGE_WORKER_NOTICE_READ, RUNNING | LEAVING, 120, on_notice_read},
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
     {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},
     {MESSAGE_WORKER_CAPSULE_MADE, RUNNING | LEAVING, 120, on_capsule_made},

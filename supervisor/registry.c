@@ -20,7 +20,8 @@
  *   cloison-registry version=1 uid_base=2000000000 next=3 check=...
  *   tenant number=1 name=acme hosts=acme.example,crm.acme.example title=... ... check=...
  *   end tenants=1 check=...
- * A tenant's last two fields, places=a,b and resetting=1, are written only when they say something: they came later.
+ * A tenant's last fields, places=a,b, contact=ADDRESS, entity=TEXT and resetting=1, are written only when they say something: they came
+ * later.
  */
 enum { VERSION = 1, LINE_MAX_BYTES = 4096, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
 
@@ -63,6 +64,8 @@ uint32_t registry_bad_field(const struct registry_tenant *t) {
     if (!ends(t->region, sizeof t->region) || !name_is_region(t->region)) return ACT_REGION;
     if (!hosts_are_fine(t)) return ACT_HOSTS;
     if (!places_are_fine(t)) return ACT_PLACE;
+    if (!ends(t->contact, sizeof t->contact) || (t->contact[0] && !name_is_mail_address(t->contact))) return ACT_CONTACT;
+    if (!ends(t->entity, sizeof t->entity) || !name_is_title(t->entity)) return ACT_ENTITY;
     return t->quota_bytes == 0 || t->quota_bytes % 4096 || t->quota_bytes > REGISTRY_QUOTA_MAX ? ACT_QUOTA : 0;
 }
 
@@ -122,6 +125,8 @@ static size_t format_later(const struct registry_tenant *t, char *out, size_t ro
     for (uint32_t i = 0; i < t->place_count; i++)
         used += (size_t)snprintf(out + used, room - used, "%s%s", i ? "," : "places=", t->place[i]);
     if (t->place_count) used += (size_t)snprintf(out + used, room - used, "\t");
+    if (t->contact[0]) used += (size_t)snprintf(out + used, room - used, "contact=%s\t", t->contact);
+    if (t->entity[0]) used += (size_t)snprintf(out + used, room - used, "entity=%s\t", t->entity);
     if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
     return used;
 }
@@ -324,6 +329,8 @@ static bool take_later(char **p, struct registry_tenant *t) {
         if (t->place_count == COPIES_MAX || strlen(place) > PLACE_NAME_MAX) return false;
         memcpy(t->place[t->place_count++], place, strlen(place) + 1);
     }
+    if (strncmp(*p, "contact=", 8) == 0 && !take_text(p, "contact", t->contact, sizeof t->contact)) return false;
+    if (strncmp(*p, "entity=", 7) == 0 && !take_text(p, "entity", t->entity, sizeof t->entity)) return false;
     return !**p || (take_flag(p, "resetting", &t->resetting) && !**p);
 }
 

@@ -1,5 +1,6 @@
 #include "supervisor.h"
 
+#include "announce.h"
 #include "clock.h"
 #include "log.h"
 #include "monitor.h"
@@ -129,6 +130,7 @@ void supervisor_tick(struct supervisor *h) {
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_tick(h->tenant[i], now);
     monitor_permits(h);
+    announce_tick(h, now);
     room_run(h);
     sample(h, now);
     if (h->posture_stale) tell_posture(h);

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "ledger.h"
 #include "listener.h"
+#include "notices.h"
 #include "registry.h"
 #include "service.h"
 
@@ -28,6 +29,7 @@ struct supervisor {
     struct registry *registry;
     struct ledger *ledger;
     struct undertakings *undertakings;
+    struct notices *notices;
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;
@@ -44,6 +46,7 @@ struct supervisor {
     uint64_t started_ms;            /* Unix time */
     uint64_t sampled_at;            /* ms of the clock */
     uint64_t posture_at;            /* ms of the clock */
+    uint64_t letters_at;            /* ms of the clock: when letters were looked for last */
     bool posture_stale;             /* figures that the steward shows have changed since tell_posture() */
     uint8_t layer[64];              /* of the machine and of this process */
     uint64_t capabilities;          /* of this process, in any set */

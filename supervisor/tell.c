@@ -1,6 +1,7 @@
 #include "tell.h"
 
 #include "../policy/duties.h"
+#include "announce.h"
 #include "clock.h"
 #include "supervisor.h"
 #include "tenant.h"
@@ -138,6 +139,8 @@ static void fill_entry(struct message_tenant *m, const struct registry_tenant *e
     TEXT_COPY(m->title, e->title);
     TEXT_COPY(m->modules, e->modules);
     TEXT_COPY(m->region, e->region);
+    TEXT_COPY(m->contact, e->contact);
+    TEXT_COPY(m->entity, e->entity);
     for (uint32_t i = 0; i < e->host_count; i++)
         TEXT_COPY(m->host[i], e->host[i]);
     m->host_count = e->host_count;
@@ -247,6 +250,8 @@ void tell_steward_all(struct supervisor *h) {
         tell_counters(h->tenant[i]);
     }
     tell_groups(h); /* after the tenants: who is not there any more has left */
+    for (size_t i = 0; i < notices_count(h->notices); i++)
+        announce_to_steward(h, notices_at(h->notices, i));
     const int sockets[] = {[STEWARD_STATUS] = h->status_socket, [STEWARD_CONTROL] = h->control_socket};
     for (int s = STEWARD_STATUS; s <= STEWARD_CONTROL; s++) {
         m = plain(MESSAGE_STEWARD_SOCKET, NULL, (uint64_t)s);

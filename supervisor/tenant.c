@@ -1,6 +1,7 @@
 #include "tenant.h"
 
 #include "../policy/channel.h"
+#include "announce.h"
 #include "clock.h"
 #include "log.h"
 #include "monitor.h"
@@ -160,6 +161,7 @@ void tenant_ready(struct tenant *t, pid_t pid, const struct message_ready *repor
     }
     tenant_event(t, LIFE_READY);
     copies_want(t);
+    announce_to_worker(t);
 }
 
 void tenant_hand_over(struct tenant *t) {

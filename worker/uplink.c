@@ -3,6 +3,7 @@
 #include "../policy/channel.h"
 #include "../policy/jail.h"
 #include "journal.h"
+#include "notices.h"
 #include "tenant.h"
 #include "web/identity.h"
 #include "web/session.h"
@@ -68,6 +69,7 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 
 void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
 void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
+void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
 void uplink_plain(bool wanted) { say(MESSAGE_WORKER_PLAIN, wanted, -1); }
 
 void uplink_want_permit(void (*granted)(void *), void *argument) {
@@ -195,6 +197,9 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_HANDOVER:
         handover_begin(fd);
+        break;
+    case MESSAGE_WORKER_NOTICE:
+        notices_take(&m->notice, fd);
         break;
     case MESSAGE_WORKER_DRAIN:
         web_drain(gone, NULL);

@@ -29,6 +29,8 @@ cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_un
 cli_verb cli_publish;                                                                           /* publish.c */
 cli_verb cli_zones_compile;                                                                     /* zones.c */
 
+cli_verb cli_terms_publish, cli_terms_list, cli_transfer; /* terms.c */
+
 /* Says what is wrong with the command line; returns CLI_USAGE. */
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

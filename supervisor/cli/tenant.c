@@ -93,9 +93,14 @@ static json_t *modules_of(const char *text) {
 
 /* One --option of create and set into body. argv[*i] is the option; on return *i is the last argument it took. */
 static int option(const char *verb, int argc, char **argv, int *i, json_t *body) {
-    static const char *const names[] = {"host", "title", "modules", "region", "quota"};
-    static const char *const wanted[] = {"a host name", "text in UTF-8", "names with commas between", "text in UTF-8",
-                                         "a number of bytes, K, M, G or T directly behind it or not"};
+    static const char *const names[] = {"host", "title", "modules", "region", "quota", "contact"};
+    enum { OPTION_NAMES = sizeof names / sizeof *names };
+    static const char *const wanted[] = {"a host name",
+                                         "text in UTF-8",
+                                         "names with commas between",
+                                         "text in UTF-8",
+                                         "a number of bytes, K, M, G or T directly behind it or not",
+                                         "a mail address"};
     if (strcmp(verb, "create") == 0 && strcmp(argv[*i], "--restore") == 0) {
         json_object_set_new(body, "restore", json_true());
         return CLI_DONE;
@@ -103,9 +108,9 @@ static int option(const char *verb, int argc, char **argv, int *i, json_t *body)
     const char *name = argv[*i] + 2, *value = strchr(name, '=');
     size_t size = value ? (size_t)(value - name) : strlen(name);
     size_t which = 0;
-    while (which < 5 && (strlen(names[which]) != size || strncmp(names[which], name, size) != 0))
+    while (which < OPTION_NAMES && (strlen(names[which]) != size || strncmp(names[which], name, size) != 0))
         which++;
-    if (which == 5) return cli_usage("tenant %s: %s: there is no such option", verb, argv[*i]);
+    if (which == OPTION_NAMES) return cli_usage("tenant %s: %s: there is no such option", verb, argv[*i]);
     if (value)
         value++;
     else if (++*i < argc)

@@ -4,6 +4,8 @@
 #include "../../policy/jail.h"
 #include "../../policy/wall.h"
 #include "destination.h"
+#include "letters.h"
+#include "mail.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -57,7 +59,8 @@ static struct {
     bool given;
 } told[DESTINATIONS_MAX];
 
-static bool take_before(const union message *m, int fd) {
+static bool take_before(struct courier *c, const union message *m, int fd) {
+    if (m->head.type == MESSAGE_COURIER_MAIL && !c->mail) return (c->mail = mail_open(&m->relay));
     if (m->head.type != MESSAGE_COURIER_DESTINATION || told[m->destination.index].given) return false;
     told[m->destination.index].is = m->destination;
     told[m->destination.index].credentials = fd;
@@ -81,15 +84,15 @@ static bool open_destinations(struct courier *c) {
 int courier_open(struct courier *c) {
     union message m;
     int fd;
+    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) return -1; /* TLS is set up before the walls */
     do {
         if (receive(c, &m, &fd) != CHANNEL_OK) return -1;
-        if (m.head.type != MESSAGE_COURIER_SEAL && !take_before(&m, fd)) {
+        if (m.head.type != MESSAGE_COURIER_SEAL && !take_before(c, &m, fd)) {
             errno = EPROTO;
             return -1;
         }
     } while (m.head.type != MESSAGE_COURIER_SEAL);
     c->spool = open(m.spool.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK) return -1; /* TLS is set up before the walls */
     return c->spool < 0 || !open_destinations(c) ? -1 : 0;
 }
 
@@ -109,9 +112,11 @@ static void find_resolv(char directory[PATH_MAX]) {
 static bool make_lanes(struct courier *c) {
     for (int i = 0; i < DESTINATIONS_MAX; i++)
         if (c->destination[i] && !(c->lane[i] = lane_new(c->destination[i]))) return false;
+    if (c->mail && !(c->mail_lane = lane_new(NULL))) return false;
     return (c->lane[COURIER_SPOOL_LANE] = lane_new(NULL));
 }
 
+/* C1, C7: what leaves the machine is moved by a process of its own, which sees sealed files alone */
 static int close_in(struct courier *c) {
     static char resolv[PATH_MAX];
     const char *readable[2] = {readable_always, resolv};
@@ -125,6 +130,7 @@ static int close_in(struct courier *c) {
         if (destination_directory(c->destination[i]) >= 0) directory[opening.directories++] = destination_directory(c->destination[i]);
         if (destination_port(c->destination[i])) port[opening.ports++] = destination_port(c->destination[i]);
     }
+    if (c->mail) port[opening.ports++] = mail_port(c->mail);
     if (jail_unshare_networked() < 0 || jail_enter_only(readable, opening.readables) < 0) return -1;
     return jail_drop_rights_but(&opening);
 }
@@ -153,6 +159,7 @@ static const struct {
     uint32_t type;
     void (*handle)(struct courier *, const union message *, int *fd);
 } handlers[] = {
+    {MESSAGE_COURIER_LETTER, letters_take},
     {0, NULL},
 };
 

@@ -10,8 +10,10 @@
 
 struct courier {
     int channel;
-    int spool;                                              /* its directory; everything there by openat() */
-    struct destination *destination[DESTINATIONS_MAX];      /* NULL: the configuration has none of that index */
+    int spool;                                         /* its directory; everything there by openat() */
+    struct destination *destination[DESTINATIONS_MAX]; /* NULL: the configuration has none of that index */
+    struct mail *mail;                                 /* NULL: no relay is configured */
+    struct lane *mail_lane;
     struct lane *lane[DESTINATIONS_MAX + 1];                /* the last one is the spool's own */
     char label[DESTINATIONS_MAX][DESTINATION_NAME_MAX + 8]; /* for the log */
 };

@@ -52,6 +52,7 @@ static void sweep(int fresh) {
 
 static int open_below(int parent, const char *name) { return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
 
+/* C8: a destination lies on another medium than the tenants' files unless the configuration says otherwise */
 struct directory *directory_open(const struct message_destination *is, int spool, enum destination_result *why) {
     struct directory *d = calloc(1, sizeof *d);
     struct stat there, here;

@@ -44,6 +44,7 @@ static void url_of(const struct s3 *s, const char *key, char url[URL_ROOM]) {
 /* ---- put ---- */
 
 /* Whether what lies under the key is what was put: by its length, and by the hash that was put with it. */
+/* C7, C8: a store is not believed: what lies there is held against what was put */
 static enum destination_result compare(struct s3 *s, const char *url, uint64_t size, const char *hash, const char *etag) {
     struct s3_answer answer;
     struct s3_request head = {.method = S3_HEAD, .url = url};

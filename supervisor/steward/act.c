@@ -53,6 +53,8 @@ static bool take_quota(json_t *value, struct message_act *act) {
     return true;
 }
 
+static bool fits_contact(const char *text) { return !*text || name_is_mail_address(text); }
+
 static bool take(const char *key, json_t *value, bool creating, struct message_act *act, struct act_problem *problem) {
     if (strcmp(key, "name") == 0) {
         if (!creating) return wrong(problem, "name", "a tenant keeps its name");
@@ -82,11 +84,16 @@ static bool take(const char *key, json_t *value, bool creating, struct message_a
         act->set |= ACT_QUOTA;
         return take_quota(value, act) || wrong(problem, "quota", "a whole number of bytes, 1 MiB or more");
     }
+    if (strcmp(key, "contact") == 0) {
+        act->set |= ACT_CONTACT;
+        return take_text(value, act->contact, MAIL_ADDRESS_MAX + 1, fits_contact) ||
+               wrong(problem, "contact", "a mail address, or nothing for none");
+    }
     if (creating && strcmp(key, "restore") == 0) {
         act->set |= json_is_true(value) ? ACT_RESTORE : 0;
         return json_is_boolean(value) || wrong(problem, "restore", "true or false");
     }
-    return wrong(problem, key, "none of name, hosts, title, modules, region, quota");
+    return wrong(problem, key, "none of name, hosts, title, modules, region, quota, contact");
 }
 
 bool act_read(const char *body, size_t size, bool creating, struct message_act *act, struct act_problem *problem) {
@@ -110,12 +117,20 @@ static bool take_option(const char *key, json_t *value, enum verb verb, struct m
         act->set |= json_is_true(value) ? ACT_TOKENS : 0;
         return json_is_boolean(value) || wrong(problem, "tokens", "true or false");
     }
-    if (verb != VERB_lock && strcmp(key, "place") == 0) {
+    if (verb == VERB_transfer && strcmp(key, "to") == 0) {
+        act->set |= ACT_ENTITY;
+        return (take_text(value, act->entity, TENANT_TITLE_MAX + 1, name_is_title) && act->entity[0]) ||
+               wrong(problem, "to", "the name of the other provider: 1 to 128 bytes of text");
+    }
+    if (verb != VERB_lock && verb != VERB_transfer && strcmp(key, "place") == 0) {
         act->set |= ACT_PLACE;
         return take_text(value, act->place, PLACE_NAME_MAX + 1, name_is_tenant) ||
                wrong(problem, "place", "the name of a capsule_place of the configuration");
     }
-    return wrong(problem, key, verb == VERB_lock ? "only tokens may be given" : "only place may be given");
+    return wrong(problem, key,
+                 verb == VERB_lock       ? "only tokens may be given"
+                 : verb == VERB_transfer ? "only to may be given"
+                                         : "only place may be given");
 }
 
 bool act_read_option(const char *body, size_t size, enum verb verb, struct message_act *act, struct act_problem *problem) {
@@ -128,7 +143,8 @@ bool act_read_option(const char *body, size_t size, enum verb verb, struct messa
             if (!(fine = take_option(key, value, verb, act, problem))) break;
         }
     json_decref(root);
-    if (fine && verb != VERB_lock && !(act->set & ACT_PLACE)) return wrong(problem, "place", "required");
+    if (fine && verb == VERB_transfer && !(act->set & ACT_ENTITY)) return wrong(problem, "to", "required");
+    if (fine && verb != VERB_lock && verb != VERB_transfer && !(act->set & ACT_PLACE)) return wrong(problem, "place", "required");
     return fine;
 }
 
@@ -150,6 +166,14 @@ const char *act_field_name(uint32_t field) {
         return "version";
     case ACT_UNTIL:
         return "until";
+    case ACT_CONTACT:
+        return "contact";
+    case ACT_ENTITY:
+        return "to";
+    case ACT_KIND:
+        return "kind";
+    case ACT_EFFECTIVE:
+        return "effective";
     default:
         return NULL;
     }

@@ -4,6 +4,7 @@
 #include "../../policy/csr.h"
 #include "act.h"
 #include "ledger_view.h"
+#include "notices_view.h"
 #include "publication.h"
 #include "route.h"
 #include "undertaking.h"
@@ -48,6 +49,9 @@ static const struct {
     {HTTP_DELETE, "/v1/undertaking", VERB_undertaking_end},
     {HTTP_GET, "/v1/undertakings", VERB_undertaking_list},
     {HTTP_POST, "/v1/publication", VERB_publish},
+    {HTTP_POST, "/v1/tenants/{}/transfer", VERB_transfer},
+    {HTTP_POST, "/v1/notices", VERB_terms_publish},
+    {HTTP_GET, "/v1/notices", VERB_terms_list},
     {HTTP_GET, "/v1/ledger", VERB_ledger},
     {HTTP_GET, "/v1/ledger/verify", VERB_ledger},
 };
@@ -80,7 +84,7 @@ void control_refuse(struct steward *steward, struct staff_request *r, enum verb 
 }
 
 /* The chain travels as a sealed memfd, so that what the worker checks is what was sent. */
-static int chain_memfd(const char *pem, size_t size) {
+static int sealed_memfd(const char *pem, size_t size) {
     int fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL) fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return -1;
@@ -102,12 +106,28 @@ static void act_chain(struct steward *steward, struct staff_request *r) {
         staff_problem(r, 422, "invalid-chain", "certificate", "PEM certificates, the tenant's own first, 65536 bytes at most");
         return;
     }
-    int fd = chain_memfd(r->body, r->body_size);
+    int fd = sealed_memfd(r->body, r->body_size);
     if (fd < 0) {
         staff_problem(r, 503, "no-memory", NULL, "no memory for the chain");
         return;
     }
     struct message_act act = {0};
+    send_up(steward, r, &act, fd);
+    close(fd);
+}
+
+static void act_notice(struct steward *steward, struct staff_request *r) {
+    struct message_act act = {0};
+    struct act_problem problem = {0};
+    if (!notices_view_read(r, &act, &problem)) {
+        staff_problem(r, 422, "invalid-field", *problem.field ? problem.field : NULL, problem.detail);
+        return;
+    }
+    int fd = sealed_memfd(r->body, r->body_size);
+    if (fd < 0) {
+        staff_problem(r, 503, "no-memory", NULL, "no memory for the text");
+        return;
+    }
     send_up(steward, r, &act, fd);
     close(fd);
 }
@@ -136,7 +156,11 @@ static void act(struct steward *steward, struct staff_request *r) {
     case VERB_capsule_copy:
     case VERB_capsule_forget:
     case VERB_undertaking_sign:
+    case VERB_transfer:
         act_body(steward, r);
+        return;
+    case VERB_terms_publish:
+        act_notice(steward, r);
         return;
     case VERB_cert:
         act_chain(steward, r);
@@ -273,6 +297,12 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     case VERB_undertaking_list:
         undertaking_answer(steward, r, answer);
         return;
+    case VERB_terms_list:
+        notices_view_list(steward, r);
+        return;
+    case VERB_terms_publish:
+        staff_json(r, 201, json_pack("{s:i}", "number", (int)answer->detail));
+        return;
     case VERB_cert:
         if (row) tenants_chain_installed(steward->tenants, row->is.head.tenant);
         break;
@@ -326,6 +356,15 @@ static const char *wrong_state(const struct steward *steward, const struct staff
     return "the tenant is not in a state for that";
 }
 
+static const char *transfer_problem(uint32_t detail) {
+    static const char *const words[] = {
+        [TRANSFER_ALONE] = "you had the notice of this transfer published; another registrar must carry it out",
+        [TRANSFER_NOT_DELIVERED] = "the tenant has not got the notice of this transfer yet (S13)",
+        [TRANSFER_PERIOD] = "the notice period of this transfer still runs (S13)",
+    };
+    return detail < sizeof words / sizeof *words && words[detail] ? words[detail] : "the tenant is not in a state for that";
+}
+
 static void answer_other(const struct steward *steward, struct staff_request *r, const struct message_answer *answer) {
     switch (answer->result) {
     case ACT_NO_TENANT:
@@ -341,21 +380,23 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         return;
     case ACT_BAD_FIELD:
         staff_problem(r, 422, "invalid-field", act_field_name(answer->detail),
-                      answer->detail == ACT_PLACE    ? "the configuration has no capsule_place of that name"
-                      : answer->detail == ACT_NUMBER ? "not the version that must be signed now: read `cloison undertaking show`"
-                      : answer->detail == ACT_UNTIL  ? "a day from today on, at most three years ahead"
-                                                     : "the supervisor does not take this value");
+                      answer->detail == ACT_PLACE       ? "the configuration has no capsule_place of that name"
+                      : answer->detail == ACT_NUMBER    ? "not the version that must be signed now: read `cloison undertaking show`"
+                      : answer->detail == ACT_UNTIL     ? "a day from today on, at most three years ahead"
+                      : answer->detail == ACT_EFFECTIVE ? "the date leaves less than the notice period (S13)"
+                                                        : "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
-        staff_problem(r, 409, "wrong-state", NULL, wrong_state(steward, r));
+        staff_problem(r, 409, "wrong-state", NULL, r->verb == VERB_transfer ? transfer_problem(answer->detail) : wrong_state(steward, r));
         return;
     case ACT_NOT_RECORDED:
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");
         return;
     case ACT_FULL:
         staff_problem(r, 507, "full", NULL,
-                      r->verb == VERB_capsule_copy ? "no more places for this tenant: forget one first"
-                                                   : "no more tenants: the registry or the range of uids is full");
+                      r->verb == VERB_terms_publish || r->verb == VERB_transfer ? "no more notices can be kept"
+                      : r->verb == VERB_capsule_copy                            ? "no more places for this tenant: forget one first"
+                                                     : "no more tenants: the registry or the range of uids is full");
         return;
     case ACT_UNDERTAKING:
         staff_problem(r, 403, "undertaking-missing", NULL, undertaking_advice((enum undertaking_state)answer->detail));
@@ -368,7 +409,9 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         staff_problem(r, 403, "mode", NULL, "not in this mode of the machine (cloison.conf(5)); the request is recorded");
         return;
     case ACT_PENDING:
-        staff_json(r, 202, json_pack("{s:s, s:s}", "name", r->tenant, "pending", "a second person"));
+        staff_json(r, 202,
+                   json_pack("{s:s, s:s}", "name", r->tenant, "pending",
+                             r->verb == VERB_transfer ? "its notice, the notice period and a second person" : "a second person"));
         return;
     default:
         answer_failed(r, answer->detail);

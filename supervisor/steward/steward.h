@@ -17,6 +17,8 @@ struct steward {
     struct tenants *tenants;
     struct events *events;
     struct publication *publication;
+    struct message_notice notice[NOTICES_MAX]; /* in the order of their numbers */
+    size_t notice_count;
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
     int ledger;                            /* open for reading only, its offset is shared: pread(); -1 = none yet */

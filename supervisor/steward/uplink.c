@@ -2,6 +2,7 @@
 
 #include "../../policy/channel.h"
 #include "control.h"
+#include "notices_view.h"
 #include "publication.h"
 #include "status.h"
 
@@ -82,6 +83,8 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         return on_record(steward, m->plain.value, fd);
     case MESSAGE_STEWARD_GROUPS:
         return on_groups(steward, m, fd);
+    case MESSAGE_STEWARD_NOTICE:
+        return notices_view_put(steward, &m->notice);
     case MESSAGE_STEWARD_DUTY:
         return duty_map_set(&steward->duties, m->plain.value);
     case MESSAGE_STEWARD_EVENT:

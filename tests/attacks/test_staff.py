@@ -251,13 +251,14 @@ VERBS = {
     'lock': ('POST', '/v1/tenants/{}/lock', 'operator'), 'enrol_code': ('POST', '/v1/tenants/{}/enrol-code', 'registrar'),
     'csr': ('GET', '/v1/tenants/{}/csr', 'registrar'), 'cert': ('PUT', '/v1/tenants/{}/certificate', 'registrar'),
     'capsule_copy': ('POST', '/v1/tenants/{}/capsule-copy', 'registrar'), 'capsule_forget': ('POST', '/v1/tenants/{}/capsule-forget', 'registrar'),
-    'reset': ('POST', '/v1/tenants/{}/reset', 'registrar'),
+    'reset': ('POST', '/v1/tenants/{}/reset', 'registrar'), 'transfer': ('POST', '/v1/tenants/{}/transfer', 'registrar'),
+    'terms_publish': ('POST', '/v1/notices?kind=terms&effective=2099-01-01', 'registrar'), 'terms_list': ('GET', '/v1/notices', 'registrar'),
     'ledger': ('GET', '/v1/ledger', 'auditor'), 'undertaking_list': ('GET', '/v1/undertakings', 'auditor'),
     'read': ('POST', '/v1/tenants/{}/read', None), 'export': ('POST', '/v1/tenants/{}/export', None), 'copy': ('POST', '/v1/tenants/{}/copy', None),
     'connect': ('POST', '/v1/tenants/{}/connect', None), 'delete': ('POST', '/v1/tenants/{}/delete', None),
 }
 TENANTS = ('acme', 'neuf', 'personne')
-BODIES = {'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
+BODIES = {'transfer': {'to': 'Autre SA'}, 'terms_publish': b'Conditions', 'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
 
 
 # C1, C3: every verb at every duty, against tenants full of canaries
@@ -276,7 +277,7 @@ def test_each_duty_has_its_verbs_and_no_other(house, held):
             assert (answer.status == 403) == (duty not in held), (verb, tenant, held, answer)
             if answer.status == 403:
                 assert answer.json['type'] == ('duty-missing' if duty else 'verb-refused')
-            elif tenant == 'personne' and verb not in ('create', 'ledger', 'undertaking_list'):
+            elif tenant == 'personne' and verb not in ('create', 'ledger', 'undertaking_list', 'terms_publish', 'terms_list'):
                 assert answer.status == 404, (verb, answer)
             else:
                 assert answer.status in (200, 201, 202, 409, 422), (verb, tenant, answer)

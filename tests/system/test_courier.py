@@ -49,6 +49,7 @@ def test_it_is_not_there_without_a_destination():
 
 
 # C1, C7, C8: the courier stands behind its walls and sees the spool alone
+# C1, C7: its walls, as the kernel tells them
 def test_it_stands_behind_its_walls(place):
     pid = courier_of(place)
     status = status_of(pid)
@@ -87,6 +88,7 @@ def test_it_ends_with_a_reload_that_takes_its_last_destination_and_comes_with_th
 
 
 # C8: the tenants' own medium is refused as a destination
+# C8: the tenants' own disk is refused as a destination
 def test_a_medium_that_is_not_there_or_is_the_tenants_own_is_said_and_stops_nothing(place):
     own = place.root / 'own'
     place.extra = destination('own', own, '') + f'destination "gone" {{ kind = directory path = "{place.root}/gone" region = eu-fr }}\n'

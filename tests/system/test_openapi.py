@@ -87,6 +87,7 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.login().status == 200
     assert c.get('/api/v1/session').status == 200
     walk_functions(c)
+    walk_notices(c, house)
     for kind, body, bad in (('companies', {'name': 'Étoile', 'tags': ['a'], 'custom': {'n': 1, 'b': True}}, {'name': 5}),
                             ('contacts', {'family_name': 'Dürr', 'emails': ['a@exemple.fr'], 'address': {'city': 'Nîmes'}}, {'emails': 'x'})):
         made = c.post(f'/api/v1/{kind}', body)
@@ -164,6 +165,17 @@ def walk_functions(c):
     assert made.status == 201
     assert c.get('/api/v1/export?kind=companies&format=csv', headers={'Cloison-Confirmation': made.json['code']}).status == 200
     c.switch()
+
+
+def walk_notices(c, house):
+    house.cli('terms', 'publish', '-', '--kind', 'privacy', '--effective', '2099-01-01', input='Politique')
+    number = wait_for(lambda: c.get('/api/v1/notices').json['items'], why='the notice')[0]['number']
+    one = f'/api/v1/notices/{number}'
+    assert c.get(one).status == c.get(f'{one}/text').status == c.get('/api/v1/notices.atom').status == 200
+    assert c.get('/api/v1/notices/99').status == c.get('/api/v1/notices/x/text').status == 404
+    assert c.post(f'{one}/acknowledge').status == 204
+    wait_for(lambda: c.get(one).json['delivered'], why='its delivery')
+    assert c.get('/api/v1/notices').status == 200
 
 
 def walk_kit(c, house):

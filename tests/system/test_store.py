@@ -123,6 +123,8 @@ def test_wrong_credentials_are_refused(store, tmp_path):
 
 # ---- one that lies ----
 
+# C7, C8: every lie of a store about what it keeps is found
+
 class Liar:
     """Answers by self.script(method, target, headers, body, times) -> (status, headers, body) or a callable that takes the socket."""
 

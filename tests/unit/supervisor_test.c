@@ -278,6 +278,8 @@ static int open_house(void **state) {
     house.registry = registry_open(root, UID_BASE, 100, error);
     house.undertakings = undertakings_open(root, error);
     assert_non_null(house.undertakings);
+    house.notices = notices_open(root, error);
+    assert_non_null(house.notices);
     assert_non_null(house.ledger);
     assert_non_null(house.registry);
     event_add(event_new(house.base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, NULL), NULL);

@@ -1,0 +1,245 @@
+#include "notices.h"
+
+#include "../policy/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINE_ROOM = 512, NAME_ROOM = 32 };
+
+struct trace {
+    uint32_t notice, tenant;
+    struct notice_trace is;
+    uint64_t tried_at; /* ms of the clock: a letter; 0 = never */
+};
+
+struct notices {
+    int directory, record;
+    off_t size; /* of the record */
+    size_t count;
+    struct notice notice[NOTICES_MAX];
+    size_t trace_count;
+    struct trace *trace;
+};
+
+size_t notices_count(const struct notices *n) { return n->count; }
+const struct notice *notices_at(const struct notices *n, size_t i) { return &n->notice[i]; }
+
+const struct notice *notices_find(const struct notices *n, uint32_t number) {
+    for (size_t i = 0; i < n->count; i++)
+        if (n->notice[i].number == number) return &n->notice[i];
+    return NULL;
+}
+
+static struct trace *find_trace(const struct notices *n, uint32_t notice, uint32_t tenant) {
+    for (size_t i = 0; i < n->trace_count; i++)
+        if (n->trace[i].notice == notice && n->trace[i].tenant == tenant) return &n->trace[i];
+    return NULL;
+}
+
+struct notice_trace notices_trace(const struct notices *n, uint32_t notice, uint32_t tenant) {
+    const struct trace *t = find_trace(n, notice, tenant);
+    return t ? t->is : (struct notice_trace){0};
+}
+
+static struct trace *make_trace(struct notices *n, uint32_t notice, uint32_t tenant) {
+    struct trace *t = find_trace(n, notice, tenant);
+    if (t) return t;
+    struct trace *more = reallocarray(n->trace, n->trace_count + 1, sizeof *more);
+    if (!more) return NULL;
+    n->trace = more;
+    t = &more[n->trace_count++];
+    *t = (struct trace){.notice = notice, .tenant = tenant};
+    return t;
+}
+
+/* ---- texts ---- */
+
+static void text_name(uint32_t number, char name[NAME_ROOM]) { snprintf(name, NAME_ROOM, "%" PRIu32 ".text", number); }
+
+/* A file's bytes in a memfd that nobody changes any more. -1 with errno. */
+static int sealed_copy(int file, uint32_t *bytes) {
+    static char text[NOTICE_BYTES + 1];
+    ssize_t size = pread(file, text, sizeof text, 0);
+    if (size <= 0 || size > NOTICE_BYTES) {
+        if (size >= 0) errno = EINVAL;
+        return -1;
+    }
+    int fd = memfd_create("notice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return -1;
+    if (write(fd, text, (size_t)size) == size && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
+        *bytes = (uint32_t)size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+static bool keep_text(struct notices *n, uint32_t number, int text) {
+    char name[NAME_ROOM], bytes[4096];
+    text_name(number, name);
+    int fd = openat(n->directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool fine = true;
+    off_t at = 0;
+    for (ssize_t size; fine && (size = pread(text, bytes, sizeof bytes, at)) != 0; at += size)
+        fine = size > 0 && write(fd, bytes, (size_t)size) == size;
+    fine = fine && fsync(fd) == 0 && fsync(n->directory) == 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return fine;
+}
+
+/* ---- the record ---- */
+
+/* The whole line or nothing of it. */
+static int append(struct notices *n, const char *line) {
+    size_t size = strlen(line);
+    if (pwrite(n->record, line, size, n->size) == (ssize_t)size && fdatasync(n->record) == 0) {
+        n->size += (off_t)size;
+        return 0;
+    }
+    int error = errno ? errno : EIO;
+    if (ftruncate(n->record, n->size) < 0) error = EIO; /* the next start cuts it off */
+    errno = error;
+    return -1;
+}
+
+static int note(struct notices *n, const char *what, uint32_t number, uint32_t tenant, uint64_t now, size_t field) {
+    char line[LINE_ROOM];
+    struct trace *t = make_trace(n, number, tenant);
+    if (!t) return -1;
+    uint64_t *time = (uint64_t *)((char *)&t->is + field);
+    if (*time) return 0;
+    snprintf(line, sizeof line, "%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\n", what, number, tenant, now);
+    if (append(n, line) < 0) return -1;
+    *time = now;
+    return 0;
+}
+
+int notices_acknowledged(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now) {
+    return note(n, "acknowledged", number, tenant, now, offsetof(struct notice_trace, acknowledged_ms));
+}
+
+int notices_mailed(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now) {
+    return note(n, "mailed", number, tenant, now, offsetof(struct notice_trace, mailed_ms));
+}
+
+bool notices_letter_due(struct notices *n, uint32_t number, uint32_t tenant, uint64_t clock) {
+    struct trace *t = make_trace(n, number, tenant);
+    if (!t || t->is.acknowledged_ms || t->is.mailed_ms || (t->tried_at && clock - t->tried_at < NOTICES_AGAIN_MS)) return false;
+    t->tried_at = clock;
+    return true;
+}
+
+const struct notice *notices_publish(struct notices *n, const struct notice *wanted, int text) {
+    char line[LINE_ROOM];
+    if (n->count == NOTICES_MAX) {
+        errno = ENOSPC;
+        return NULL;
+    }
+    struct notice *made = &n->notice[n->count];
+    *made = *wanted;
+    made->number = n->count ? n->notice[n->count - 1].number + 1 : 1;
+    made->text = sealed_copy(text, &made->bytes);
+    if (made->text < 0) return NULL;
+    snprintf(line, sizeof line, "notice\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%s\n", made->number,
+             notice_table[made->kind].name, made->published_ms, made->effective_ms, made->tenant, made->uid, made->entity);
+    if (keep_text(n, made->number, made->text) && append(n, line) == 0) {
+        n->count++;
+        return made;
+    }
+    int error = errno;
+    close(made->text);
+    errno = error;
+    return NULL;
+}
+
+/* ---- reading ---- */
+
+static bool take_number(char **p, uint64_t most, uint64_t *out) {
+    char *field = strsep(p, "\t"), *end;
+    if (!field || *field < '0' || *field > '9') return false;
+    errno = 0;
+    *out = strtoull(field, &end, 10);
+    return !errno && !*end && *out <= most;
+}
+
+static bool read_notice(struct notices *n, char *p) {
+    struct notice *made = &n->notice[n->count];
+    uint64_t number, tenant, uid;
+    char name[NAME_ROOM];
+    if (n->count == NOTICES_MAX || !take_number(&p, UINT32_MAX, &number)) return false;
+    const char *kind = strsep(&p, "\t");
+    *made = (struct notice){.number = (uint32_t)number, .kind = kind ? notice_find(kind, strlen(kind)) : NOTICE_NONE};
+    if (!made->kind || !take_number(&p, UINT64_MAX, &made->published_ms) || !take_number(&p, UINT64_MAX, &made->effective_ms)) return false;
+    if (!take_number(&p, UINT32_MAX, &tenant) || !take_number(&p, UINT32_MAX, &uid)) return false;
+    made->tenant = (uint32_t)tenant;
+    made->uid = (uint32_t)uid;
+    if (!p || !name_is_title(p) || number <= (n->count ? n->notice[n->count - 1].number : 0)) return false;
+    snprintf(made->entity, sizeof made->entity, "%s", p);
+    text_name(made->number, name);
+    int file = openat(n->directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    made->text = file < 0 ? -1 : sealed_copy(file, &made->bytes);
+    if (file >= 0) close(file);
+    n->count += made->text >= 0;
+    return made->text >= 0;
+}
+
+static bool read_line(struct notices *n, char *line) {
+    const char *what = strsep(&line, "\t");
+    uint64_t number, tenant, time;
+    if (strcmp(what, "notice") == 0) return read_notice(n, line);
+    bool acknowledged = strcmp(what, "acknowledged") == 0;
+    if (!acknowledged && strcmp(what, "mailed") != 0) return false;
+    if (!take_number(&line, UINT32_MAX, &number) || !take_number(&line, UINT32_MAX, &tenant) || !take_number(&line, UINT64_MAX, &time) ||
+        line)
+        return false;
+    struct trace *t = notices_find(n, (uint32_t)number) ? make_trace(n, (uint32_t)number, (uint32_t)tenant) : NULL;
+    if (t) *(acknowledged ? &t->is.acknowledged_ms : &t->is.mailed_ms) = time;
+    return t;
+}
+
+static bool read_record(struct notices *n, char error[NOTICES_ERROR_MAX]) {
+    int copy = dup(n->record);
+    FILE *file = copy < 0 ? NULL : fdopen(copy, "r");
+    char line[LINE_ROOM];
+    bool fine = file;
+    for (size_t number = 1; fine && fgets(line, sizeof line, file); number++) {
+        size_t size = strlen(line);
+        if (size == 0 || line[size - 1] != '\n') {
+            fine = feof(file); /* cut short by a crash */
+            break;
+        }
+        line[size - 1] = '\0';
+        fine = read_line(n, line);
+        if (fine)
+            n->size += (off_t)size;
+        else
+            snprintf(error, NOTICES_ERROR_MAX, "notices/record:%zu: damaged, or its text is missing", number);
+    }
+    if (file) fclose(file);
+    return fine && ftruncate(n->record, n->size) == 0;
+}
+
+struct notices *notices_open(const char *state_dir, char error[NOTICES_ERROR_MAX]) {
+    struct notices *n = calloc(1, sizeof *n);
+    char path[PATH_BYTES_MAX + 16];
+    snprintf(path, sizeof path, "%s/notices", state_dir);
+    error[0] = '\0';
+    bool fine = n && (mkdir(path, 0700) == 0 || errno == EEXIST);
+    if (fine) n->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fine && n->directory >= 0) n->record = openat(n->directory, "record", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fine && n->directory >= 0 && n->record >= 0 && read_record(n, error)) return n;
+    if (!error[0]) snprintf(error, NOTICES_ERROR_MAX, "%s: %s", path, strerror(errno));
+    free(n);
+    return NULL;
+}

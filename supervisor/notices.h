@@ -1,0 +1,48 @@
+/*
+ * Notices of change and who has them (S7, S13, C11), in STATE_DIR/notices: the texts as N.text, and `record`, to which every line is
+ * appended and synced before what it tells counts. A line that a crash cut short is cut off; any other damage stops the start.
+ *
+ *   notice NUMBER KIND PUBLISHED EFFECTIVE TENANT UID ENTITY
+ *   acknowledged|mailed NUMBER TENANT TIME
+ */
+#pragma once
+
+#include "../policy/limits.h"
+#include "../policy/notices.h"
+
+#include <sys/types.h>
+
+enum { NOTICES_ERROR_MAX = 512, NOTICES_AGAIN_MS = 3600000 };
+
+struct notice {
+    uint32_t number; /* 1.. */
+    enum notice_kind kind;
+    uint64_t published_ms, effective_ms; /* Unix time */
+    uint32_t tenant;                     /* whom it is for; 0 = all */
+    uint32_t uid;                        /* of the person who published it */
+    char entity[TENANT_TITLE_MAX + 1];   /* transfer: to whom; "" otherwise */
+    int text;                            /* a sealed memfd */
+    uint32_t bytes;                      /* in it */
+};
+
+struct notices;
+
+/* NULL with error. */
+struct notices *notices_open(const char *state_dir, char error[NOTICES_ERROR_MAX]);
+
+size_t notices_count(const struct notices *notices);
+const struct notice *notices_at(const struct notices *notices, size_t i); /* in the order of their numbers */
+const struct notice *notices_find(const struct notices *notices, uint32_t number);
+
+/* Publishes `wanted`, whose number, text and bytes are given here: on the disk when it returns. text: a file of 1 to NOTICE_BYTES, read
+ * now. NULL with errno: ENOSPC: NOTICES_MAX are kept; EINVAL: no text; others: not written. */
+const struct notice *notices_publish(struct notices *notices, const struct notice *wanted, int text);
+
+/* Zero when nothing is known. */
+struct notice_trace notices_trace(const struct notices *notices, uint32_t number, uint32_t tenant);
+/* Keep what happened; the first time counts. 0, or -1 with errno. */
+int notices_acknowledged(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms);
+int notices_mailed(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms);
+/* Whether a letter is due: none was taken, nobody has acknowledged, and the last try is NOTICES_AGAIN_MS of the clock ago. Counts as a try.
+ */
+bool notices_letter_due(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t clock);

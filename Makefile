@@ -53,20 +53,21 @@ router     := $(wildcard supervisor/router/*.c)
 steward    := $(wildcard supervisor/steward/*.c)
 courier    := $(wildcard supervisor/courier/*.c)
 cli        := $(wildcard supervisor/cli/*.c)
+backup     := $(wildcard supervisor/backup/*.c)
 worker     := $(wildcard worker/*.c worker/*/*.c)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 mains   = $(filter %/main.o,$(call objects,$(1)))
 parts   = $(filter-out %/main.o,$(call objects,$(1)))
 
-BINARIES := cloisond cloison-router cloison-steward cloison-courier cloison-worker cloison
+BINARIES := cloisond cloison-router cloison-steward cloison-courier cloison-worker cloison-loader cloison
 all: $(addprefix $(BUILD)/,$(BINARIES))
 
 define archive
 $(BUILD)/lib$(1).a: $(call parts,$($(1)))
 	@rm -f $$@; ar rcs $$@ $$^
 endef
-$(foreach c,policy supervisor router steward courier cli worker,$(eval $(call archive,$(c))))
+$(foreach c,policy supervisor router steward courier cli worker backup,$(eval $(call archive,$(c))))
 # LMDB as the worker has it: it sees no secret and takes its memory outside the arena. (The unit tests have the shared library.)
 $(BUILD)/obj/lmdb.o: $(shell $(CC) -print-file-name=liblmdb.a)
 	@mkdir -p $(@D)
@@ -81,12 +82,16 @@ $(BUILD)/cloison-router: $(call mains,$(router)) $(BUILD)/librouter.a $(BUILD)/l
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -lseccomp -lmd
 $(BUILD)/cloison-steward: $(call mains,$(steward)) $(BUILD)/libsteward.a $(BUILD)/libpolicy.a
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -levent_core -ljansson -lseccomp -lmd
-$(BUILD)/cloison-courier: $(call mains,$(courier)) $(BUILD)/libcourier.a $(BUILD)/libpolicy.a
+$(BUILD)/cloison-courier: $(call mains,$(courier)) $(BUILD)/libcourier.a $(BUILD)/libbackup.a $(BUILD)/libpolicy.a
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) $(COURIER_LIBS) -lseccomp -lmd -lpthread
-$(BUILD)/cloison: $(call mains,$(cli)) $(BUILD)/libcli.a $(BUILD)/libpolicy.a
-	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lmd -lmaxminddb
+$(BUILD)/cloison: $(call mains,$(cli)) $(BUILD)/libcli.a $(BUILD)/libbackup.a $(BUILD)/libpolicy.a
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -ljansson -lcrypto -lmd -lmaxminddb
 $(BUILD)/cloison-worker: $(BUILD)/obj/worker/main.o $(BUILD)/libworker.a $(BUILD)/libpolicy.a $(BUILD)/obj/lmdb.o
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(WORKER_LINK) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS) 2>&1 | grep -v -e 'statically linked applications requires' -e 'in function' || test -x $@
+
+# No allocator of secrets: it sees none.
+$(BUILD)/cloison-loader: $(BUILD)/obj/worker/loader/main.o $(BUILD)/libworker.a $(BUILD)/libpolicy.a
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) $(WORKER_LIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -95,7 +100,7 @@ $(BUILD)/obj/%.o: %.c
 # Unit tests: one program a file, linked with whatever archives it needs.
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
 unit: $(UNIT)
-$(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a policy.a)
+$(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a backup.a policy.a)
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(PIE) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd -lmaxminddb
 
@@ -123,7 +128,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c
 fuzzers:
 	$(MAKE) BUILD=$(BUILD)/clang CC=clang SAN=address,undefined EXTRA_CFLAGS='-fsanitize=fuzzer-no-link -Wno-unknown-warning-option -Wno-format-nonliteral -Wno-missing-prototypes' fuzzers-here
 fuzzers-here: $(FUZZ)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a policy.a)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a router.a steward.a courier.a cli.a backup.a policy.a)
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(COURIER_LIBS) $(WORKER_LIBS) -lconfuse -lmd -lmaxminddb
 
@@ -144,7 +149,7 @@ install: all
 	    $(SYSTEMD)/systemd/system $(SYSTEMD)/sysusers.d $(SYSTEMD)/tmpfiles.d $(DESTDIR)$(PREFIX)/share/doc/cloison
 	install -m 0755 $(BUILD)/cloisond $(SBIN)/
 	install -m 0755 $(BUILD)/cloison $(DESTDIR)$(PREFIX)/bin/
-	install -m 0755 $(BUILD)/cloison-router $(BUILD)/cloison-steward $(BUILD)/cloison-courier $(BUILD)/cloison-worker $(LIBEXEC)/
+	install -m 0755 $(BUILD)/cloison-router $(BUILD)/cloison-steward $(BUILD)/cloison-courier $(BUILD)/cloison-worker $(BUILD)/cloison-loader $(LIBEXEC)/
 	install -m 0644 deploy/man/*.1 $(MAN)/man1/
 	install -m 0644 deploy/man/*.5 $(MAN)/man5/
 	install -m 0644 deploy/man/*.8 $(MAN)/man8/

@@ -80,6 +80,7 @@ struct store {
 
     struct state state, before; /* now, and as of the last commit */
     struct scan scan, scan_before;
+    struct store_snapshot *snapshot;  /* under way, or has given way; NULL = none */
     struct store_move *move;          /* from here, under way; NULL = none */
     struct tally moved, moved_before; /* the records that it has passed, as they are now */
     uint64_t passes;
@@ -146,3 +147,13 @@ struct need index_need(const struct store *s, enum store_table table, bool delet
 
 /* The position of a letter in a count of letters; -1 = not a letter. */
 int letter_index(char letter);
+
+/* A snapshot that is under way ends, so that its pages can be used again. false: there was none. */
+bool snapshot_give_way(struct store *s);
+/* The store is closed. */
+void snapshot_store_gone(struct store *s);
+/* Whether pages freed in that transaction or later are pinned by one. */
+bool snapshot_pins(const struct store *s, uint64_t *from);
+
+/* Is this the value under the format's key? */
+bool store_is_format(const void *value, size_t size);

@@ -28,8 +28,9 @@ uint64_t room_overflow(const struct store *s, size_t size) {
     return (size + 16 + s->room.page - 1) / s->room.page;
 }
 
-/* The free pages of the last two transactions, which this one may not use yet. */
-static bool read_pinned(MDB_txn *txn, uint64_t oldest, uint64_t *pinned) {
+/* The free pages of the last two transactions, and of all since a snapshot that is under way, which this one may not use yet. */
+static bool read_pinned(struct store *s, MDB_txn *txn, uint64_t last, uint64_t *pinned) {
+    uint64_t from, oldest = snapshot_pins(s, &from) && from < last ? from : last;
     MDB_cursor *cursor;
     MDB_val key, value;
     bool fine = mdb_cursor_open(txn, 0, &cursor) == 0;
@@ -56,7 +57,7 @@ bool room_read(struct store *s) {
 
     if (read_begin(s, &view) != STORE_OK) return false;
     bool fine = mdb_stat(view, s->dbi, &tree) == 0 && mdb_stat(view, 0, &list) == 0 && mdb_env_info(s->env, &info) == 0 &&
-                read_pinned(view, info.me_last_txnid, &r->pinned);
+                read_pinned(s, view, info.me_last_txnid, &r->pinned);
     read_end(s);
     if (!fine) return false;
     r->page = tree.ms_psize;
@@ -122,6 +123,15 @@ static uint64_t available(const struct room *r, uint64_t limit) {
     return have > used ? have - used : 0;
 }
 
+/* A write goes before a snapshot: true when there was one, which held pages. LMDB shows its list of free pages to readers only. */
+static bool snapshot_gave_way(struct store *s) {
+    MDB_envinfo info;
+    if (!snapshot_give_way(s) || s->reading > 0 || mdb_txn_renew(s->reader) != 0) return false;
+    bool fine = mdb_env_info(s->env, &info) == 0 && read_pinned(s, s->reader, info.me_last_txnid, &s->room.pinned);
+    mdb_txn_reset(s->reader);
+    return fine;
+}
+
 enum room_answer room_for(struct store *s, const struct need *need) {
     struct room *r = &s->room;
     uint64_t limit = need->deleting ? r->map : least(r->quota, r->map);
@@ -137,7 +147,7 @@ enum room_answer room_for(struct store *s, const struct need *need) {
         grow(s, most(wanted - have, least(most(r->file / 8, GROW_LEAST), GROW_MOST)), limit);
         have = available(r, limit);
     }
-    if (have < wanted) return ROOM_NONE;
+    if (have < wanted) return snapshot_gave_way(s) ? room_for(s, need) : ROOM_NONE;
     if (need->in_a_row <= 1) return ROOM_FINE;
     uint64_t tail_used = r->end + bill(r, need, taken);
     if (tail_used > r->file && r->file < limit && (need->in_a_row < RUN_PAGES || !promise(s, tail_used - r->file, limit)))

@@ -17,6 +17,8 @@ enum { QUOTA_UNIT = 4096, FORMAT_BYTES = 16 };
 static const uint8_t format_record[FORMAT_BYTES] = {'c', 'l', 'o', 'i', 's', 'o', 'n', ' ', 's', 't', 'o', 'r', 'e', 0, STORE_FORMAT, 0};
 static const struct sealed_key format_key = {{SPACE_META, 'f'}};
 
+bool store_is_format(const void *value, size_t size) { return size == FORMAT_BYTES && memcmp(value, format_record, FORMAT_BYTES) == 0; }
+
 static int mdb_errno(int rc) {
     switch (rc) {
     case MDB_INVALID:
@@ -97,7 +99,7 @@ static int check_format(struct store *s, uint64_t size) {
         rc = mdb_get(s->reader, s->dbi, &key, &value);
         if (rc == MDB_NOTFOUND) return EPROTO;
         if (rc != 0) return mdb_errno(rc);
-        if (value.mv_size != FORMAT_BYTES || memcmp(value.mv_data, format_record, FORMAT_BYTES) != 0) return EPROTO;
+        if (!store_is_format(value.mv_data, value.mv_size)) return EPROTO;
     }
     mdb_txn_reset(s->reader);
     return fresh ? write_format(s) : 0;
@@ -156,6 +158,7 @@ struct store *store_open(const char *path, uint64_t map_bytes) {
 
 void store_close(struct store *s) {
     if (!s) return;
+    snapshot_store_gone(s);
     store_seal(s);
     if (s->reader) mdb_txn_abort(s->reader);
     if (s->env) mdb_env_close(s->env);
@@ -167,6 +170,7 @@ enum store_result store_resize(struct store *s, uint64_t map_bytes) {
     if (!store_pending(s)) store_abort(s); /* a transaction that a refused write began */
     if (store_pending(s) || s->reading > 0 || map_bytes < STORE_MAP_MIN || map_bytes % QUOTA_UNIT != 0) return STORE_INVALID;
     if (!room_read(s)) return STORE_BROKEN;
+    snapshot_give_way(s); /* the map may move */
     /* Under what is used the map keeps room for deleting. */
     uint64_t floor = (s->room.end + 256) * s->room.page, map = map_bytes > floor ? map_bytes : floor;
     int rc = mdb_env_set_mapsize(s->env, map);

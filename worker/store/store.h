@@ -246,3 +246,29 @@ void store_move_progress(const struct store_move *m, uint64_t *copied, uint64_t 
 size_t store_move_behind(const struct store_move *m);                                    /* how many changes wait */
 /* `from` goes on alone. Uncommitted content of `to` is dropped by its caller's store_seal or store_abort. */
 void store_move_end(struct store_move *m);
+
+/*
+ * A snapshot for a backup (C7): everything as of the last commit, as a stream of chunks (policy/chunk.h) into a pipe that does not
+ * block; no key is needed, nothing is opened, so it works sealed. Writing goes on meanwhile. Pages that writers free are kept for it until
+ * its end: when a write would find no room because of that, or the file is mapped anew, the snapshot gives way (STORE_FULL).
+ */
+struct store_snapshot;
+enum { STORE_SNAPSHOT_STEP = 256 << 10 /* bytes at once, about */ };
+/* NULL: out of memory, LMDB fails, or one is under way. key_created: of the TMK, for the stream's head. */
+struct store_snapshot *store_snapshot_begin(struct store *s, uint64_t key_created);
+/* Writes what the pipe takes at once. STORE_OK; *done: all is written. STORE_IO: nobody reads it. Else it is over. */
+enum store_result store_snapshot_step(struct store_snapshot *snapshot, int fd, bool *done);
+void store_snapshot_end(struct store_snapshot *snapshot); /* NULL is fine */
+
+/*
+ * The way back: a new data file out of chunks, in any order, without a key (C7). `path` must not be there. Each chunk must be what a store
+ * of this format may hold, and none twice.
+ */
+struct chunk;
+struct store_image;
+struct store_image *store_image_begin(const char *path, uint64_t map_bytes); /* NULL with errno */
+/* STORE_BROKEN: not a chunk of a store; STORE_CONFLICT: its key is there already; STORE_FULL. */
+enum store_result store_image_put(struct store_image *image, const struct chunk *chunk);
+/* So many chunks were put, and make a store; durable when STORE_OK. */
+enum store_result store_image_finish(struct store_image *image, uint64_t chunks);
+void store_image_end(struct store_image *image); /* NULL is fine; what is not finished stays unfinished */

@@ -1,0 +1,22 @@
+/*
+ * Takes a worker's snapshot from its pipe into a folder: packs of the chunks that are new, then the table, then the manifest, each durable
+ * before the next (C7). What stops half-way leaves packs that no manifest names: the next one makes them anew or the courier removes them.
+ *
+ * The folder: packs/HASH, manifests/NUMBER and table (of the newest manifest).
+ */
+#pragma once
+
+#include "manifest.h"
+
+enum { TAKE_PATIENCE_MS = 20000 /* a worker that gives nothing for so long gives no snapshot */ };
+
+struct take {
+    int stream;                    /* the pipe's read end, borrowed */
+    int folder;                    /* borrowed */
+    const struct manifest *before; /* the newest snapshot there is; NULL = none: everything is new */
+    uint64_t tenant, number, taken_ms, keep_ms, counted_ms;
+    enum backup_kind kind;
+};
+
+/* *made: the new manifest, the caller's to free. *fresh: bytes of the packs that were written for it. */
+enum backup_result take_snapshot(const struct take *t, struct manifest *made, uint64_t *fresh);

@@ -135,6 +135,15 @@ static bool destination_fits(const struct message_destination *d) {
            TEXT(d->name) && TEXT(d->path) && TEXT(d->endpoint) && TEXT(d->bucket) && TEXT(d->signing_region) && TEXT(d->ca);
 }
 
+static bool outcome_fits(const struct message_outcome *o) {
+    return in_range(o->task, TASK_TAKE, TASK_ERASE) && o->kind < BACKUP_KINDS && o->result < BACKUP_RESULTS && o->wrong_is_pack <= 1;
+}
+
+static bool is_plan(uint64_t number) {
+    struct plan plan;
+    return plan_unpack(number, &plan);
+}
+
 /* What upward messages may hold is checked here, once, for everybody who receives them. */
 static bool fits(const union message *m) {
     switch (m->head.type) {
@@ -174,6 +183,19 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_CAPSULE_MADE:
     case MESSAGE_ROUTER_WANT:
         return m->plain.value == 0;
+    case MESSAGE_WORKER_PLAN:
+        return is_plan(m->plain.value);
+    case MESSAGE_WORKER_BACKUP:
+    case MESSAGE_WORKER_SNAPSHOTS:
+        return m->plain.value < BACKUP_KINDS;
+    case MESSAGE_WORKER_OFFER:
+        return m->offer.index < DESTINATIONS_MAX && TEXT(m->offer.name) && TEXT(m->offer.region);
+    case MESSAGE_WORKER_PLANS:
+        return TEXT(m->plans.plan[BACKUP_COPY].destination) && TEXT(m->plans.plan[BACKUP_ARCHIVE].destination);
+    case MESSAGE_COURIER_JOB:
+        return in_range(m->job.task, TASK_TAKE, TASK_ERASE) && m->job.kind < BACKUP_KINDS && m->job.destination < DESTINATIONS_MAX;
+    case MESSAGE_COURIER_JOB_DONE:
+        return outcome_fits(&m->outcome);
     case MESSAGE_COURIER_DESTINATION:
         return destination_fits(&m->destination);
     case MESSAGE_COURIER_MAIL:

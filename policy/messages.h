@@ -2,6 +2,7 @@
  * and NUL-filled to their end; channel_receive() refuses one that is not. */
 #pragma once
 
+#include "backup.h"
 #include "limits.h"
 #include "notices.h"
 
@@ -117,6 +118,86 @@ struct message_destination {
     char bucket[BUCKET_MAX + 1];                /* s3 */
     char signing_region[TENANT_REGION_MAX + 8]; /* s3: what the store calls its region */
     char ca[PATH_BYTES_MAX + 1];                /* s3: PEM of the authorities it is checked against; "" = the machine's */
+};
+
+/* The same as a worker is told of it, for its administrators. */
+struct message_offer {
+    struct message_head head;
+    uint32_t index;
+    uint32_t count;   /* of all; one that is told index 0 forgets what it was told before. 0 = there are none */
+    uint32_t kind;    /* enum destination_kind */
+    uint32_t archive; /* 1: for archives, else for backups */
+    char name[DESTINATION_NAME_MAX + 8];
+    char region[TENANT_REGION_MAX + 8];
+};
+
+/* A plan as the registry has it, and the last attempt. */
+struct plan_kept {
+    uint32_t on; /* 1: there is a plan */
+    uint32_t period_minutes, keep_hours;
+    uint32_t result;     /* enum backup_result of the last attempt */
+    uint64_t tried_ms;   /* Unix time of it; 0 = none since the start */
+    uint64_t last_ms;    /* Unix time of the newest snapshot; 0 = none */
+    uint64_t number;     /* its number */
+    uint64_t checked_ms; /* the last check of what lies at the destination, and its result; 0 = none since the start */
+    uint32_t checked;    /* enum backup_result */
+    uint16_t paused;     /* 1: its function is off */
+    uint16_t busy;       /* 1: something is being done */
+    char destination[DESTINATION_NAME_MAX + 8];
+    uint8_t hash[BACKUP_HASH]; /* of the newest snapshot's manifest */
+};
+struct message_plans {
+    struct message_head head;
+    struct plan_kept plan[BACKUP_KINDS];
+};
+
+/* A snapshot as the courier has it in its catalogue. */
+struct snapshot_row {
+    uint64_t number, taken_ms, keep_ms, counted_ms, commit, key_created, chunks, bytes;
+    uint32_t sent; /* 1: it is at its destination */
+    uint32_t kind; /* enum backup_kind */
+    uint8_t hash[BACKUP_HASH];
+};
+
+enum courier_task {
+    TASK_TAKE = 1, /* a snapshot from the pipe into the spool */
+    TASK_SEND,     /* what is in the spool to the destination; then what is too old goes */
+    TASK_CHECK,    /* what lies at the destination, without a key */
+    TASK_GIVE,     /* a snapshot into the pipe */
+    TASK_LIST,     /* the catalogue */
+    TASK_ERASE,    /* everything at the destination goes, but what is locked */
+};
+
+struct message_job {
+    struct message_head head; /* head.tenant: whose it is here */
+    uint64_t job;             /* the supervisor's number, in the outcome */
+    uint32_t task;            /* enum courier_task */
+    uint32_t kind;            /* enum backup_kind */
+    uint32_t destination;     /* its index */
+    uint32_t foreign;         /* 1: another machine's backups: what lies there counts, not this spool's catalogue */
+    uint64_t source;          /* the tenant's number where it was taken: head.tenant, unless that was another machine */
+    uint64_t snapshot;        /* GIVE: which; 0 = the newest */
+    uint64_t now_ms;          /* Unix time */
+    uint64_t keep_ms;
+    uint64_t counted_ms;       /* age.h: how long the house has run in all */
+    uint64_t known;            /* the newest snapshot that the registry knows of; 0 = none */
+    uint8_t hash[BACKUP_HASH]; /* of its manifest */
+};
+
+struct message_outcome {
+    struct message_head head;
+    uint64_t job;
+    uint32_t task, kind;
+    uint32_t result;            /* enum backup_result */
+    uint32_t rows;              /* in the memfd */
+    struct snapshot_row newest; /* number 0 = none. GIVE: the one that was given */
+    uint64_t fresh;             /* bytes of packs that were written */
+    uint64_t pruned;            /* snapshots that went */
+    uint64_t packs, pack_bytes; /* CHECK: what was looked at */
+    uint64_t wrong_number;      /* CHECK: the snapshot that is wrong, or names the pack that is; 0 = none */
+    uint32_t wrong_is_pack;
+    uint32_t reserved;
+    uint8_t wrong_pack[BACKUP_HASH];
 };
 
 struct message_relay {
@@ -237,6 +318,7 @@ struct message_tenant {
     char entity[TENANT_TITLE_MAX + 8]; /* to whom the contract was transferred; "" = it never was */
     uint32_t resetting;                /* 1: two people agreed, it is being emptied */
     uint64_t reset_until_ms;           /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
+    uint64_t last_backup_ms;           /* Unix time of the newest backup; 0 = none */
     uint32_t reset_uid;                /* who asked */
     uint32_t reserved_too;
 };
@@ -292,6 +374,8 @@ struct message_act {
     uint32_t notice_kind; /* enum notice_kind */
     uint32_t reserved_too;
     uint64_t effective_ms; /* Unix time */
+    uint64_t source;   /* backup_restore: the tenant's number on the machine that took the snapshot; 0 = its own */
+    uint64_t snapshot; /* backup_drill, backup_restore: 0 = the newest */
 };
 enum act_field {
     ACT_TITLE = 1,
@@ -308,7 +392,10 @@ enum act_field {
     ACT_ENTITY = 2048,
     ACT_KIND = 4096,
     ACT_EFFECTIVE = 8192,
-    ACT_FIELDS = 16383
+    ACT_SOURCE = 1 << 20,
+    ACT_SNAPSHOT = 1 << 21,
+    ACT_ARCHIVE = 1 << 22, /* of the backup verbs: the archive */
+    ACT_FIELDS = (1 << 23) - 1
 };
 
 /* Why a transfer is not done: detail of ACT_WRONG_STATE. */
@@ -355,6 +442,10 @@ union message {
     struct message_start start;
     struct message_destination destination;
     struct message_relay relay;
+    struct message_offer offer;
+    struct message_plans plans;
+    struct message_job job;
+    struct message_outcome outcome;
     struct message_spool spool;
     struct message_notice notice;
     struct message_letter letter;

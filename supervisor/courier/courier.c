@@ -3,6 +3,7 @@
 #include "../../policy/channel.h"
 #include "../../policy/jail.h"
 #include "../../policy/wall.h"
+#include "backup.h"
 #include "destination.h"
 #include "letters.h"
 #include "mail.h"
@@ -160,6 +161,7 @@ static const struct {
     void (*handle)(struct courier *, const union message *, int *fd);
 } handlers[] = {
     {MESSAGE_COURIER_LETTER, letters_take},
+    {MESSAGE_COURIER_JOB, backup_job},
     {0, NULL},
 };
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum wall { WALL_SUPERVISOR, WALL_ROUTER, WALL_STEWARD, WALL_WORKER, WALL_COURIER };
+enum wall { WALL_SUPERVISOR, WALL_ROUTER, WALL_STEWARD, WALL_WORKER, WALL_COURIER, WALL_LOADER };
 
 /* A compiled list. About 1 ms to make, microseconds to close. */
 struct wall_program {

@@ -7,6 +7,7 @@
 #include "../policy/jail.h"
 #include "../policy/limits.h"
 #include "../policy/wall.h"
+#include "backup.h"
 #include "crm/crm.h"
 #include "documents/sweep.h"
 #include "memory/arena.h"
@@ -140,6 +141,7 @@ static void *work(void *unused) {
         rotation_turn();
         usage_turn();
         sweep_turn();
+        backup_turn();
         uplink_capsule();
         watchdog_turn();
         registers_clear();

@@ -1,5 +1,6 @@
 #include "rotation.h"
 
+#include "backup.h"
 #include "crm/ulid.h"
 #include "journal.h"
 #include "kit_keeper.h"
@@ -109,6 +110,7 @@ static void change_over(void) {
     store_resize(self.store, self.profile.quota_bytes); /* it may have been changed meanwhile */
     gauge(COUNTER_store_bytes, store_bytes(self.store));
     journal_tell(JOURNAL_key_changed, NULL, NULL);
+    backup_key_changed();
 }
 
 /* All is copied and no write is pending: makes the second file whole and durable, then the capsule decides. */

@@ -2,6 +2,7 @@
 
 #include "../policy/channel.h"
 #include "../policy/jail.h"
+#include "backup.h"
 #include "journal.h"
 #include "notices.h"
 #include "tenant.h"
@@ -70,6 +71,8 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
 void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
 void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
+void uplink_plan(uint64_t packed) { say(MESSAGE_WORKER_PLAN, packed, -1); }
+void uplink_backup(enum backup_kind kind) { say(MESSAGE_WORKER_BACKUP, kind, -1); }
 void uplink_plain(bool wanted) { say(MESSAGE_WORKER_PLAIN, wanted, -1); }
 
 void uplink_want_permit(void (*granted)(void *), void *argument) {
@@ -218,6 +221,18 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_CAPSULE_TAKEN:
         capsule_taken();
+        break;
+    case MESSAGE_WORKER_SNAPSHOT:
+        backup_snapshot(fd);
+        break;
+    case MESSAGE_WORKER_OFFER:
+        backup_offer(&m->offer);
+        break;
+    case MESSAGE_WORKER_PLANS:
+        backup_plans(&m->plans);
+        break;
+    case MESSAGE_WORKER_SNAPSHOTS:
+        backup_rows((enum backup_kind)m->plain.value, fd);
         break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);

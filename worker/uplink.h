@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "../policy/backup.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,7 +26,9 @@ void uplink_notice_read(uint32_t number); /* an administrator has acknowledged i
 void uplink_capsule(void);
 /* The end, once the places of copies have what the capsule holds now. */
 void uplink_leave(void);
-void uplink_plain(bool wanted); /* the tenant switched web/NAME.sock on or off (C4) */
+void uplink_plan(uint64_t packed);         /* an administrator's plan, or its end (C9) */
+void uplink_backup(enum backup_kind kind); /* one is wanted now */
+void uplink_plain(bool wanted);            /* the tenant switched web/NAME.sock on or off (C4) */
 
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */
 void uplink_want_permit(void (*granted)(void *), void *argument);

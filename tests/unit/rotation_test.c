@@ -4,6 +4,7 @@
  */
 #include "store_tamper.h"
 
+#include "../../worker/backup.h"
 #include "../../worker/crm/ulid.h"
 #include "../../worker/documents/sweep.h"
 #include "../../worker/functions.h"
@@ -82,6 +83,7 @@ bool is_person(struct exchange *x, const struct request *r) {
     return person;
 }
 
+void backup_key_changed(void) {}
 json_t *json_time(uint64_t seconds) { return json_integer((json_int_t)seconds); }
 json_t *journal_id(const uint8_t id[ID_BYTES]) {
     char text[ULID_TEXT + 1];

@@ -68,6 +68,7 @@ extern const struct route confirmation_routes[]; /* a single use of one that is 
 extern const struct route usage_routes[];        /* anonymous usage numbers: worker/ */
 extern const struct route document_routes[];     /* contents and uploads of documents: documents/ */
 extern const struct route notice_routes[];       /* notices of change: worker/ */
+extern const struct route backup_routes[];       /* plans, backups, archives: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

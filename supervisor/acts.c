@@ -3,6 +3,7 @@
 #include "../policy/decide.h"
 #include "../policy/names.h"
 #include "announce.h"
+#include "backups.h"
 #include "clock.h"
 #include "copies.h"
 #include "log.h"
@@ -326,6 +327,13 @@ static void do_transfer(struct act *a) {
     answer(a, ACT_DONE, 0);
 }
 
+static void do_backup(struct act *a) {
+    if (!backups_may(a->tenant, a->said))
+        fail(a, ACT_WRONG_STATE);
+    else if (take_errand(a))
+        backups_act(a->tenant, a->verb, a->said);
+}
+
 /* ---- a person about itself (S1, C1) ---- */
 
 /* The steward asks whether the person may, and answers by itself. */
@@ -387,6 +395,11 @@ static const struct {
     [VERB_capsule_copy] = {do_capsule_copy, ACT_PLACE, PLACE},
     [VERB_capsule_forget] = {do_capsule_forget, ACT_PLACE, PLACE},
     [VERB_reset] = {do_reset, 0, 0},
+    [VERB_backup_now] = {do_backup, ACT_ARCHIVE, 0},
+    [VERB_backup_list] = {do_backup, ACT_ARCHIVE, 0},
+    [VERB_backup_verify] = {do_backup, ACT_ARCHIVE, 0},
+    [VERB_backup_drill] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT, 0},
+    [VERB_backup_restore] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT | ACT_SOURCE | ACT_PLACE, 0},
     [VERB_ledger] = {do_allow, 0, 0},
     [VERB_publish] = {do_allow, 0, 0},
     [VERB_undertaking_list] = {do_allow, 0, 0},

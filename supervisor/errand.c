@@ -19,8 +19,19 @@ enum wait {
     OTHERS = 5 /* reset.h says when */
 };
 static const enum wait waits[VERB_COUNT] = {
-    [VERB_start] = READY, [VERB_stop] = ENDED,  [VERB_suspend] = ENDED,      [VERB_csr] = REPLY,
-    [VERB_cert] = REPLY,  [VERB_lock] = LOCKED, [VERB_capsule_copy] = REPLY, [VERB_reset] = OTHERS,
+    [VERB_start] = READY,
+    [VERB_stop] = ENDED,
+    [VERB_suspend] = ENDED,
+    [VERB_csr] = REPLY,
+    [VERB_cert] = REPLY,
+    [VERB_lock] = LOCKED,
+    [VERB_capsule_copy] = REPLY,
+    [VERB_reset] = OTHERS,
+    [VERB_backup_now] = OTHERS,
+    [VERB_backup_list] = OTHERS,
+    [VERB_backup_verify] = OTHERS,
+    [VERB_backup_drill] = OTHERS,
+    [VERB_backup_restore] = OTHERS,
 };
 
 bool errand_take(struct tenant *t, const struct errand *wanted) {

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "monitor.h"
 #include "permits.h"
+#include "plans.h"
 #include "posture.h"
 #include "program.h"
 #include "supervisor.h"
@@ -80,6 +81,7 @@ static void open_directories(const struct config *c) {
 
 static void open_state(void) {
     static char ledger_error[LEDGER_ERROR_MAX], registry_error[REGISTRY_ERROR_MAX], record_error[RECORD_ERROR_MAX];
+    static char plans_error[PLANS_ERROR_MAX];
     const struct config *c = &house.config;
     house.ledger = ledger_open(c->state_dir, clock_unix_ms(), ledger_error);
     if (!house.ledger) log_fatal("%s", ledger_error);
@@ -89,6 +91,8 @@ static void open_state(void) {
     if (!house.undertakings) log_fatal("%s", record_error);
     house.notices = notices_open(c->state_dir, record_error);
     if (!house.notices) log_fatal("%s", record_error);
+    house.plans = plans_open(c->state_dir, plans_error);
+    if (!house.plans) log_fatal("%s", plans_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
     house.groups = open(within(c->state_dir, "groups"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -251,6 +255,7 @@ int main(int argc, char **argv) {
     if (config_has_courier(&house.config)) service_start(&house.courier);
 
     if (event_base_dispatch(house.base) < 0) die("event loop");
+    plans_keep(house.plans, true);
     ledger_event(house.ledger, clock_unix_ms(), "left", (struct ledger_tenant){.name = ""}, "done");
     ledger_flush(house.ledger, clock_unix_ms());
     ledger_close(house.ledger);

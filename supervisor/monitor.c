@@ -2,6 +2,7 @@
 
 #include "acts.h"
 #include "announce.h"
+#include "backups.h"
 #include "clock.h"
 #include "copies.h"
 #include "permits.h"
@@ -70,9 +71,20 @@ static const struct service_rule steward_rules[] = {
     {0},
 };
 
+static void on_courier_ready(struct service *s, struct heard *h) {
+    on_ready(s, h);
+    backups_lost(s->house);
+}
+
+static void on_job_done(struct service *s, struct heard *h) {
+    struct tenant *t = supervisor_tenant(s->house, h->message->head.tenant);
+    if (!t || !backups_outcome(t, &h->message->outcome, h->fd)) service_fail(s, "answered what it was not asked");
+}
+
 static const struct service_rule courier_rules[] = {
-    {MESSAGE_COURIER_READY, SERVICE_STARTING, on_ready},
+    {MESSAGE_COURIER_READY, SERVICE_STARTING, on_courier_ready},
     {MESSAGE_COURIER_LETTER_DONE, SERVICE_READY, on_letter_done},
+    {MESSAGE_COURIER_JOB_DONE, SERVICE_READY, on_job_done},
     {0},
 };
 
@@ -151,6 +163,9 @@ static void on_capsule_made(struct tenant *t, struct heard *h) {
     if (wrong) tenant_fail(t, wrong);
 }
 
+static void on_plan_made(struct tenant *t, struct heard *h) { backups_plan(t, h->message->plain.value); }
+static void on_backup_wanted(struct tenant *t, struct heard *h) { backups_asked(t, (enum backup_kind)h->message->plain.value); }
+
 static void on_want_permit(struct tenant *t, struct heard *h) {
     (void)h;
     if (permits_want(t->house->permits, t->entry->number))
@@ -199,6 +214,8 @@ static const struct {
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
     {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},
     {MESSAGE_WORKER_CAPSULE_MADE, RUNNING | LEAVING, 120, on_capsule_made},
+    {MESSAGE_WORKER_PLAN, RUNNING | LEAVING, 30, on_plan_made},
+    {MESSAGE_WORKER_BACKUP, RUNNING | LEAVING, 30, on_backup_wanted},
     {MESSAGE_WORKER_WANT_PERMIT, RUNNING | LEAVING, 60000, on_want_permit},
     {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
 };

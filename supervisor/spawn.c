@@ -26,6 +26,7 @@ struct birth {
     uid_t uid;
     gid_t gid;
     int channel, counters; /* counters -1: none */
+    char *argument[2];     /* or NULL */
 };
 
 /* The child has only stderr; what went wrong before exec is one line there and an exit status. */
@@ -66,11 +67,11 @@ __attribute__((noreturn)) static void child(const struct birth *b) {
     if (chdir(b->directory ? b->directory : "/") < 0) die("chdir");
     if (b->directory) {
         int lock = open(".", O_RDONLY | O_DIRECTORY); /* the lowest free fd */
-        if (lock != JAIL_LOCK) die("lock");
+        if (lock != (b->counters >= 0 ? JAIL_LOCK : JAIL_COUNTERS)) die("lock");
         while (flock(lock, LOCK_EX) < 0)
             if (errno != EINTR) die("flock");
     }
-    char *const arguments[] = {(char *)(uintptr_t)b->title, NULL};
+    char *const arguments[] = {(char *)(uintptr_t)b->title, b->argument[0], b->argument[1], NULL};
     char *const environment[] = {NULL};
     execve(b->binary, arguments, environment);
     die("execve");
@@ -113,6 +114,20 @@ int spawn_service(const char *binary, uid_t uid, gid_t gid, struct spawned *out)
 int spawn_worker(const char *binary, const char *title, uid_t uid, const char *directory, int cgroup, int counters, struct spawned *out) {
     struct birth b = {.binary = binary, .title = title, .directory = directory, .uid = uid, .gid = uid, .counters = counters};
     return spawn(&b, cgroup, out);
+}
+
+pid_t spawn_loader(const char *binary, uid_t uid, const char *directory, int stream, uint64_t quota, bool by_capsule) {
+    char bytes[24];
+    struct birth b = {.binary = binary, .title = "cloison-loader", .directory = directory, .uid = uid, .gid = uid, .counters = -1};
+    b.channel = stream;
+    b.argument[0] = bytes;
+    b.argument[1] = by_capsule ? "capsule" : NULL;
+    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)quota);
+    int pidfd = -1;
+    pid_t pid = fork_into(-1, &pidfd);
+    if (pid == 0) child(&b);
+    if (pid > 0) close(pidfd);
+    return pid;
 }
 
 /* What opens older copies of the rest goes first, and not by its name alone. */

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "monitor.h"
 #include "notify.h"
+#include "plans.h"
 #include "posture.h"
 #include "room.h"
 #include "tell.h"
@@ -131,6 +132,7 @@ void supervisor_tick(struct supervisor *h) {
         tenant_tick(h->tenant[i], now);
     monitor_permits(h);
     announce_tick(h, now);
+    plans_keep(h->plans, false);
     room_run(h);
     sample(h, now);
     if (h->posture_stale) tell_posture(h);
@@ -181,6 +183,7 @@ static void take_config(struct supervisor *h, const struct config *config, const
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);
+        backups_offer(t);
         if (t->cgroup >= 0 && cgroup_limit(&h->cgroup, t->cgroup, &config->limits) < 0) log_errno("tenant %s: limits", t->entry->name);
     }
     tell_posture(h);

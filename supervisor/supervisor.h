@@ -17,6 +17,7 @@
 
 struct event_base;
 struct permits;
+struct plans;
 struct tenant;
 struct undertakings;
 
@@ -30,6 +31,8 @@ struct supervisor {
     struct ledger *ledger;
     struct undertakings *undertakings;
     struct notices *notices;
+    struct plans *plans;
+    uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;

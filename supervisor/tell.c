@@ -183,6 +183,7 @@ void tell_tenant(struct tenant *t) {
     fill_entry(&m.tenant, t->entry);
     if (t->life.state == LIFE_THROTTLED && t->life.deadline > now) m.tenant.throttled_until_ms = clock_unix_ms() + t->life.deadline - now;
     fill_copies(&m.tenant, t);
+    m.tenant.last_backup_ms = backups_last(t);
     fill_reset(&m.tenant, t, now);
     memcpy(m.tenant.program, t->program, sizeof m.tenant.program);
     memcpy(m.tenant.layer, t->report.layer, sizeof m.tenant.layer);

@@ -162,6 +162,7 @@ void tenant_ready(struct tenant *t, pid_t pid, const struct message_ready *repor
     tenant_event(t, LIFE_READY);
     copies_want(t);
     announce_to_worker(t);
+    backups_ready(t);
 }
 
 void tenant_hand_over(struct tenant *t) {
@@ -233,7 +234,7 @@ static void release(struct tenant *t) {
 }
 
 bool tenant_child(struct tenant *t, pid_t pid, uid_t uid, int status) {
-    if (reset_child(t, pid, status)) return true;
+    if (reset_child(t, pid, status) || backups_child(t, pid, status)) return true;
     if (uid == t->entry->uid) link_drain(t->link); /* what it said before its end counts: "enrolled" */
     switch (process_ended(&t->process, pid, uid, &status)) {
     case PROCESS_NOT_MINE:
@@ -428,6 +429,7 @@ void tenant_tick(struct tenant *t, uint64_t now) {
     if (idle && life_ready(&t->life) && tenant_idle(t, now) >= idle) tenant_event(t, LIFE_STOP);
     copies_taken(t, now, false);
     reset_step(t, now);
+    backups_tick(t, now);
     if (has_wishes(t) && now >= t->save_at) keep_wishes(t);
     errands_tick(t, now);
 }

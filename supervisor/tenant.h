@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../policy/counters.h"
+#include "backups.h"
 #include "copies.h"
 #include "errand.h"
 #include "lifecycle.h"
@@ -16,7 +17,7 @@
 
 struct supervisor;
 
-enum { TENANT_RULES = 16 /* rows of monitor.c's table for workers, at most */ };
+enum { TENANT_RULES = 32 /* rows of monitor.c's table for workers, at most */ };
 
 struct tenant {
     struct supervisor *house;
@@ -52,6 +53,7 @@ struct tenant {
     uint64_t reset_again;          /* ms of the clock: the next step of a reset is not tried before */
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
+    struct backups backups;
     struct errand errand[ERRANDS_MAX];
     bool queued; /* waits for room */
     TAILQ_ENTRY(tenant) queue;

@@ -34,7 +34,7 @@ ROUTER_UID, STEWARD_UID, COURIER_UID = (80000 + 4 * OWN + n for n in range(3))
 UID_BASE = 2000000000 + 20000 * OWN
 PASSWORD = 'correct horse battery staple'
 libc = ctypes.CDLL(None, use_errno=True)
-PROGRAMS = ['cloisond', 'cloison-router', 'cloison-steward', 'cloison-courier', 'cloison-worker', 'cloison']
+PROGRAMS = ['cloisond', 'cloison-router', 'cloison-steward', 'cloison-courier', 'cloison-worker', 'cloison-loader', 'cloison']
 
 
 def free_port():

@@ -21,13 +21,14 @@ typedef int cli_verb(const struct cli *cli, int argc, char **argv);
 
 cli_verb cli_create, cli_set, cli_enrol_code, cli_csr, cli_cert; /* tenant.c */
 cli_verb cli_start, cli_stop, cli_suspend, cli_resume, cli_lock, cli_reset;
-cli_verb cli_read, cli_export, cli_copy, cli_connect, cli_delete;                               /* refused by name (C6) */
-cli_verb cli_list, cli_show, cli_status, cli_posture, cli_top;                                  /* show.c, posture.c, top.c */
-cli_verb cli_capsule_list, cli_capsule_copy, cli_capsule_forget;                                /* capsule.c */
-cli_verb cli_ledger_list, cli_ledger_verify;                                                    /* ledger.c */
-cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_undertaking_list; /* undertaking.c */
-cli_verb cli_publish;                                                                           /* publish.c */
-cli_verb cli_zones_compile;                                                                     /* zones.c */
+cli_verb cli_read, cli_export, cli_copy, cli_connect, cli_delete;                                  /* refused by name (C6) */
+cli_verb cli_list, cli_show, cli_status, cli_posture, cli_top;                                     /* show.c, posture.c, top.c */
+cli_verb cli_capsule_list, cli_capsule_copy, cli_capsule_forget;                                   /* capsule.c */
+cli_verb cli_ledger_list, cli_ledger_verify;                                                       /* ledger.c */
+cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_undertaking_list;    /* undertaking.c */
+cli_verb cli_publish;                                                                              /* publish.c */
+cli_verb cli_zones_compile;                                                                        /* zones.c */
+cli_verb cli_backup_now, cli_backup_list, cli_backup_verify, cli_backup_drill, cli_backup_restore; /* backup.c */
 
 cli_verb cli_terms_publish, cli_terms_list, cli_transfer; /* terms.c */
 

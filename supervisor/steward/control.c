@@ -3,6 +3,7 @@
 #include "../../policy/channel.h"
 #include "../../policy/csr.h"
 #include "act.h"
+#include "backups.h"
 #include "ledger_view.h"
 #include "notices_view.h"
 #include "publication.h"
@@ -37,6 +38,11 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/capsule-copy", VERB_capsule_copy},
     {HTTP_POST, "/v1/tenants/{}/capsule-forget", VERB_capsule_forget},
     {HTTP_POST, "/v1/tenants/{}/reset", VERB_reset},
+    {HTTP_POST, "/v1/tenants/{}/backup-now", VERB_backup_now},
+    {HTTP_POST, "/v1/tenants/{}/backup-list", VERB_backup_list},
+    {HTTP_POST, "/v1/tenants/{}/backup-verify", VERB_backup_verify},
+    {HTTP_POST, "/v1/tenants/{}/backup-drill", VERB_backup_drill},
+    {HTTP_POST, "/v1/tenants/{}/backup-restore", VERB_backup_restore},
     {HTTP_GET, "/v1/tenants/{}/csr", VERB_csr},
     {HTTP_PUT, "/v1/tenants/{}/certificate", VERB_cert},
     {HTTP_POST, "/v1/tenants/{}/read", VERB_read},
@@ -66,7 +72,7 @@ static void send_up(struct steward *steward, struct staff_request *r, struct mes
     m.act.verb = r->verb;
     m.act.uid = r->person.uid;
     m.act.duties = r->person.duties;
-    m.act.request = staff_hold(r, CONTROL_MS);
+    m.act.request = staff_hold(r, backups_is((enum verb)r->verb) ? BACKUP_MS : CONTROL_MS);
     if (!act->name[0])
         memcpy(m.act.name, r->tenant, sizeof m.act.name);
     else
@@ -140,6 +146,8 @@ static void act_body(struct steward *steward, struct staff_request *r) {
         fine = act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem);
     else if (r->verb == VERB_undertaking_sign)
         fine = undertaking_read_body(r->body, r->body_size, &act, &problem);
+    else if (backups_is(r->verb))
+        fine = backups_read(r->body, r->body_size, r->verb, &act, &problem);
     else
         fine = act_read_option(r->body, r->body_size, r->verb, &act, &problem);
     if (fine)
@@ -157,6 +165,11 @@ static void act(struct steward *steward, struct staff_request *r) {
     case VERB_capsule_forget:
     case VERB_undertaking_sign:
     case VERB_transfer:
+    case VERB_backup_now:
+    case VERB_backup_list:
+    case VERB_backup_verify:
+    case VERB_backup_drill:
+    case VERB_backup_restore:
         act_body(steward, r);
         return;
     case VERB_terms_publish:
@@ -303,6 +316,9 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     case VERB_terms_publish:
         staff_json(r, 201, json_pack("{s:i}", "number", (int)answer->detail));
         return;
+    case VERB_backup_list:
+        backups_answer_list(r, fd, answer->value);
+        return;
     case VERB_cert:
         if (row) tenants_chain_installed(steward->tenants, row->is.head.tenant);
         break;
@@ -332,7 +348,9 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
         [CHAIN_NOT_STORED] = "the worker could not store the chain",
     };
     const char *why = r->verb == VERB_cert && detail < sizeof chain / sizeof *chain ? chain[detail] : NULL;
-    if (copy_problem(r, detail))
+    if (backups_is((enum verb)r->verb))
+        backups_answer_failed(r, detail);
+    else if (copy_problem(r, detail))
         staff_problem(r, 507, "copy-failed", "place", copy_problem(r, detail));
     else if (why)
         staff_problem(r, detail == CHAIN_NOT_STORED ? 507 : 422, "invalid-chain", "certificate", why);
@@ -347,6 +365,8 @@ static const char *wrong_state(const struct steward *steward, const struct staff
     if (row && row->is.resetting) return "the tenant is being emptied";
     if (r->verb == VERB_undertaking_end) return "you have no undertaking in force";
     if (r->verb == VERB_reset) return "you have asked for this yourself; another registrar must confirm it";
+    if (r->verb == VERB_backup_restore) return "the tenant must be one that was entered with restore, with nothing but its key capsule";
+    if (backups_is((enum verb)r->verb)) return "the tenant has no such plan that is at work, or something is being done for it";
     if (r->verb == VERB_capsule_forget) return "no copy is listed at that place";
     if (r->verb == VERB_capsule_copy && row && !row->is.enrolled) return "the customer has not enrolled: there is no key yet";
     if (r->verb == VERB_enrol_code) return "the customer has enrolled already";

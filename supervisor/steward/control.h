@@ -7,6 +7,7 @@
 #include "../../policy/messages.h"
 #include "steward.h"
 
+enum { BACKUP_MS = 600000 }; /* for a backup verb: everything may have to cross the network */
 enum { CONTROL_MS = 45000 }; /* for the supervisor's answer: a start takes up to START_MS, a drain DRAIN_MS */
 
 /* Answers a request on control.sock. r->context is the struct steward. */

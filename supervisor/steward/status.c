@@ -79,11 +79,11 @@ json_t *status_tenant(const struct tenants_row *row) {
     const struct message_tenant *t = &row->is;
     json_t *all = entered(t);
     bool runs = t->pid != 0, ended = t->starts > (uint64_t)(runs ? 1 : 0);
-    json_t *life =
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:n}", "state", status_state(t->state), "instance",
-                  number(t->head.generation), "pid", number_or_null(t->pid), "since", seconds_or_null(t->since_ms), "starts",
-                  number(t->starts), "crashes", number(t->crashes), "last_exit", ended ? json_integer(t->last_exit) : json_null(),
-                  "throttled_until", seconds_or_null(t->throttled_until_ms), "tls", t->plain ? "both" : "passthrough", "last_backup");
+    json_t *life = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "state", status_state(t->state), "instance",
+                             number(t->head.generation), "pid", number_or_null(t->pid), "since", seconds_or_null(t->since_ms), "starts",
+                             number(t->starts), "crashes", number(t->crashes), "last_exit",
+                             ended ? json_integer(t->last_exit) : json_null(), "throttled_until", seconds_or_null(t->throttled_until_ms),
+                             "tls", t->plain ? "both" : "passthrough", "last_backup", seconds_or_null(t->last_backup_ms));
     json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "connections",
                                 shown(row, COUNTER_connections), "inflight", shown(row, COUNTER_inflight), "handshake_failures",
                                 shown(row, COUNTER_handshake_failures), "login_failures", shown(row, COUNTER_login_failures), "requests",

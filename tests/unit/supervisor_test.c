@@ -8,6 +8,7 @@
 #include "../../supervisor/clock.h"
 #include "../../supervisor/monitor.h"
 #include "../../supervisor/permits.h"
+#include "../../supervisor/plans.h"
 #include "../../supervisor/supervisor.h"
 #include "../../supervisor/tenant.h"
 #include "../../supervisor/undertakings.h"
@@ -280,6 +281,8 @@ static int open_house(void **state) {
     assert_non_null(house.undertakings);
     house.notices = notices_open(root, error);
     assert_non_null(house.notices);
+    house.plans = plans_open(root, error);
+    assert_non_null(house.plans);
     assert_non_null(house.ledger);
     assert_non_null(house.registry);
     event_add(event_new(house.base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, NULL), NULL);

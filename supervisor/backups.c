@@ -1,0 +1,391 @@
+#include "backups.h"
+
+#include "clock.h"
+#include "copies.h"
+#include "errand.h"
+#include "lifecycle.h"
+#include "loading.h"
+#include "log.h"
+#include "plans.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20, FIRST_CHECK_MS = 3600000, HOUR_MS = 3600000 };
+
+static const struct plan_row *plan_of(const struct tenant *t, enum backup_kind kind) {
+    return plans_find(t->house->plans, t->entry->number, kind);
+}
+
+/* The index of a destination of that name, UINT32_MAX = the configuration has none. */
+static uint32_t index_of(const struct supervisor *h, const char *name) {
+    for (uint32_t i = 0; i < h->config.destination_count; i++)
+        if (strcmp(h->config.destination[i].name, name) == 0) return i;
+    return UINT32_MAX;
+}
+
+static bool courier_is_there(const struct supervisor *h) { return h->courier.state == SERVICE_READY; }
+
+static const char *word_of(enum backup_kind kind, enum courier_task task) {
+    static const char *const words[][BACKUP_KINDS] = {[TASK_TAKE] = {"backup", "archive"},
+                                                      [TASK_SEND] = {"backup_sent", "archive_sent"},
+                                                      [TASK_CHECK] = {"backup_check", "archive_check"},
+                                                      [TASK_ERASE] = {"backup_erase", "archive_erase"}};
+    return words[task][kind];
+}
+
+static void record(struct tenant *t, const char *event, const char *result) {
+    ledger_event(t->house->ledger, clock_unix_ms(), event, supervisor_about(t->entry), result);
+}
+
+/* ---- what the worker is told ---- */
+
+static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan_kept *out) {
+    const struct backup *b = &t->backups.kind[kind];
+    const struct plan_row *row = plan_of(t, kind);
+    *out = (struct plan_kept){.result = b->result, .tried_ms = b->tried_ms, .checked = b->checked, .checked_ms = b->checked_ms};
+    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted;
+    if (!row) return;
+    out->on = row->period_minutes > 0;
+    out->period_minutes = row->period_minutes;
+    out->keep_hours = row->keep_hours;
+    out->paused = row->paused;
+    out->last_ms = row->last_ms;
+    out->number = row->number;
+    TEXT_COPY(out->destination, row->destination);
+    memcpy(out->hash, row->hash, sizeof out->hash);
+}
+
+static void tell_plans(struct tenant *t) {
+    union message m = {.plans = {.head = {.type = MESSAGE_WORKER_PLANS, .tenant = t->entry->number, .generation = t->life.generation}}};
+    for (int kind = 0; kind < BACKUP_KINDS; kind++)
+        fill_plan(t, (enum backup_kind)kind, &m.plans.plan[kind]);
+    if (life_ready(&t->life)) link_send(t->link, &m, -1);
+    tell_tenant(t);
+}
+
+void backups_offer(struct tenant *t) {
+    const struct config *c = &t->house->config;
+    union message m = {.offer = {.head = {.type = MESSAGE_WORKER_OFFER, .tenant = t->entry->number, .generation = t->life.generation}}};
+    m.offer.count = c->destination_count;
+    for (uint32_t i = 0; i < c->destination_count || i == 0; i++) {
+        m.offer.index = i;
+        if (i < c->destination_count) {
+            m.offer.kind = c->destination[i].kind;
+            m.offer.archive = c->destination[i].archive;
+            TEXT_COPY(m.offer.name, c->destination[i].name);
+            TEXT_COPY(m.offer.region, c->destination[i].region);
+        }
+        if (life_ready(&t->life)) link_send(t->link, &m, -1);
+    }
+}
+
+void backups_ready(struct tenant *t) {
+    for (int kind = 0; kind < BACKUP_KINDS; kind++)
+        t->backups.kind[kind].listed = false;
+    backups_offer(t);
+    tell_plans(t);
+}
+
+/* ---- jobs ---- */
+
+/* Hands a job to the courier; fd: the end of a pipe, or -1, the caller's. */
+static void send_job(struct tenant *t, struct message_job *job, int fd) {
+    static uint64_t jobs;
+    struct supervisor *h = t->house;
+    job->head = (struct message_head){.type = MESSAGE_COURIER_JOB, .tenant = t->entry->number};
+    job->job = t->backups.job = ++jobs;
+    job->now_ms = clock_unix_ms();
+    job->counted_ms = plans_counted(h->plans);
+    if (!job->source) job->source = t->entry->number;
+    t->backups.task = job->task;
+    t->backups.kind_now = job->kind;
+    link_send(h->courier.link, &(union message){.job = *job}, fd);
+}
+
+/* A job about the tenant's own plan. */
+static void begin_job(struct tenant *t, enum backup_kind kind, enum courier_task task, int fd) {
+    const struct plan_row *row = plan_of(t, kind);
+    struct message_job job = {.task = task, .kind = kind, .destination = index_of(t->house, row->destination)};
+    job.keep_ms = (uint64_t)row->keep_hours * HOUR_MS;
+    job.known = row->number;
+    memcpy(job.hash, row->hash, sizeof job.hash);
+    send_job(t, &job, fd);
+}
+
+static void failed(struct tenant *t, enum backup_kind kind, enum courier_task task, enum backup_result why) {
+    struct backup *b = &t->backups.kind[kind];
+    b->again_at = clock_ms() + backoff(++b->failures, BACKUP_AGAIN_MS, BACKUP_AGAIN_MOST_MS);
+    b->result = why;
+    b->tried_ms = clock_unix_ms();
+    record(t, word_of(kind, task), backup_result_word(why));
+    log_say("tenant %s: %s: %s", t->entry->name, word_of(kind, task), backup_result_meaning(why));
+    if (b->wanted) {
+        b->wanted = false;
+        errand_answered(t, VERB_backup_now, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
+    }
+    tell_plans(t);
+}
+
+/* The worker's end must not block it, the courier's end may. */
+static bool make_pipe(int end[2]) {
+    if (pipe2(end, O_CLOEXEC) < 0) return false;
+    fcntl(end[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer wake-ups; the default does too */
+    int flags = fcntl(end[1], F_GETFL);
+    if (flags >= 0 && fcntl(end[1], F_SETFL, flags | O_NONBLOCK) == 0) return true;
+    close(end[0]);
+    close(end[1]);
+    return false;
+}
+
+/* From the worker to the courier. */
+static void take(struct tenant *t, enum backup_kind kind) {
+    int end[2];
+    if (!life_ready(&t->life)) {
+        t->backups.kind[kind].again_at = clock_ms() + START_MS;
+        tenant_event(t, LIFE_WANT); /* it may be throttled, or wait for room: then later */
+        return;
+    }
+    if (!make_pipe(end)) {
+        log_errno("tenant %s: a pipe", t->entry->name);
+        failed(t, kind, TASK_TAKE, BACKUP_MEMORY);
+        return;
+    }
+    t->house->taking = t->entry->number;
+    begin_job(t, kind, TASK_TAKE, end[0]);
+    tenant_say(t, MESSAGE_WORKER_SNAPSHOT, t->backups.job, end[1]);
+    close(end[0]);
+    close(end[1]);
+    tell_plans(t);
+}
+
+/* ---- when ---- */
+
+/* A tenant that is emptied, or was never anybody's, has nothing to back up: its plans are at their end. */
+static void end_plan(struct tenant *t, const struct plan_row *row) {
+    struct plan_row ended = *row;
+    ended.period_minutes = 0;
+    if (!plans_put(t->house->plans, &ended)) log_errno("plans: not written");
+}
+
+static bool may_take(const struct tenant *t) {
+    return t->entry->enrolled && !t->life.suspended && !t->entry->resetting && t->life.state != LIFE_DRAINING && !t->locking &&
+           !t->house->taking;
+}
+
+static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan_row *row, uint64_t now) {
+    struct backup *b = &t->backups.kind[kind];
+    if (!t->entry->enrolled && row->period_minutes) end_plan(t, row);
+    if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
+    if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
+    bool due = row->period_minutes && !row->paused && (b->wanted || plan_due(row, clock_unix_ms())) && (b->wanted || now >= b->again_at);
+    if (row->period_minutes == 0 && now >= b->again_at)
+        begin_job(t, kind, TASK_ERASE, -1);
+    else if (b->unsent && now >= b->again_at)
+        begin_job(t, kind, TASK_SEND, -1);
+    else if (due && may_take(t))
+        take(t, kind);
+    else if (b->check)
+        begin_job(t, kind, TASK_CHECK, -1);
+    else if (!b->listed && life_ready(&t->life))
+        begin_job(t, kind, TASK_LIST, -1);
+}
+
+void backups_tick(struct tenant *t, uint64_t now) {
+    for (int kind = 0; kind < BACKUP_KINDS && !t->backups.job && !t->house->leave_at; kind++) {
+        const struct plan_row *row = plan_of(t, (enum backup_kind)kind);
+        if (row && courier_is_there(t->house) && index_of(t->house, row->destination) != UINT32_MAX)
+            step_plan(t, (enum backup_kind)kind, row, now);
+        else if (row && t->backups.kind[kind].wanted)
+            failed(t, (enum backup_kind)kind, TASK_TAKE, BACKUP_NO_COURIER);
+    }
+}
+
+/* ---- what came of it ---- */
+
+static void took(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
+    struct plan_row row = *plan_of(t, kind);
+    row.number = o->newest.number;
+    row.last_ms = o->newest.taken_ms;
+    memcpy(row.hash, o->newest.hash, sizeof row.hash);
+    if (!plans_put(t->house->plans, &row)) log_errno("plans: not written");
+    record(t, word_of(kind, TASK_TAKE), "done");
+    t->backups.kind[kind].unsent = true;
+    t->backups.kind[kind].again_at = 0;
+}
+
+static void sent(struct tenant *t, enum backup_kind kind) {
+    struct backup *b = &t->backups.kind[kind];
+    b->unsent = b->wanted = false;
+    b->failures = 0;
+    b->result = BACKUP_DONE;
+    b->tried_ms = clock_unix_ms();
+    record(t, word_of(kind, TASK_SEND), "done");
+    errand_answered(t, VERB_backup_now, &(struct answer){.result = ACT_DONE, .fd = -1});
+}
+
+static void checked(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
+    struct backup *b = &t->backups.kind[kind];
+    b->check = false;
+    b->check_at = clock_ms() + ARCHIVE_CHECK_MS;
+    b->checked = (enum backup_result)o->result;
+    b->checked_ms = clock_unix_ms();
+    record(t, word_of(kind, TASK_CHECK), backup_result_word(b->checked));
+    if (o->result != BACKUP_DONE)
+        log_say("tenant %s: %s: snapshot %llu: %s", t->entry->name, word_of(kind, TASK_CHECK), (unsigned long long)o->wrong_number,
+                backup_result_meaning(b->checked));
+    errand_answered(t, VERB_backup_verify,
+                    &(struct answer){.result = o->result == BACKUP_DONE ? ACT_DONE : ACT_FAILED, .detail = o->result, .fd = -1});
+}
+
+static void erased(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
+    struct backup *b = &t->backups.kind[kind];
+    if (o->pruned || o->result == BACKUP_DONE) record(t, word_of(kind, TASK_ERASE), backup_result_word((enum backup_result)o->result));
+    b->again_at = clock_ms() + BACKUP_AGAIN_MOST_MS; /* what is locked is tried again */
+    if (o->result == BACKUP_DONE && plans_remove(t->house->plans, t->entry->number, kind)) *b = (struct backup){0};
+}
+
+static void settle(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
+    bool done = o->result == BACKUP_DONE;
+    switch ((enum courier_task)o->task) {
+    case TASK_TAKE:
+        if (done)
+            took(t, kind, o);
+        else
+            failed(t, kind, TASK_TAKE, (enum backup_result)o->result);
+        break;
+    case TASK_SEND:
+        if (done)
+            sent(t, kind);
+        else
+            failed(t, kind, TASK_SEND, (enum backup_result)o->result);
+        break;
+    case TASK_CHECK:
+        checked(t, kind, o);
+        break;
+    case TASK_ERASE:
+        erased(t, kind, o);
+        break;
+    case TASK_LIST:
+    case TASK_GIVE:
+        break;
+    }
+}
+
+bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows) {
+    enum backup_kind kind = (enum backup_kind)o->kind;
+    if (!t->backups.job || o->job != t->backups.job || o->task != t->backups.task || o->kind != t->backups.kind_now) return false;
+    t->backups.job = 0;
+    if (t->house->taking == t->entry->number) t->house->taking = 0;
+    if (o->task == TASK_GIVE) {
+        loading_given(t, o);
+        return true;
+    }
+    if (!plan_of(t, kind)) return true;
+    settle(t, kind, o);
+    struct backup *b = &t->backups.kind[kind];
+    if (rows >= 0) {
+        b->listed = true;
+        if (life_ready(&t->life)) tenant_say(t, MESSAGE_WORKER_SNAPSHOTS, kind, rows);
+        if (o->rows && !o->newest.sent) b->unsent = true; /* of before a restart */
+        errand_answered(t, VERB_backup_list,
+                        &(struct answer){.result = ACT_DONE, .fd = rows, .bytes = (uint64_t)o->rows * sizeof(struct snapshot_row)});
+    }
+    tell_plans(t);
+    return true;
+}
+
+void backups_lost(struct supervisor *h) {
+    for (size_t i = 0; i < h->tenant_count; i++) {
+        struct tenant *t = h->tenant[i];
+        if (!t->backups.job) continue;
+        struct message_outcome lost = {
+            .job = t->backups.job, .task = t->backups.task, .kind = t->backups.kind_now, .result = BACKUP_NO_COURIER};
+        backups_outcome(t, &lost, -1);
+    }
+}
+
+/* ---- what the tenant wants ---- */
+
+/* A destination that takes this kind, and not another one than where something lies still. */
+static bool fits(const struct tenant *t, const struct plan *p, const struct plan_row *row) {
+    const struct config *c = &t->house->config;
+    if (p->destination >= c->destination_count || c->destination[p->destination].archive != (p->kind == BACKUP_ARCHIVE)) return false;
+    return !row || strcmp(row->destination, c->destination[p->destination].name) == 0;
+}
+
+void backups_plan(struct tenant *t, uint64_t packed) {
+    struct plan p;
+    if (!plan_unpack(packed, &p)) return; /* the channel looked already */
+    enum backup_kind kind = (enum backup_kind)p.kind;
+    const struct plan_row *row = plan_of(t, kind);
+    struct plan_row wanted = row ? *row : (struct plan_row){.tenant = t->entry->number, .kind = p.kind};
+    bool on = p.period_minutes > 0;
+    if (on ? fits(t, &p, row) : row != NULL) {
+        if (on) TEXT_COPY(wanted.destination, t->house->config.destination[p.destination].name);
+        if (on) wanted.keep_hours = p.keep_hours;
+        wanted.period_minutes = p.period_minutes;
+        wanted.paused = p.paused;
+        record(t, kind == BACKUP_ARCHIVE ? on ? "archive_plan" : "archive_end" : on ? "backup_plan" : "backup_end", "done");
+        if (!plans_put(t->house->plans, &wanted)) log_errno("plans: not written");
+        t->backups.kind[kind].again_at = 0;
+    }
+    tell_plans(t);
+}
+
+void backups_asked(struct tenant *t, enum backup_kind kind) {
+    const struct plan_row *row = plan_of(t, kind);
+    if (row && row->period_minutes && !row->paused) t->backups.kind[kind].wanted = true;
+    tell_plans(t);
+}
+
+/* ---- what staff wants ---- */
+
+static enum backup_kind kind_of(const struct message_act *said) { return said->set & ACT_ARCHIVE ? BACKUP_ARCHIVE : BACKUP_COPY; }
+
+bool backups_may(const struct tenant *t, const struct message_act *said) {
+    const struct plan_row *row = plan_of(t, kind_of(said));
+    if (said->verb == VERB_backup_restore) return loading_may(t) && t->life.state == LIFE_SUSPENDED && !t->entry->enrolled;
+    if (!row) return false;
+    if (said->verb == VERB_backup_now) return row->period_minutes && !row->paused && t->entry->enrolled && !t->life.suspended;
+    return said->verb != VERB_backup_drill || loading_may(t);
+}
+
+void backups_act(struct tenant *t, enum verb verb, const struct message_act *said) {
+    enum backup_kind kind = kind_of(said);
+    const struct plan_row *row = plan_of(t, kind);
+    const char *place = said->set & ACT_PLACE ? said->place : row ? row->destination : "";
+    struct message_job job = {.task = TASK_GIVE, .kind = kind, .destination = index_of(t->house, place), .source = said->source};
+    switch (verb) {
+    case VERB_backup_now:
+        t->backups.kind[kind].wanted = true;
+        break;
+    case VERB_backup_verify:
+        t->backups.kind[kind].check = true;
+        break;
+    case VERB_backup_list:
+        t->backups.kind[kind].listed = false;
+        if (!t->backups.job && courier_is_there(t->house)) begin_job(t, kind, TASK_LIST, -1);
+        break;
+    default:
+        job.snapshot = said->snapshot;
+        job.foreign = verb == VERB_backup_restore;
+        if (courier_is_there(t->house) && job.destination != UINT32_MAX && !t->backups.job && loading_begin(t, verb, &job, send_job))
+            return;
+        errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1});
+    }
+}
+
+bool backups_child(struct tenant *t, pid_t pid, int status) { return loading_child(t, pid, status); }
+
+uint64_t backups_last(const struct tenant *t) {
+    const struct plan_row *row = plan_of(t, BACKUP_COPY);
+    return row ? row->last_ms : 0;
+}

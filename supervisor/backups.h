@@ -1,0 +1,71 @@
+/*
+ * A tenant's backups and archives as the supervisor sees them (C7, C8, C9): when one is due, who does it, what came of it. It holds plans
+ * and numbers; the snapshot goes from the worker to the courier through a pipe that the supervisor makes and lets go of.
+ *
+ * One job a tenant at a time. A tenant that is stopped is started for its snapshot, and stays sealed; one that is suspended waits.
+ */
+#pragma once
+
+#include "../policy/duties.h"
+#include "../policy/messages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct supervisor;
+struct tenant;
+
+enum {
+    BACKUP_AGAIN_MS = 60000, /* after a failure; then twice that, up to */
+    BACKUP_AGAIN_MOST_MS = 3600000,
+    ARCHIVE_CHECK_MS = 7 * 86400000 /* between two checks of an archive without its key */
+};
+
+/* Of one kind. Times are ms of the clock but where said. */
+struct backup {
+    bool wanted;       /* now, whatever the plan says */
+    bool unsent;       /* something is in the spool only */
+    bool check;        /* a check is wanted */
+    bool listed;       /* the worker has been told what there is */
+    uint32_t failures; /* in a row */
+    uint64_t again_at; /* not tried before */
+    uint64_t check_at; /* the next check; 0 = not set yet */
+    enum backup_result result, checked;
+    uint64_t tried_ms, checked_ms; /* Unix time; 0 = not since the start */
+};
+
+struct backups {
+    struct backup kind[BACKUP_KINDS];
+    uint64_t job; /* the courier's; 0 = none */
+    uint32_t task, kind_now;
+    enum verb verb; /* GIVE: VERB_backup_restore or VERB_backup_drill */
+    bool given;     /* GIVE: the courier is done with it, with this outcome */
+    struct message_outcome outcome;
+    pid_t loader, sweeper; /* GIVE: the child that writes the file; the one that empties a drill's folder */
+    int loaded;            /* its status */
+};
+
+void backups_tick(struct tenant *tenant, uint64_t now);
+/* Its worker is ready: it is told the destinations, its plans and what there is. */
+void backups_ready(struct tenant *tenant);
+/* Its worker says: an administrator made, changed or ended a plan; a user wants a snapshot now. */
+void backups_plan(struct tenant *tenant, uint64_t packed);
+void backups_asked(struct tenant *tenant, enum backup_kind kind);
+
+/* What the courier says. rows: borrowed, -1 = none. false: nobody asked for it. */
+bool backups_outcome(struct tenant *tenant, const struct message_outcome *outcome, int rows);
+/* There is another courier: what the one before had taken on is lost. */
+void backups_lost(struct supervisor *house);
+/* A child has ended; true: it was the loader, or what empties a drill's folder. */
+bool backups_child(struct tenant *tenant, pid_t pid, int status);
+
+/* The staff's verbs. false: not now, or there is nothing of that kind (ACT_WRONG_STATE). */
+bool backups_may(const struct tenant *tenant, const struct message_act *said);
+/* The errand is taken on already; its answer follows. */
+void backups_act(struct tenant *tenant, enum verb verb, const struct message_act *said);
+
+/* The configuration has other destinations: workers are told. */
+void backups_offer(struct tenant *tenant);
+/* Unix time of the newest backup that is known; 0 = none. */
+uint64_t backups_last(const struct tenant *tenant);

@@ -95,7 +95,7 @@ class Demo:
         for d in (self.bin, self.state, self.ca):
             d.mkdir(exist_ok=True)
         os.chmod(self.state, 0o711)
-        for program in ('cloisond', 'cloison-router', 'cloison-steward', 'cloison-worker', 'cloison'):
+        for program in ('cloisond', 'cloison-router', 'cloison-steward', 'cloison-courier', 'cloison-worker', 'cloison-loader', 'cloison'):
             shutil.copy(REPO / 'build' / program, self.bin / program)  # where every tenant's uid can execute it
             os.chmod(self.bin / program, 0o755)
         os.chmod(self.bin, 0o755)

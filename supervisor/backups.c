@@ -185,7 +185,7 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
     if (!t->entry->enrolled && row->period_minutes) end_plan(t, row);
     if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
     if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
-    bool due = row->period_minutes && !row->paused && (b->wanted || plan_due(row, clock_unix_ms())) && (b->wanted || now >= b->again_at);
+    bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && plan_due(row, clock_unix_ms())));
     if (row->period_minutes == 0 && now >= b->again_at)
         begin_job(t, kind, TASK_ERASE, -1);
     else if (b->unsent && now >= b->again_at)
@@ -342,7 +342,7 @@ void backups_plan(struct tenant *t, uint64_t packed) {
 
 void backups_asked(struct tenant *t, enum backup_kind kind) {
     const struct plan_row *row = plan_of(t, kind);
-    if (row && row->period_minutes && !row->paused) t->backups.kind[kind].wanted = true;
+    if (row && row->period_minutes) t->backups.kind[kind].wanted = true; /* also once, confirmed, while its function is off */
     tell_plans(t);
 }
 

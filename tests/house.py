@@ -144,6 +144,17 @@ class Client:
                 assert answer.status == 200 and answer.json['enabled'] is on, answer
 
 
+def destinations(root, uid=COURIER_UID):
+    """Places for backups (`medium`, `other`) and archives (`vault`) as the configuration names them."""
+    text = ''
+    for name, more in (('medium', ''), ('other', ''), ('vault', 'archive = true')):
+        path = pathlib.Path(root) / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        os.chown(path, uid, uid)
+        text += f'destination "{name}" {{ kind = directory path = "{path}" region = eu-fr same_medium = true {more} }}\n'
+    return text
+
+
 class House:
     def __init__(self, binaries=None, config='', listener_options='', listeners=None, max_workers=64, idle_seconds=300,
                  secret_memory='required', root=None, sign=True, **options):

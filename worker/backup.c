@@ -252,13 +252,9 @@ static void put_plan(struct exchange *x, struct request *r, enum backup_kind kin
 static void put_backup(struct exchange *x, struct request *r) { put_plan(x, r, BACKUP_COPY); }
 static void put_archive(struct exchange *x, struct request *r) { put_plan(x, r, BACKUP_ARCHIVE); }
 
-static void delete_plan(struct exchange *x, struct request *r) {
-    int kind = 0;
+static void end_plan(struct exchange *x, struct request *r, enum backup_kind kind) {
     if (!is_person(x, r)) return;
-    while (kind < BACKUP_KINDS &&
-           (strlen(kind_name[kind]) != r->segment[0].size || memcmp(kind_name[kind], r->segment[0].data, r->segment[0].size) != 0))
-        kind++;
-    if (kind == BACKUP_KINDS || !kept.plan[kind].on) {
+    if (!kept.plan[kind].on) {
         respond_problem(x, 404, "not-found", "There is no such plan.", NULL, 0);
         return;
     }
@@ -268,9 +264,12 @@ static void delete_plan(struct exchange *x, struct request *r) {
         return;
     }
     kept.plan[kind].on = 0;
-    tell_plan((enum backup_kind)kind, 0, 0, 0, false);
+    tell_plan(kind, 0, 0, 0, false);
     respond_empty(x, 202);
 }
+
+static void delete_backup(struct exchange *x, struct request *r) { end_plan(x, r, BACKUP_COPY); }
+static void delete_archive(struct exchange *x, struct request *r) { end_plan(x, r, BACKUP_ARCHIVE); }
 
 /* ---- one now ---- */
 
@@ -296,7 +295,8 @@ const struct route backup_routes[] = {
     {HTTP_GET, "/api/v1/plans", RIGHT_ADMIN, ROUTE_NO_BODY, get_plans, FUNCTION_NONE},
     {HTTP_PUT, "/api/v1/plans/backup", RIGHT_ADMIN, 0, put_backup, FUNCTION_backup},
     {HTTP_PUT, "/api/v1/plans/archive", RIGHT_ADMIN, 0, put_archive, FUNCTION_archive},
-    {HTTP_DELETE, "/api/v1/plans/{}", RIGHT_ADMIN, ROUTE_NO_BODY, delete_plan, FUNCTION_NONE},
+    {HTTP_DELETE, "/api/v1/plans/backup", RIGHT_ADMIN, ROUTE_NO_BODY, delete_backup, FUNCTION_NONE},
+    {HTTP_DELETE, "/api/v1/plans/archive", RIGHT_ADMIN, ROUTE_NO_BODY, delete_archive, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/backups", 0, ROUTE_NO_BODY, get_backups, FUNCTION_NONE},
     {HTTP_POST, "/api/v1/backups", 0, ROUTE_NO_BODY, post_backup, FUNCTION_backup},
     {HTTP_POST, "/api/v1/archives", 0, ROUTE_NO_BODY, post_archive, FUNCTION_archive},

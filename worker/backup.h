@@ -9,9 +9,9 @@
  *   GET    /api/v1/plans             200 {backup: plan | null, archive: plan | null, destinations: [{name, region, archive}]}  admin
  *   PUT    /api/v1/plans/backup      200 plan   {where, protection, purpose, duration_hours, mechanism, frequency_minutes, erasure}
  *   PUT    /api/v1/plans/archive     the same; 409 `elsewhere`: what is kept lies at another destination                 admin, logged in
- *   DELETE /api/v1/plans/{kind}      202: what is kept is erased, an archive as its locks run out                        admin, logged in
- *   GET    /api/v1/backups           200 {items: [snapshot]}, the newest first                                           any session
- *   POST   /api/v1/backups, /archives   202: one now; 409 `no-plan`                                                      any session
+ *   DELETE /api/v1/plans/backup, /api/v1/plans/archive   202: what is kept is erased, an archive as its locks run out admin, logged in GET
+ * /api/v1/backups           200 {items: [snapshot]}, the newest first                                           any session POST
+ * /api/v1/backups, /archives   202: one now; 409 `no-plan`                                                      any session
  */
 #pragma once
 

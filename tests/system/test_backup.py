@@ -5,21 +5,11 @@ import os
 import shutil
 
 import pytest
-from house import COURIER_UID, Client, House, wait_for
+from house import COURIER_UID, Client, House, destinations, wait_for
 
 PLAN = {'where': 'medium', 'protection': 'sealed', 'purpose': 'Restore after a failure', 'duration_hours': 24 * 30,
         'mechanism': 'incremental-snapshot', 'frequency_minutes': 1440, 'erasure': 'after-duration'}
 ARCHIVE = PLAN | {'where': 'vault', 'purpose': 'Ten years of accounts', 'duration_hours': 24 * 3650, 'erasure': 'after-lock'}
-
-
-def destinations(root):
-    text = ''
-    for name, more in (('medium', ''), ('other', ''), ('vault', 'archive = true')):
-        path = root / name
-        path.mkdir(mode=0o700, exist_ok=True)
-        os.chown(path, COURIER_UID, COURIER_UID)
-        text += f'destination "{name}" {{ kind = directory path = "{path}" region = eu-fr same_medium = true {more} }}\n'
-    return text
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +50,7 @@ def idle(client, kind='backup', number=1):
 
 
 def folder(house, place='medium', kind='backup', name='acme'):
-    number = os.stat(house.state / 'tenants' / name).st_uid - 2000000000
+    number = os.stat(house.state / 'tenants' / name).st_uid - house.options['uid_base']
     return house.root / place / 't' / f'{number:016x}' / kind
 
 

@@ -4,7 +4,7 @@ import json
 import jsonschema
 import pytest
 
-from house import PASSWORD, Client, restored, wait_for
+from house import PASSWORD, Client, House, destinations, restored, wait_for
 
 
 class Checked(Client):
@@ -55,6 +55,15 @@ class Checked(Client):
 
 
 @pytest.fixture(scope='module')
+def house():
+    h = House()
+    h.extra = destinations(h.root)
+    h.write_config()
+    with h:
+        yield h
+
+
+@pytest.fixture(scope='module')
 def client(house):
     host = house.create('ouvert')
     c = Checked(house, host)
@@ -88,6 +97,7 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.get('/api/v1/session').status == 200
     walk_functions(c)
     walk_notices(c, house)
+    walk_plans(c)
     for kind, body, bad in (('companies', {'name': 'Étoile', 'tags': ['a'], 'custom': {'n': 1, 'b': True}}, {'name': 5}),
                             ('contacts', {'family_name': 'Dürr', 'emails': ['a@exemple.fr'], 'address': {'city': 'Nîmes'}}, {'emails': 'x'})):
         made = c.post(f'/api/v1/{kind}', body)
@@ -221,6 +231,23 @@ def walk_documents(c):
     assert c.patch(upload, b'a', headers=more).status == 204 and c.patch(upload, b'a', headers=more).status == 409
     assert c.delete(upload, headers=tus).status == 204 and c.get(upload).status == c.delete(upload, headers=tus).status == 404
     assert c.delete(one).status == 204
+
+
+def walk_plans(c):
+    c.switch(['backup', 'archive'])
+    wait_for(lambda: c.get('/api/v1/plans').json['destinations'], why='the destinations')
+    for kind, where, erasure in (('backup', 'medium', 'after-duration'), ('archive', 'vault', 'after-lock')):
+        plan = {'where': where, 'protection': 'sealed', 'purpose': 'x', 'duration_hours': 1, 'mechanism': 'incremental-snapshot',
+                'frequency_minutes': 1440, 'erasure': erasure}
+        assert c.post(f'/api/v1/{kind}s').status == 409
+        assert c.delete(f'/api/v1/plans/{kind}').status == 404
+        assert c.put(f'/api/v1/plans/{kind}', plan | {'where': 'nowhere'}).json['field'] == 'where'
+        assert c.put(f'/api/v1/plans/{kind}', plan).status == 200
+        assert c.post(f'/api/v1/{kind}s').status == 202
+    wait_for(lambda: len([i for i in c.get('/api/v1/backups').json['items'] if i['sent']]) == 2, why='both')
+    for kind in ('backup', 'archive'):
+        assert c.get('/api/v1/plans').json[kind]['last']['number'] == 1
+        assert c.delete(f'/api/v1/plans/{kind}').status == 202
 
 
 def walk_users(c, house):

@@ -15,7 +15,7 @@ import tempfile
 import pytest
 
 from canaries import STEM, Words, traffic, unpacked
-from house import REPO, Client, House, free_port, wait_for, without_memfd_secret
+from house import REPO, Client, House, destinations, free_port, wait_for, without_memfd_secret
 from root_looks import (NT_PRSTATUS, VECTORS, Disk, by_mem, by_vm_readv, core, everything_in, files_below, locked_kib, mapped_files, notes, processes,
                         ranges, registers, swap_areas, taken_fds)
 
@@ -39,13 +39,14 @@ def scene():
     disk = Disk(root / 'disk.img', root / 'state', 256 << 20)
     listeners = f'listener "127.0.0.1:{back}" {{ kind = tls proxy = true from = {{"127.0.0.0/8"}} }}\n'
     try:
-        with House(root=root, listeners=listeners, sample_seconds=1) as house:
+        with House(root=root, listeners=listeners, sample_seconds=1, config=destinations(root)) as house:
             log = open(house.root / 'haproxy.log', 'wb')
             haproxy = subprocess.Popen(['haproxy', '-f', REPO / 'deploy/haproxy/haproxy.cfg'], stdout=log, stderr=log,
                                        env=os.environ | {'CLOISON_FRONT': f'127.0.0.1:{port}', 'CLOISON_BACK': f'127.0.0.1:{back}'})
             try:
                 wait_for(lambda: _listens(port), why='HAProxy')
                 house.customer, house.disk = traffic(house, port, words), disk
+                backed_up(house, words)
                 house.pid = house.worker_pid('acme')
                 house.who = processes([house.process.pid, haproxy.pid])
                 yield house, words
@@ -56,6 +57,21 @@ def scene():
     finally:
         disk.end()
         shutil.rmtree(root)
+
+
+def backed_up(house, words):
+    """Two backups and an archive, through the spool to their destinations, and a drill."""
+    client, plans = house.customer, {'backup': ('medium', 'after-duration'), 'archive': ('vault', 'after-lock')}
+    wait_for(lambda: client.get('/api/v1/plans').json['destinations'], why='the destinations')
+    for kind, (where, erasure) in plans.items():
+        plan = {'where': where, 'protection': 'sealed', 'purpose': words['purpose'], 'duration_hours': 24, 'mechanism': 'incremental-snapshot',
+                'frequency_minutes': 1440, 'erasure': erasure}
+        assert client.put(f'/api/v1/plans/{kind}', plan).status == 200
+    wait_for(lambda: len([i for i in client.get('/api/v1/backups').json['items'] if i['sent']]) == 2, why='a backup and an archive')
+    client.post('/api/v1/companies', {'name': words['after the backup']})
+    house.cli('backup', 'now', 'acme')
+    house.cli('backup', 'drill', 'acme')
+    house.cli('backup', 'verify', 'acme')
 
 
 def _listens(port):
@@ -104,6 +120,13 @@ def test_no_log_status_metric_or_ledger_has_a_word(scene):
 def test_no_file_has_a_word(scene):
     house, words = scene
     assert (house.state / 'tenants/acme/data.mdb').stat().st_size > 65536
+    packs = [p.stat().st_size for place in ('medium', 'vault') for p in (house.root / place).rglob('packs/*')]
+    assert len(packs) >= 3 and sum(packs) > 65536  # what was looked through
+    capsule = (house.state / 'tenants/acme/capsule').read_bytes()
+    slot = next(capsule[i:i + 64] for i in range(4096, len(capsule), 64) if len(set(capsule[i:i + 64])) > 32)
+    for place in ('medium', 'vault', 'state/spool'):
+        for path, data in files_below(house.root / place):
+            assert slot not in data, f'{path}: the key capsule is in no backup'
     assert hits(words, files_below(house.root, leave_out=[str(house.bin), str(house.root)])) == []
     for name, pid in house.who:
         assert hits(words, mapped_files(pid)) == [], name

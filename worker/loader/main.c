@@ -4,8 +4,8 @@
  *
  *   cloison-loader BYTES [capsule]
  * fds: 2 the log, 3 the stream, 4 the directory with the lock on it. BYTES: the most that the file may have. capsule: the file's name is
- * the one that the key capsule there says is in use. Exit status: 0, or an errno value: EEXIST there is such a file, ENOENT no capsule,
- * EPIPE the stream ended before its end, EBADMSG it is no store's, ENOSPC it does not fit.
+ * the one that the key capsule there says is in use, if there is one: a self-sufficient kit needs none. Exit status: 0, or an errno value:
+ * EEXIST there is such a file, EPIPE the stream ended before its end, EBADMSG it is no store's, ENOSPC it does not fit.
  */
 #include "../../policy/chunk.h"
 #include "../../policy/jail.h"
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
     in.bytes = malloc(BUFFER);
     if (!in.bytes || jail_close_from(DIRECTORY + 1) < 0 || jail_unshare() < 0 || jail_enter_directory() < 0) return fail(errno);
     int capsule = by_capsule ? open("capsule", O_RDWR | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (by_capsule && capsule < 0) return fail(errno);
+    if (by_capsule && capsule < 0 && errno != ENOENT) return fail(errno);
     if (unlink(UNFINISHED) < 0 && errno != ENOENT) return fail(errno); /* of one that was killed */
     struct store_image *image = store_image_begin(UNFINISHED, quota);
     if (!image) return fail(errno);

@@ -51,7 +51,7 @@ static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan
     const struct backup *b = &t->backups.kind[kind];
     const struct plan_row *row = plan_of(t, kind);
     *out = (struct plan_kept){.result = b->result, .tried_ms = b->tried_ms, .checked = b->checked, .checked_ms = b->checked_ms};
-    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted;
+    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted || b->unsent;
     if (!row) return;
     out->on = row->period_minutes > 0;
     out->period_minutes = row->period_minutes;
@@ -120,6 +120,18 @@ static void begin_job(struct tenant *t, enum backup_kind kind, enum courier_task
     send_job(t, &job, fd);
 }
 
+/* A wish that comes while a snapshot is under way is for the next one. */
+static void begin_wish(struct backup *b) {
+    b->served += b->asked;
+    b->asked = 0;
+    b->wanted = false;
+}
+
+static void answer_wish(struct tenant *t, struct backup *b, const struct answer *answer) {
+    for (; b->served; b->served--)
+        errand_answered(t, VERB_backup_now, answer);
+}
+
 static void failed(struct tenant *t, enum backup_kind kind, enum courier_task task, enum backup_result why) {
     struct backup *b = &t->backups.kind[kind];
     b->again_at = clock_ms() + backoff(++b->failures, BACKUP_AGAIN_MS, BACKUP_AGAIN_MOST_MS);
@@ -127,10 +139,8 @@ static void failed(struct tenant *t, enum backup_kind kind, enum courier_task ta
     b->tried_ms = clock_unix_ms();
     record(t, word_of(kind, task), backup_result_word(why));
     log_say("tenant %s: %s: %s", t->entry->name, word_of(kind, task), backup_result_meaning(why));
-    if (b->wanted) {
-        b->wanted = false;
-        errand_answered(t, VERB_backup_now, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
-    }
+    if (task == TASK_TAKE && b->wanted) begin_wish(b); /* it did not even begin */
+    answer_wish(t, b, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     tell_plans(t);
 }
 
@@ -159,6 +169,7 @@ static void take(struct tenant *t, enum backup_kind kind) {
         return;
     }
     t->house->taking = t->entry->number;
+    begin_wish(&t->backups.kind[kind]);
     begin_job(t, kind, TASK_TAKE, end[0]);
     tenant_say(t, MESSAGE_WORKER_SNAPSHOT, t->backups.job, end[1]);
     close(end[0]);
@@ -223,12 +234,12 @@ static void took(struct tenant *t, enum backup_kind kind, const struct message_o
 
 static void sent(struct tenant *t, enum backup_kind kind) {
     struct backup *b = &t->backups.kind[kind];
-    b->unsent = b->wanted = false;
+    b->unsent = false;
     b->failures = 0;
     b->result = BACKUP_DONE;
     b->tried_ms = clock_unix_ms();
     record(t, word_of(kind, TASK_SEND), "done");
-    errand_answered(t, VERB_backup_now, &(struct answer){.result = ACT_DONE, .fd = -1});
+    answer_wish(t, b, &(struct answer){.result = ACT_DONE, .fd = -1});
 }
 
 static void checked(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
@@ -366,6 +377,7 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
     switch (verb) {
     case VERB_backup_now:
         t->backups.kind[kind].wanted = true;
+        t->backups.kind[kind].asked++;
         break;
     case VERB_backup_verify:
         t->backups.kind[kind].check = true;

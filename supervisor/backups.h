@@ -25,6 +25,8 @@ enum {
 /* Of one kind. Times are ms of the clock but where said. */
 struct backup {
     bool wanted;       /* now, whatever the plan says */
+    uint32_t asked;    /* errands that wait for the next snapshot, */
+    uint32_t served;   /* and for the one that is under way */
     bool unsent;       /* something is in the spool only */
     bool check;        /* a check is wanted */
     bool listed;       /* the worker has been told what there is */

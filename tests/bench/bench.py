@@ -10,10 +10,11 @@ import sys
 
 from ground import Broken
 import measures
+import measures_backup
 import measures_documents
 import measures_keys
 
-MEASURES = measures.MEASURES | measures_documents.MEASURES | measures_keys.MEASURES
+MEASURES = measures.MEASURES | measures_backup.MEASURES | measures_documents.MEASURES | measures_keys.MEASURES
 
 
 def arguments():

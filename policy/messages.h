@@ -374,8 +374,8 @@ struct message_act {
     uint32_t notice_kind; /* enum notice_kind */
     uint32_t reserved_too;
     uint64_t effective_ms; /* Unix time */
-    uint64_t source;   /* backup_restore: the tenant's number on the machine that took the snapshot; 0 = its own */
-    uint64_t snapshot; /* backup_drill, backup_restore: 0 = the newest */
+    uint64_t source;       /* backup_restore: the tenant's number on the machine that took the snapshot; 0 = its own */
+    uint64_t snapshot;     /* backup_drill, backup_restore: 0 = the newest */
 };
 enum act_field {
     ACT_TITLE = 1,

@@ -8,6 +8,7 @@
 #include "web/login.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,9 +29,9 @@ bool function_on(enum function f) {
 
 static void setting_id(enum function f, uint8_t id[ID_BYTES]) {
     _Static_assert(2 + FUNCTION_NAME_MAX == ID_BYTES, "f: and the name");
-    memset(id, 0, ID_BYTES);
-    memcpy(id, "f:", 2);
-    memcpy(id + 2, function_table[f].name, strlen(function_table[f].name));
+    char text[ID_BYTES + 1] = {0};
+    snprintf(text, sizeof text, "f:%s", function_table[f].name);
+    memcpy(id, text, ID_BYTES);
 }
 
 void functions_forget(void) { memset(now, 0, sizeof now); }

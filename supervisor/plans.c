@@ -213,6 +213,7 @@ void plans_keep(struct plans *p, bool at_once) {
     }
 }
 
+/* C9: a plan is kept to by a clock that only grows */
 bool plan_due(const struct plan_row *row, uint64_t now_ms) {
     uint64_t period = (uint64_t)row->period_minutes * 60000;
     return period && (now_ms < row->last_ms || now_ms - row->last_ms >= period);

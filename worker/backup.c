@@ -199,6 +199,7 @@ struct wanted {
     const char *purpose;
 };
 
+/* C9: a plan states seven things or is refused */
 /* All seven, or none. */
 static bool read_plan(struct exchange *x, json_t *object, enum backup_kind kind, struct wanted *w) {
     w->plan.kind = kind;

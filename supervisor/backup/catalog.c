@@ -145,6 +145,7 @@ static enum backup_result check_one(struct checking *c, int manifests, uint64_t 
     return result;
 }
 
+/* C7, C8: a flipped bit, a missing part or an older manifest is found without the key */
 static enum backup_result check_all(struct checking *c, int manifests, const uint64_t *numbers, size_t count) {
     for (size_t i = 0; i < count; i++) {
         enum backup_result result = BACKUP_MISSING;

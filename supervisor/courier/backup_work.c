@@ -292,6 +292,7 @@ enum backup_result work_send(struct destination *d, struct work *w) {
 
 static bool elapsed(uint64_t from, uint64_t to, uint64_t ms) { return to >= from && to - from >= ms; }
 
+/* C8: what an archive holds stays until its lock is over, whatever became of the plan */
 /* Its term is over: an archive's by the clock *and* by the time that the house has run, so that a clock set forward ends no lock. */
 static bool may_go(const struct work *w, const struct manifest *m, bool all) {
     const struct message_job *j = &w->job;

@@ -58,6 +58,7 @@ def words(house, verb):
     return [line['result'] for line in house.ledger() if line['verb'] == verb]
 
 
+# C9: a plan without one of the seven is refused
 def test_a_plan_states_seven_things_or_is_none(house, acme):
     shown = acme.get('/api/v1/plans').json
     assert shown['backup'] is None and shown['archive'] is None
@@ -130,6 +131,7 @@ def names(client):
     return [i['name'] for i in client.get('/api/v1/companies?limit=1').json['items']]
 
 
+# C7: a snapshot opens on another machine with the tenant's own credentials
 def test_a_snapshot_opens_on_another_machine_with_the_tenants_own_credentials(house, acme):
     other = House()
     other.extra = destinations(other.root)

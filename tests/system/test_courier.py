@@ -87,7 +87,6 @@ def test_it_ends_with_a_reload_that_takes_its_last_destination_and_comes_with_th
     assert wait_for(lambda: courier_of(place), why='its return') != first
 
 
-# C8: the tenants' own medium is refused as a destination
 # C8: the tenants' own disk is refused as a destination
 def test_a_medium_that_is_not_there_or_is_the_tenants_own_is_said_and_stops_nothing(place):
     own = place.root / 'own'

@@ -113,6 +113,7 @@ def test_ranges(acme):
     assert acme.get(path, headers={'If-Match': '"0123456789abcdef"'}).status == 412
 
 
+# S14: a browser is given nothing that runs
 def test_a_browser_is_given_nothing_that_runs(acme):
     page = b'<script>alert(1)</script>'
     for name, kind in (('a.html', 'text/html'), ('a.svg', 'image/svg+xml'), ('a.xhtml', 'application/xhtml+xml'), ('a.js', 'text/javascript')):
@@ -227,6 +228,7 @@ def test_what_an_upload_is_refused_for(house, acme):
     assert reader.get(path).status == 404
 
 
+# S14: nobody sees half a document, whatever breaks off
 def test_nobody_sees_half_a_document(house, acme):
     """What broke off leaves nothing: not in the list, not in the file."""
     path, data = f'/api/v1/documents/{made(acme, "half.bin")}', some(40 * CHUNK)

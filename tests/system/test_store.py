@@ -267,7 +267,6 @@ def test_a_put_that_is_forgotten_is_a_lie(liar):
     assert liar.probe('put', 'k', liar.probe.file()) == ['lied']
 
 
-# C7, C8: a store that lies in every way is found out
 def test_other_bytes_than_were_put_are_a_lie(liar):
     liar.script = lambda *_: (200, {'x-amz-meta-sha256': hashlib.sha256(b'abc').hexdigest()}, b'abd')
     assert liar.probe('get', 'k', liar.probe.folder / 'back', 10) == ['lied']

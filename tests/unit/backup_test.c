@@ -327,6 +327,7 @@ static void flip(int folder, const char *name, off_t at) {
     close(fd);
 }
 
+/* C7, C8: every flipped bit of a backup is found without the key */
 /* One bit anywhere in any file, the first and the last byte among them. */
 static void one_bit(void **state) {
     struct house *h = *state;

@@ -197,6 +197,7 @@ static void retention(void **state) {
     assert_int_equal(count(p, "manifests") + count(p, "packs"), 0);
 }
 
+/* C8: a lock outlives a clock that is set, a shorter plan and the plan's end */
 /* Neither by the clock alone, nor by the house's own time alone, nor by a shorter plan. */
 static void locks(void **state) {
     struct place *p = *state;

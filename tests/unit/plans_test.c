@@ -125,6 +125,7 @@ static void full_disk(void **state) {
     plans_close(p);
 }
 
+/* C9: no clock that is set moves a plan */
 static void time_only_grows(void **state) {
     (void)state;
     struct plans *p = opened();

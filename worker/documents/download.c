@@ -28,6 +28,7 @@ static int more(void *argument, struct evbuffer *out) {
     return d->at < d->end;
 }
 
+/* S14: whatever was uploaded, a browser gets an attachment that runs nothing */
 static void describe(struct exchange *x, const char *name, const struct version *v, const char *tag) {
     char text[DISPOSITION_MAX], base64[DIGEST_BASE64 + 1];
     uint8_t hash[DIGEST_BYTES];

@@ -75,6 +75,7 @@ static enum store_result put_full(struct receiver *v) {
 
 /* ---- the end ---- */
 
+/* S14: a document is seen whole or not at all */
 /* The document's fields as they will be; *old is what it was (version 0: none). */
 static enum store_result next_version(const struct receiver *v, struct record *old, json_t **fields) {
     uint8_t hash[DIGEST_BYTES];

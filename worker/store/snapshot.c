@@ -50,6 +50,7 @@ static bool begin(struct store_snapshot *n, uint64_t key_created) {
     return rc == 0 || rc == MDB_NOTFOUND;
 }
 
+/* C7: a snapshot is one state of the store, sealed as it lies there, while the tenant works on */
 struct store_snapshot *store_snapshot_begin(struct store *s, uint64_t key_created) {
     struct store_snapshot *n = s->snapshot ? NULL : calloc(1, sizeof *n);
     if (!n) return NULL;

@@ -127,6 +127,7 @@ def test_every_answer_is_what_the_document_says(client, house):
         assert c.delete(one).status == 404
     assert c.get('/api/v1/export?kind=nobody&format=csv').status == 400
     walk_documents(c)
+    walk_persons(c)
     token = c.post('/api/v1/tokens', {'name': 't', 'scopes': ['read'], 'expires': '2099-01-01T00:00:00Z'})
     assert token.status == 201
     assert c.post('/api/v1/tokens', {'name': 't', 'scopes': ['everything']}).status == 400
@@ -201,6 +202,19 @@ def walk_kit(c, house):
     assert other.post('/api/v1/recovery', {'recovery_kit': made.json['recovery_kit'], 'login': 'admin', 'password': PASSWORD}).status == 200
     assert c.delete(path).status == 204 and c.delete(path).status == 404
     wait_for(lambda: c.get('/api/v1/rotation').json['state'] == 'idle', why='the rotation')
+
+
+def walk_persons(c):
+    """What an administrator does for a person, and what the provider holds."""
+    one = f'/api/v1/contacts/{c.post("/api/v1/contacts", {"family_name": "Personne"}).json["id"]}'
+    assert c.get(f'{one}/package').status == 200
+    assert c.put(f'{one}/restriction', {'restricted': True}).status == 200 and c.put(f'{one}/restriction', {}).status == 400
+    assert c.get(one).status == c.get('/api/v1/contacts?restricted=include').status == c.get('/api/v1/export?kind=contacts&format=json&restricted=include').status == 200
+    assert c.delete(one).status == c.put(one, {'family_name': 'x'}).status == 409
+    assert c.post(f'{one}/erasure', {'mode': 'erase', 'dry_run': True}).status == 200 and c.post(f'{one}/erasure', {'mode': 'x'}).status == 400
+    assert c.post(f'{one}/erasure', {'mode': 'anonymise'}).status == c.post(f'{one}/erasure', {'mode': 'erase'}).status == 200
+    assert c.get(f'{one}/package').status == c.put(f'{one}/restriction', {'restricted': True}).status == c.post(f'{one}/erasure', {'mode': 'erase'}).status == 404
+    assert c.get('/api/v1/provider/holdings').status == 200
 
 
 def walk_documents(c):

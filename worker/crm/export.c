@@ -18,11 +18,23 @@ struct export {
     struct store_cursor cursor;
     struct text out; /* the piece in hand */
     bool started, any, damaged, failed;
+    bool restricted; /* with the restricted ones */
 };
+
+/* Almost all are told by their bytes; a custom field may have that name too. */
+static bool is_restricted(const uint8_t *value, size_t size) {
+    static const char member[] = "\"restricted\":true";
+    if (!memmem(value, size, member, sizeof member - 1)) return false;
+    json_t *stored = json_loadb((const char *)value, size, 0, NULL);
+    bool restricted = !stored || json_is_true(json_object_get(stored, "restricted"));
+    json_decref(stored);
+    return restricted;
+}
 
 static bool write_record(void *argument, const uint8_t id[ID_BYTES], const uint8_t *value, size_t size, uint64_t version) {
     struct export *e = argument;
     (void)id, (void)version;
+    if (!e->restricted && e->kind == KIND_CONTACT && is_restricted(value, size)) return true;
     if (e->format == EXPORT_JSON) {
         text_string(&e->out, e->any ? ",\n" : "\n");
         text_add(&e->out, value, size);
@@ -67,11 +79,13 @@ static void release(void *argument) {
 
 /* false: answered. */
 static bool read_parameters(struct exchange *x, const struct request *r, struct export *e) {
-    static const char *const known[] = {"kind", "format", "version", NULL};
-    char kind[16], format[8], version[8];
+    static const char *const known[] = {"kind", "format", "version", "restricted", NULL};
+    char kind[16], format[8], version[8], restricted[8];
     if (!query_known(x, r, known) || !query_text(x, r, "kind", kind, sizeof kind) || !query_text(x, r, "format", format, sizeof format) ||
-        !query_text(x, r, "version", version, sizeof version))
+        !query_text(x, r, "version", version, sizeof version) || !query_text(x, r, "restricted", restricted, sizeof restricted))
         return false;
+    e->restricted = strcmp(restricted, "include") == 0;
+    if (restricted[0] && !e->restricted) return answer_parameter(x, "restricted", "expected include"), false;
     if (!kind_find(kind, &e->kind)) return answer_parameter(x, "kind", "expected companies, contacts or documents"), false;
     e->version = strcmp(version, "3.0") == 0 ? VCARD_3 : VCARD_4;
     if (strcmp(format, "csv") == 0)

@@ -72,11 +72,12 @@ static const struct field document[] = {
      .means = "What it is about: companies/ID and contacts/ID"},
     {0},
 };
+static const char *const of_person[] = {"restricted", NULL};
 static const char *const of_content[] = {"type", "size", "sha256", "content", "versions", NULL};
 
 const struct kind_row kind_table[KIND_COUNT] = {
     [KIND_COMPANY] = {"company", "companies", "Company", STORE_COMPANIES, company, "name", NULL},
-    [KIND_CONTACT] = {"contact", "contacts", "Contact", STORE_CONTACTS, contact, "given_name or family_name", NULL},
+    [KIND_CONTACT] = {"contact", "contacts", "Contact", STORE_CONTACTS, contact, "given_name or family_name", of_person},
     [KIND_DOCUMENT] = {"document", "documents", "Document", STORE_DOCUMENTS, document, "name", of_content},
 };
 

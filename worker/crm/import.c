@@ -88,7 +88,9 @@ static bool take(struct import *m, unsigned long line, json_t *input) {
     }
     if (result == STORE_OK || result == STORE_MISSING) {
         json_t *whole = NULL;
-        if (named >= 0 && record_strip(m->kind, named ? record.id : NULL, input, &why)) {
+        if (result == STORE_OK && json_is_true(json_object_get(old.fields, "restricted")))
+            problem_set(&why, 409, "restricted", "The record is restricted: it may be read, not changed.");
+        if (!why.status && named >= 0 && record_strip(m->kind, named ? record.id : NULL, input, &why)) {
             whole = record_merge(old.fields, input);
             if (!whole) result = STORE_MEMORY;
         }

@@ -21,6 +21,7 @@ struct list_query {
     char letter; /* 0 = all */
     size_t limit;
     bool backwards, continued, filtered;
+    bool restricted; /* with the restricted ones */
     struct index_key after;
     json_t *facet[FACETS]; /* a text that it must have; NULL = any */
     char *written[FACETS]; /* the same as JSON */
@@ -49,6 +50,15 @@ static bool read_facets(struct exchange *x, const struct request *r, struct list
     return true;
 }
 
+static bool read_restricted(struct exchange *x, const struct request *r, bool *restricted) {
+    char text[8];
+    if (!query_text(x, r, "restricted", text, sizeof text)) return false;
+    *restricted = strcmp(text, "include") == 0;
+    if (*restricted || !text[0]) return true;
+    answer_parameter(x, "restricted", "expected include");
+    return false;
+}
+
 static bool read_limit(struct exchange *x, const struct request *r, size_t *limit) {
     char text[8];
     if (!query_text(x, r, "limit", text, sizeof text)) return false;
@@ -60,15 +70,16 @@ static bool read_limit(struct exchange *x, const struct request *r, size_t *limi
 
 /* false: answered. */
 static bool list_parameters(struct exchange *x, const struct request *r, struct list_query *q) {
-    static const char *const known[] = {"letter", "limit", "cursor", "sort", NULL}, *const of_documents[] = {"letter", "limit",  "cursor",
-                                                                                                             "sort",   "folder", "tag",
-                                                                                                             "link",   NULL};
+    static const char *const known[KIND_COUNT][8] = {[KIND_COMPANY] = {"letter", "limit", "cursor", "sort"},
+                                                     [KIND_CONTACT] = {"letter", "limit", "cursor", "sort", "restricted"},
+                                                     [KIND_DOCUMENT] = {"letter", "limit", "cursor", "sort", "folder", "tag", "link"}};
     char letter[4], sort[8], cursor[CURSOR_TEXT];
     bool documents = q->kind == KIND_DOCUMENT;
-    if (!query_known(x, r, documents ? of_documents : known) || !query_text(x, r, "letter", letter, sizeof letter) ||
-        !read_limit(x, r, &q->limit) || !query_text(x, r, "sort", sort, sizeof sort) ||
-        !query_text(x, r, "cursor", cursor, sizeof cursor) || (documents && !read_facets(x, r, q)))
+    if (!query_known(x, r, known[q->kind]) || !query_text(x, r, "letter", letter, sizeof letter) || !read_limit(x, r, &q->limit) ||
+        !query_text(x, r, "sort", sort, sizeof sort) || !query_text(x, r, "cursor", cursor, sizeof cursor) ||
+        (documents && !read_facets(x, r, q)) || !read_restricted(x, r, &q->restricted))
         return false;
+    q->filtered |= q->kind == KIND_CONTACT && !q->restricted;
     q->letter = letter[0];
     if (letter[0] && (letter[1] || (letter[0] != '#' && (letter[0] < 'A' || letter[0] > 'Z'))))
         return answer_parameter(x, "letter", "expected A to Z or #"), false;
@@ -130,10 +141,17 @@ static bool matches(const struct list_query *q, const struct index_key *key, con
     return all;
 }
 
+/* A restricted record (S10) is in no list unless it is asked for. */
+static bool is_left_out(const struct list_query *q, const uint8_t *summary, size_t size) {
+    static const char member[] = "\"restricted\":true";
+    return q->kind == KIND_CONTACT && !q->restricted && memmem(summary, size, member, sizeof member - 1);
+}
+
 static bool add_summary(void *argument, const struct index_key *key, const uint8_t *summary, size_t size) {
     struct page *page = argument;
     page->last = *key;
-    if (page->query->filtered && !matches(page->query, key, summary, size)) return true;
+    if (is_left_out(page->query, summary, size)) return true;
+    if (page->query->kind == KIND_DOCUMENT && page->query->filtered && !matches(page->query, key, summary, size)) return true;
     page->failed |= (page->items && evbuffer_add(page->body, ",", 1) != 0) || evbuffer_add(page->body, summary, size) != 0;
     page->items++;
     return !page->failed && !(page->query->filtered && page->items == page->query->limit);

@@ -258,6 +258,7 @@ static json_t *summary_of(const struct record *r, size_t room, bool tags) {
         set_cut(out, "email", json_array_get(json_object_get(f, "emails"), 0), room);
         set_cut(out, "phone", json_array_get(json_object_get(f, "phones"), 0), room);
     }
+    if (json_is_true(json_object_get(f, "restricted"))) json_object_set_new(out, "restricted", json_true());
     json_t *list = tags ? json_object_get(f, "tags") : NULL;
     if (list) json_object_set(out, "tags", list);
     return out;

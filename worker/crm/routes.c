@@ -67,6 +67,8 @@ static bool read_for_change(struct exchange *x, const struct request *r, struct 
         answer_store(x, STORE_CONFLICT);
     else if (result == STORE_MISSING)
         answer_store(x, result);
+    else if (json_is_true(json_object_get(old->fields, "restricted")))
+        respond_problem(x, 409, "restricted", "This record is restricted: it may be read, not changed.", NULL, 0);
     else
         return true;
     if (result == STORE_OK) record_free(old);

@@ -36,5 +36,6 @@ void holdings_get(struct exchange *x, struct request *r) {
         json_array_append_new(others, json_string(elsewhere[i]));
     json_t *ledger = json_pack("{s:I, s:s}", "lines", (json_int_t)self.profile.ledger_count, "heads", "/api/v1/provider-ledger");
     respond_json(x, 200,
-                 json_pack("{s:o, s:o, s:o, s:o}", "registry", registry(), "counters", counters(), "ledger", ledger, "elsewhere", others));
+                 json_pack("{s:o, s:o, s:o, s:[s, s, s], s:o}", "registry", registry(), "counters", counters(), "ledger", ledger, "see",
+                           "/api/v1/notices", "/api/v1/plans", "/api/v1/backups", "elsewhere", others));
 }

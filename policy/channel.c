@@ -122,7 +122,8 @@ static bool in_range(uint64_t value, uint64_t low, uint64_t high) { return low <
 
 static bool act_fits(const struct message_act *a) {
     return TEXT(a->name) && TEXT(a->title) && TEXT(a->modules) && TEXT(a->region) && hosts(a->host, a->host_count) && TEXT(a->place) &&
-           TEXT(a->contact) && TEXT(a->entity) && a->notice_kind < NOTICE_KINDS && a->set <= ACT_FIELDS;
+           TEXT(a->contact) && TEXT(a->entity) && a->notice_kind < NOTICE_KINDS && TEXT(a->recipient) && TEXT(a->reason) &&
+           a->set <= ACT_FIELDS;
 }
 
 static bool listener_fits(const struct message_listener *l) {

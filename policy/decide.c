@@ -1,5 +1,7 @@
 #include "decide.h"
 
+#include <string.h>
+
 enum { UNSIGNED, SIGNED };
 enum { EVERYWHERE = MODE_SHARED | MODE_DEDICATED | MODE_ON_PREMISE, HOSTED = MODE_SHARED };
 #define TENANT_NONE .tenant = false
@@ -12,6 +14,20 @@ const struct needs needs_table[VERB_COUNT] = {
 #include "needs.def"
 #undef NEEDS
 };
+
+static const char *const modes[] = {"shared", "dedicated", "on-premise"}; /* bit by bit */
+
+const char *mode_name(enum mode mode) {
+    for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)
+        if ((unsigned)mode == 1U << i) return modes[i];
+    return NULL;
+}
+
+unsigned mode_of(const char *name) {
+    for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i], name) == 0) return 1U << i;
+    return 0;
+}
 
 enum act_result decide_person(enum verb verb, const struct decide_person *facts) {
     if (!duty_may(facts->duties, verb) || !needs_table[verb].row) return ACT_REFUSED;

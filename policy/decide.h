@@ -11,6 +11,9 @@
 
 enum mode { MODE_SHARED = 1, MODE_DEDICATED = 2, MODE_ON_PREMISE = 4 }; /* bits; of the machine, cloison.conf(5) */
 
+const char *mode_name(enum mode mode); /* "shared", "dedicated", "on-premise"; NULL = no such mode */
+unsigned mode_of(const char *name);    /* an enum mode; 0 = there is none of that name */
+
 enum needs_state {
     STATE_ANY,
     STATE_RUNNABLE, /* not suspended */

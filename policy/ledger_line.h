@@ -1,10 +1,14 @@
 /*
- * One line of the provider's ledger and the chain the lines make; pure. Ten fields with one tab between them, then a newline:
- *   COUNT TIME UID VERB TENANT NAME RESULT TIMES PREVIOUS HASH
+ * One line of the provider's ledger and the two chains the lines make (S11); pure. Thirteen fields with one tab between them and the two
+ * hashes that chain.h describes:
+ *   COUNT TIME UID VERB TENANT NAME RESULT TIMES NUMBER NOTE OWN LAST OWNHASH PREVIOUS HASH
  * COUNT from 1 without a hole; TIME Unix ms; UID the person's, `-` for an event; VERB a verb or event; TENANT the number, 0 and NAME `-`
- * for none, 0 and a NAME for one that is not in the registry; TIMES how many of them this line stands for; PREVIOUS the HASH of the line
- * before, zeros in the first; HASH the SHA-256 of the line's text up to and without the tab before it, in hex: `head -n1 ledger | cut -f1-9
- * | tr -d '\n' | sha256sum` shows it.
+ * for none, 0 and a NAME for one that is not in the registry; TIMES how many of them this line stands for; NUMBER of a request, 0 = none;
+ * NOTE in people's words, `-` = none. PREVIOUS and HASH are the central chain: of all lines. The lines about one tenant are a chain of
+ * their own, which that tenant reads and checks without the others: OWN counts them from 1, LAST is the COUNT of the one before (0 in the
+ * first) and OWNHASH its HASH (zeros in the first); 0, 0 and `-` where there is no tenant. Since a HASH covers PREVIOUS and OWNHASH, each
+ * line of a tenant is also a head of the central chain.
+ * A line with nothing to say in the last five fields leaves them out; so did every line of the first version, also those about a tenant.
  */
 #pragma once
 
@@ -15,8 +19,9 @@
 #include <stdint.h>
 
 enum {
-    LEDGER_WORD_MAX = 31,  /* bytes of a verb, event or result: [a-z][a-z0-9_-]* */
-    LEDGER_LINE_MAX = 384, /* bytes of any line, its newline included */
+    LEDGER_WORD_MAX = 31, /* bytes of a verb, event or result: [a-z][a-z0-9_-]* */
+    LEDGER_NOTE_MAX = NOTE_MAX,
+    LEDGER_LINE_MAX = 1024, /* bytes of any line, its newline included */
 };
 
 struct ledger_line {
@@ -28,7 +33,11 @@ struct ledger_line {
     uint32_t tenant;                /* 0 = none, or none yet */
     char name[TENANT_NAME_MAX + 1]; /* "" = none */
     char result[LEDGER_WORD_MAX + 1];
-    uint64_t times; /* 1.. */
+    uint64_t times;                 /* 1.. */
+    uint64_t number;                /* of a request; 0 = none */
+    char note[LEDGER_NOTE_MAX + 1]; /* "" = none */
+    uint64_t own_count, own_last;   /* 0: not in a tenant's chain */
+    uint8_t own_previous[LEDGER_HASH];
     uint8_t previous[LEDGER_HASH];
     uint8_t hash[LEDGER_HASH];
 };
@@ -51,3 +60,12 @@ enum ledger_verdict {
     LEDGER_BROKEN /* line chain->count + 1 is damaged, or does not follow from the one before */
 };
 enum ledger_verdict ledger_chain_next(struct ledger_chain *chain, const char *bytes, size_t size, size_t *used, struct ledger_line *line);
+
+/* The chain of one tenant's own lines. Start with a zeroed one, or with a head that is known. */
+struct ledger_own {
+    uint64_t count;            /* of its lines; 0 = none */
+    uint64_t at;               /* COUNT of the last */
+    uint8_t hash[LEDGER_HASH]; /* of the last */
+};
+/* Moves the chain on by a line. false: the line does not follow from the one before. */
+bool ledger_own_next(struct ledger_own *own, const struct ledger_line *line);

@@ -14,6 +14,10 @@ enum {
     LISTENERS_MAX = 16,         /* of one router */
     SOURCES_MAX = 16,           /* networks from which a listener takes PROXY headers */
     PATH_BYTES_MAX = 255,       /* a path in a message or in the configuration */
+    NOTE_MAX = 400,             /* bytes of UTF-8: what people write into the ledger */
+    RECIPIENT_MAX = 100,        /* bytes: who is given something */
+    REASON_MAX = 200,           /* bytes: and why; both fit into a note */
+    LEDGER_CLOCK_MS = 300000,   /* so far the clock may be behind what is recorded: steps of a time service */
     ENROL_CODE_HASH = 32,       /* SHA-256 */
     LEDGER_HASH = 32,           /* SHA-256 */
     PROGRAM_HASH = 32,          /* SHA-256 of a program's file */
@@ -35,9 +39,8 @@ enum {
     HELD_MS = 30000,                /* and how long */
     ROUTER_CONNECTIONS_MAX = 16384, /* in the router's hands at once; fewer where RLIMIT_NOFILE's hard limit is small */
 
-    START_MS = 30000,           /* a worker must say ready within this */
-    DRAIN_MS = 10000,           /* and be gone within this after a drain */
-    RESET_CONFIRM_MS = 3600000, /* a second person confirms a reset within this */
+    START_MS = 30000, /* a worker must say ready within this */
+    DRAIN_MS = 10000, /* and be gone within this after a drain */
     BACKOFF_FIRST_MS = 2000,
     BACKOFF_LAST_MS = 60000,
 

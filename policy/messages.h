@@ -85,6 +85,8 @@ struct message_start {
     uint8_t enrol_hash[ENROL_CODE_HASH]; /* SHA-256 of the enrolment code; zero = none */
     uint8_t ledger_head[LEDGER_HASH];    /* the provider's ledger as of this start; the worker seals it */
     uint64_t ledger_count;               /* and how many lines it had */
+    uint64_t own_count, own_at;          /* the same of the tenant's own chain; own_at: COUNT of its last line */
+    uint8_t own_head[LEDGER_HASH];
 };
 
 enum secret_memory { SECRET_MEMORY_REQUIRED = 1, SECRET_MEMORY_BEST_EFFORT = 2 };
@@ -92,7 +94,7 @@ enum lock { LOCK_NONE, LOCK_SESSIONS, LOCK_TOKENS /* and sessions */ };
 enum worker_state { WORKER_SEALED = 1, WORKER_SERVING = 2 };
 enum chain_result { CHAIN_INSTALLED = 1, CHAIN_UNREADABLE, CHAIN_WRONG_KEY, CHAIN_WRONG_HOSTS, CHAIN_NOT_VALID_NOW, CHAIN_NOT_STORED };
 enum steward_socket { STEWARD_STATUS = 1, STEWARD_CONTROL = 2 };
-enum steward_record { STEWARD_UNDERTAKINGS, STEWARD_RECORDS };
+enum steward_record { STEWARD_UNDERTAKINGS, STEWARD_REQUESTS, STEWARD_RECORDS };
 
 /* The layers of layers.def, each 2 bits: enum layer_state. */
 enum layer {
@@ -367,8 +369,6 @@ struct message_act {
     uint32_t reserved;
     uint64_t quota_bytes;
     char place[PLACE_NAME_MAX + 8];
-    uint64_t number;   /* undertaking_sign: the version of the text */
-    uint64_t until_ms; /* undertaking_sign: of the term, Unix time */
     char contact[MAIL_ADDRESS_MAX + 2];
     char entity[TENANT_TITLE_MAX + 8];
     uint32_t notice_kind; /* enum notice_kind */
@@ -376,6 +376,12 @@ struct message_act {
     uint64_t effective_ms; /* Unix time */
     uint64_t source;       /* backup_restore: the tenant's number on the machine that took the snapshot; 0 = its own */
     uint64_t snapshot;     /* backup_drill, backup_restore: 0 = the newest */
+    uint64_t number;       /* undertaking_sign: the version of the text; request_approve, request_withdraw: of the request */
+    uint64_t until_ms;     /* undertaking_sign: of the term; disclosure: of the hold; Unix time */
+    uint32_t ground;       /* disclosure: enum ground */
+    uint32_t scope;        /* and bits, 1 << enum scope */
+    char recipient[RECIPIENT_MAX + 4];
+    char reason[REASON_MAX + 8];
 };
 enum act_field {
     ACT_TITLE = 1,
@@ -392,6 +398,10 @@ enum act_field {
     ACT_ENTITY = 2048,
     ACT_KIND = 4096,
     ACT_EFFECTIVE = 8192,
+    ACT_GROUND = 1 << 14,
+    ACT_SCOPE = 1 << 15,
+    ACT_RECIPIENT = 1 << 16,
+    ACT_REASON = 1 << 17,
     ACT_SOURCE = 1 << 20,
     ACT_SNAPSHOT = 1 << 21,
     ACT_ARCHIVE = 1 << 22, /* of the backup verbs: the archive */
@@ -418,6 +428,8 @@ enum act_result {
     ACT_UNDERTAKING,  /* the person's undertaking is not in force; detail = enum undertaking_state */
     ACT_CLOCK,        /* the clock is behind what is recorded already */
     ACT_MODE,         /* not in this mode of the machine (C5) */
+    ACT_NO_REQUEST,   /* there is none of that number */
+    ACT_ALONE,        /* the person has asked for it: another must agree */
 };
 
 struct message_answer {
@@ -427,7 +439,7 @@ struct message_answer {
     uint32_t detail;
     char code[40];     /* the enrolment code of create and enrol-code, once; else "" */
     uint64_t value;    /* bytes in the fd, if there is one */
-    uint64_t number;   /* undertaking_show: the version signed; 0 = none */
+    uint64_t number;   /* undertaking_show: the version signed; of a request: its number; 0 = none */
     uint64_t since_ms; /* undertaking_show: when; Unix time */
     uint64_t until_ms; /* and until when; undertaking_sign, too */
 };

@@ -81,12 +81,15 @@ bool text_is_utf8(const void *bytes, size_t size) {
     return true;
 }
 
-bool name_is_title(const char *s) {
+static bool is_line_of_text(const char *s, size_t most) {
     size_t size = strlen(s);
-    if (size > TENANT_TITLE_MAX || !text_is_utf8(s, size)) return false;
+    if (size > most || !text_is_utf8(s, size)) return false;
     for (size_t i = 0; i < size; i++) {
         uint8_t c = (uint8_t)s[i];
         if (c < 0x20 || c == 0x7f || (c == 0xc2 && (uint8_t)s[i + 1] < 0xa0)) return false; /* C0, DEL, C1 */
     }
     return true;
 }
+
+bool name_is_title(const char *s) { return is_line_of_text(s, TENANT_TITLE_MAX); }
+bool name_is_note(const char *s) { return is_line_of_text(s, NOTE_MAX); }

@@ -13,5 +13,7 @@ bool name_is_modules(const char *s); /* "" or names like a tenant's, separated b
 bool name_is_mail_address(const char *s);
 bool name_is_title(const char *s); /* valid UTF-8 without control characters, <= TENANT_TITLE_MAX; "" is fine */
 
+bool name_is_note(const char *s); /* the same, <= NOTE_MAX */
+
 /* Valid UTF-8 by RFC 3629: no surrogates, no overlong form. */
 bool text_is_utf8(const void *bytes, size_t size);

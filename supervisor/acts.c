@@ -2,12 +2,13 @@
 
 #include "../policy/decide.h"
 #include "../policy/names.h"
+#include "act.h"
 #include "announce.h"
 #include "backups.h"
 #include "clock.h"
 #include "copies.h"
 #include "log.h"
-#include "reset.h"
+#include "requests.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
@@ -20,14 +21,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct act {
-    struct supervisor *house;
-    const struct message_act *said;
-    enum verb verb;
-    struct tenant *tenant; /* NULL = there is none of that name */
-    int fd;                /* the act's own, -1 = none */
-};
 
 /* ---- checks ---- */
 
@@ -61,19 +54,26 @@ static void answer(const struct act *a, enum act_result result, uint32_t detail)
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = result, .detail = detail, .fd = -1});
 }
 
-/* The tenant, or for a new one the name alone. */
-static struct ledger_tenant about(const struct act *a) {
+/* The tenant, or for a new one the name alone; of a request what it says itself. note: of NOTE_MAX + 1 bytes. */
+static struct ledger_tenant about(const struct act *a, char *note) {
+    if (a->request) return requests_about(a->request, clock_unix_ms(), note);
+    if (a->verb == VERB_disclosure && a->tenant && act_bad_disclosure(a) == 0) {
+        struct request wanted = act_disclosure_of(a);
+        return requests_about(&wanted, clock_unix_ms(), note);
+    }
     if (a->tenant) return supervisor_about(a->tenant->entry);
     return (struct ledger_tenant){.name = a->verb == VERB_create && name_is_tenant(a->said->name) ? a->said->name : ""};
 }
 
 static bool record(const struct act *a, const char *result) {
-    return ledger_act(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a), result) == 0;
+    char note[NOTE_MAX + 1];
+    return ledger_act(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a, note), result) == 0;
 }
 
 /* After an act that is done or failed: never stops anything. */
 static void record_outcome(const struct act *a, const char *result) {
-    if (!record(a, result)) ledger_event(a->house->ledger, clock_unix_ms(), verb_table[a->verb].name, about(a), result);
+    char note[NOTE_MAX + 1];
+    if (!record(a, result)) ledger_event(a->house->ledger, clock_unix_ms(), verb_table[a->verb].name, about(a, note), result);
 }
 
 static enum act_result result_of(enum registry_result r) {
@@ -210,8 +210,11 @@ static bool keep_suspended(struct act *a, bool suspended) {
 
 /* Takes it on, with what was said. false: too many wait. */
 static bool take_errand(struct act *a) {
-    struct errand errand = {
-        .verb = a->verb, .request = a->said->request, .steward = a->house->steward.starts, .uid = a->said->uid, .fd = a->fd};
+    struct errand errand = {.verb = a->request ? request_table[a->request->kind].verb : a->verb,
+                            .request = a->said->request,
+                            .steward = a->house->steward.starts,
+                            .uid = a->said->uid,
+                            .fd = a->fd};
     errand.tokens = a->said->set & ACT_TOKENS;
     TEXT_COPY(errand.place, a->said->place);
     struct stat st;
@@ -261,27 +264,13 @@ static void do_capsule_forget(struct act *a) {
     answer(a, result == COPY_DONE ? ACT_DONE : ACT_FAILED, result);
 }
 
-static void begin_reset(struct act *a) {
-    if (!take_errand(a) || reset_begin(a->tenant)) return;
-    log_errno("registry: not written");
-    errand_answered(a->tenant, VERB_reset, &(struct answer){.result = ACT_FAILED, .fd = -1});
-}
+/* ---- for the verbs that are done elsewhere (act.h) ---- */
 
-static void do_reset(struct act *a) {
-    switch (reset_wish(a->tenant, a->said->uid, clock_ms())) {
-    case RESET_ASKED:
-        record_outcome(a, "pending");
-        tell_tenant(a->tenant);
-        answer(a, ACT_PENDING, 0);
-        break;
-    case RESET_ALONE:
-        fail(a, ACT_WRONG_STATE);
-        break;
-    case RESET_AGREED:
-        begin_reset(a);
-        break;
-    }
-}
+void act_answer(const struct act *a, enum act_result result, uint32_t detail) { answer(a, result, detail); }
+void act_fail(const struct act *a, enum act_result result) { fail(a, result); }
+bool act_record(const struct act *a, const char *result) { return record(a, result); }
+void act_record_outcome(const struct act *a, const char *result) { record_outcome(a, result); }
+bool act_take_errand(struct act *a) { return take_errand(a); }
 
 /* ---- notices of change, and what may follow only after one ---- */
 
@@ -375,7 +364,15 @@ static void do_undertaking_end(struct act *a) {
 
 /* ---- what may be given ---- */
 
-enum { NEEDS_FD = 1, HOSTS = 4 /* must be given */, PLACE = 8 /* the same */, NOTICE = 16 /* kind and date, the same */, ENTITY = 32 };
+enum {
+    NEEDS_FD = 1,
+    HOSTS = 4, /* must be given, as the others */
+    PLACE = 8,
+    NOTICE = 16, /* kind and date */
+    ENTITY = 32,
+    DISCLOSURE = 64,
+    REQUEST = 128
+};
 
 static const struct {
     void (*run)(struct act *);
@@ -394,12 +391,16 @@ static const struct {
     [VERB_cert] = {do_start, 0, NEEDS_FD},
     [VERB_capsule_copy] = {do_capsule_copy, ACT_PLACE, PLACE},
     [VERB_capsule_forget] = {do_capsule_forget, ACT_PLACE, PLACE},
-    [VERB_reset] = {do_reset, 0, 0},
     [VERB_backup_now] = {do_backup, ACT_ARCHIVE, 0},
     [VERB_backup_list] = {do_backup, ACT_ARCHIVE, 0},
     [VERB_backup_verify] = {do_backup, ACT_ARCHIVE, 0},
     [VERB_backup_drill] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT, 0},
     [VERB_backup_restore] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT | ACT_SOURCE | ACT_PLACE, 0},
+    [VERB_reset] = {act_reset, 0, 0},
+    [VERB_disclosure] = {act_disclosure, ACT_GROUND | ACT_SCOPE | ACT_RECIPIENT | ACT_REASON | ACT_UNTIL, DISCLOSURE},
+    [VERB_request_list] = {do_allow, 0, 0},
+    [VERB_request_approve] = {act_request_approve, ACT_NUMBER, REQUEST},
+    [VERB_request_withdraw] = {act_request_withdraw, ACT_NUMBER, REQUEST},
     [VERB_ledger] = {do_allow, 0, 0},
     [VERB_publish] = {do_allow, 0, 0},
     [VERB_undertaking_list] = {do_allow, 0, 0},
@@ -427,6 +428,7 @@ static uint32_t lacking(const struct act *a) {
     /* No date that leaves less than the notice period (S13). */
     uint64_t earliest = clock_unix_ms() + a->house->config.notice_days * NOTICE_DAY_MS;
     if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest)) return ACT_EFFECTIVE;
+    if (needs & DISCLOSURE && act_bad_disclosure(a)) return act_bad_disclosure(a);
     return bad_field(a->said);
 }
 
@@ -462,7 +464,7 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
 static enum act_result check_person(const struct act *a, uint32_t *detail) {
     uint64_t now = clock_unix_ms();
     struct decide_person facts = {.duties = a->said->duties,
-                                  .mode = MODE_SHARED,
+                                  .mode = a->house->config.mode,
                                   .clock_behind = ledger_clock_behind(a->house->ledger, now),
                                   .undertaking = undertakings_judge(a->house->undertakings, a->said->uid, now)};
     enum act_result result = decide_person(a->verb, &facts);
@@ -470,11 +472,17 @@ static enum act_result check_person(const struct act *a, uint32_t *detail) {
     return result;
 }
 
+/* C6: whoever asks for what no duty gives is refused, and the ledger says so */
+static void refused(const struct act *a) {
+    char note[NOTE_MAX + 1];
+    if (a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a, note));
+}
+
 static void act_do(struct act *a) {
     uint32_t detail = 0;
     enum act_result result = check_person(a, &detail);
-    /* C6: whoever asks for what no duty gives is refused, and the ledger says so */
-    if (result != ACT_DONE && a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a));
+    if (result == ACT_DONE && rules[a->verb].needs & REQUEST) result = act_find_request(a, &detail);
+    if (result == ACT_REFUSED || result == ACT_UNDERTAKING || result == ACT_CLOCK || result == ACT_MODE) refused(a);
     if (result == ACT_DONE && !rules[a->verb].run) result = ACT_REFUSED; /* the steward's own to answer: nothing is done here */
     if (result == ACT_DONE) result = check(a, &detail);
     if (result != ACT_DONE)

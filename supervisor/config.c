@@ -1,6 +1,7 @@
 #include "../policy/cohort.h"
 #include "../policy/names.h"
 #include "config_parse.h"
+#include "ledger.h"
 #include "proof.h"
 #include "registry.h"
 
@@ -16,7 +17,7 @@ struct config_parse *config_now;
 
 /* --- the options that are one value --- */
 
-enum kind { PATH, RUN_PATH, COUNT, SECONDS, SIZE, ACCOUNT, SECRET_MEMORY, REGION, CGROUP, PEER, MAIL };
+enum kind { PATH, RUN_PATH, COUNT, SECONDS, SIZE, ACCOUNT, SECRET_MEMORY, REGION, CGROUP, PEER, MAIL, MODE };
 struct option {
     const char *name;
     enum kind kind;
@@ -49,6 +50,8 @@ static const struct option options[] = {
     {"secret_memory", SECRET_MEMORY, AT(secret_memory), 0, 0},
     {"arena_bytes", SIZE, AT(arena_bytes), 4 * MIB, 4096 * MIB},
     {"default_quota", SIZE, AT(default_quota), MIB, REGISTRY_QUOTA_MAX},
+    {"ledger_file_max", SIZE, AT(ledger_file_max), 64 << 10, 1024 * MIB},
+    {"mode", MODE, AT(mode), 0, 0},
     {"region", REGION, AT(region), 0, 0},
     {"https_port", COUNT, AT(https_port), 1, 65535},
     {"cgroup", CGROUP, AT(cgroup), 0, 0},
@@ -87,6 +90,8 @@ static void set_defaults(struct config *c) {
         .secret_memory = SECRET_MEMORY_REQUIRED,
         .arena_bytes = 8 * MIB,
         .default_quota = 1024 * MIB,
+        .ledger_file_max = LEDGER_FILE_MAX,
+        .mode = MODE_SHARED,
         .region = "local",
         .https_port = 443,
         .cgroup = "auto",
@@ -235,6 +240,9 @@ static int take_value(cfg_t *cfg, const struct option *o, const char *value, voi
     case MAIL:
         if (!name_is_mail_address(value)) expected = "a mail address of at most 254 bytes";
         break;
+    case MODE:
+        if (!mode_of(value)) expected = "shared, dedicated or on-premise";
+        break;
     case SECRET_MEMORY:
         if (strcmp(value, "required") != 0 && strcmp(value, "best-effort") != 0) expected = "required or best-effort";
         break;
@@ -243,6 +251,8 @@ static int take_value(cfg_t *cfg, const struct option *o, const char *value, voi
     if (o->kind == PEER) return 0;
     if (o->kind == ACCOUNT)
         put_account(field, cfg, value);
+    else if (o->kind == MODE)
+        *(enum mode *)field = (enum mode)mode_of(value);
     else if (o->kind == SECRET_MEMORY)
         *(enum secret_memory *)field = value[0] == 'r' ? SECRET_MEMORY_REQUIRED : SECRET_MEMORY_BEST_EFFORT;
     else

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../policy/duties.h"
+#include "../policy/decide.h"
 #include "../policy/limits.h"
 #include "../policy/messages.h"
 
@@ -94,7 +94,9 @@ struct config {
     enum secret_memory secret_memory;
     uint64_t allow_missing; /* bit set, 1 << enum layer: a worker may run without these layers of its own; 0 = every one is demanded */
     uint64_t arena_bytes;
-    uint64_t default_quota; /* bytes, a multiple of 4096 */
+    uint64_t default_quota;   /* bytes, a multiple of 4096 */
+    uint64_t ledger_file_max; /* bytes after which the ledger begins a new file */
+    enum mode mode;
     char region[TENANT_REGION_MAX + 1];
     uint32_t https_port;             /* the public one, for redirects and Origin */
     char cgroup[PATH_BYTES_MAX + 1]; /* "auto", "off" or an absolute path: see cgroup_open() */

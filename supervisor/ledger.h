@@ -10,26 +10,28 @@
 
 #include "../policy/duties.h"
 #include "../policy/limits.h"
+#include "ledger_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
     LEDGER_ERROR_MAX = 512,
-    LEDGER_CLOCK_MS = 300000, /* so far the clock may be behind the last line: steps of a time service */
-    LEDGER_RESERVE = 65536,   /* bytes kept allocated ahead of the end, so that lock, stop and suspend are recordable on a full disk */
+    LEDGER_FILE_MAX = 16 << 20, /* bytes after which a new file is begun, unless ledger_rotate_at() says otherwise */
 };
 
 struct ledger;
 
-/* Whom a line is about. number 0: one that is not in the registry; name "" or NULL: nobody. */
+/* What a line is about. number 0: a tenant that is not in the registry; name "" or NULL: none. request and note may be left out. */
 struct ledger_tenant {
     uint32_t number;
     const char *name;
+    uint64_t request;
+    const char *note; /* name_is_note() */
 };
 
-/* Opens or makes STATE_DIR/ledger, mode 0600, locks it (one supervisor at a time), verifies its tail, cuts off what a crash left of an
- * unfinished line (and records that). NULL with error: damaged, locked, unreadable. Later calls open nothing. */
+/* Opens or makes STATE_DIR/ledger, mode 0600, locks it (one supervisor at a time), verifies it from the first line of its newest file, cuts
+ * off what a crash left of an unfinished line (and records that). NULL with error: damaged, locked, unreadable. */
 struct ledger *ledger_open(const char *state_dir, uint64_t now_ms, char error[LEDGER_ERROR_MAX]);
 void ledger_close(struct ledger *ledger);
 
@@ -53,6 +55,12 @@ void ledger_flush(struct ledger *ledger, uint64_t now_ms);
  * that a power cut could take back would look like a rewritten chain. Syncs first if it must. */
 void ledger_head(struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HASH]);
 
+/* The end of one tenant's own chain, on the disk as well: what its worker seals and checks its lines against. */
+struct ledger_own ledger_own(struct ledger *ledger, uint32_t tenant);
+
+/* When its newest file has grown over so many bytes, ledger_tick() begins a new one (ledger_file.h). */
+void ledger_rotate_at(struct ledger *ledger, uint64_t bytes);
+
 /* Events and refusals that found no place since the start, recorded as gaps or still to be. */
 uint64_t ledger_gaps(const struct ledger *ledger);
 
@@ -60,5 +68,7 @@ uint64_t ledger_gaps(const struct ledger *ledger);
  * and a `clock_back` line says by how many seconds (its TIMES) it was behind: the way out when it had been ahead. */
 bool ledger_clock_behind(const struct ledger *ledger, uint64_t now_ms);
 
-/* An fd for reading only, owned by the ledger (pass it, do not close it). Its offset is shared: read with pread(). */
-int ledger_reader(const struct ledger *ledger);
+/* Fds for reading only, owned by the ledger (pass them, do not close them): i = 0 the newest file, then the older ones; -1 behind the last.
+ * Their offsets are shared: read with pread(). *files changes with every rotation. */
+int ledger_reader(const struct ledger *ledger, size_t i);
+uint64_t ledger_files(const struct ledger *ledger);

@@ -18,6 +18,7 @@
 #include "plans.h"
 #include "posture.h"
 #include "program.h"
+#include "requests.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
@@ -85,6 +86,7 @@ static void open_state(void) {
     const struct config *c = &house.config;
     house.ledger = ledger_open(c->state_dir, clock_unix_ms(), ledger_error);
     if (!house.ledger) log_fatal("%s", ledger_error);
+    ledger_rotate_at(house.ledger, c->ledger_file_max);
     house.registry = registry_open(c->state_dir, c->uid_base, c->uid_count, registry_error);
     if (!house.registry) log_fatal("%s", registry_error);
     house.undertakings = undertakings_open(c->state_dir, record_error);
@@ -93,6 +95,8 @@ static void open_state(void) {
     if (!house.notices) log_fatal("%s", record_error);
     house.plans = plans_open(c->state_dir, plans_error);
     if (!house.plans) log_fatal("%s", plans_error);
+    house.requests = requests_open(c->state_dir, record_error);
+    if (!house.requests) log_fatal("%s", record_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
     house.groups = open(within(c->state_dir, "groups"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -261,6 +265,7 @@ int main(int argc, char **argv) {
     ledger_close(house.ledger);
     registry_close(house.registry);
     undertakings_close(house.undertakings);
+    requests_close(house.requests);
     log_say("gone");
     return 0;
 }

@@ -11,15 +11,6 @@
 
 enum { AGAIN_MS = 5000 };
 
-/* C1: emptying a tenant takes a second person */
-enum reset_wish reset_wish(struct tenant *t, uint32_t uid, uint64_t now) {
-    bool asked = t->reset_until && now < t->reset_until;
-    if (asked && t->reset_uid == uid) return RESET_ALONE;
-    t->reset_uid = uid;
-    t->reset_until = asked ? 0 : now + RESET_CONFIRM_MS;
-    return asked ? RESET_AGREED : RESET_ASKED;
-}
-
 bool reset_begin(struct tenant *t) {
     struct registry_tenant wanted = *t->entry;
     wanted.resetting = true;

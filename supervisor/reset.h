@@ -1,7 +1,8 @@
 /*
- * Emptying a tenant that has lost every credential, which two people must want: a durable mark in the registry, then the worker ends, the
- * listed copies of its capsule are destroyed, a child under the tenant's uid empties its directory, and the row is as before enrolment.
- * The mark goes last: whatever ends us in between, the next start goes on from there, so that a tenant is whole or reset, never half.
+ * Emptying a tenant that has lost every credential, which two people must want (requests.h): a durable mark in the registry, then the
+ * worker ends, the listed copies of its capsule are destroyed, a child under the tenant's uid empties its directory, and the row is as
+ * before enrolment. The mark goes last: whatever ends us in between, the next start goes on from there, so that a tenant is whole or reset,
+ * never half.
  */
 #pragma once
 
@@ -10,15 +11,6 @@
 #include <sys/types.h>
 
 struct tenant;
-
-enum reset_wish {
-    RESET_ASKED,  /* by the first person; good for RESET_CONFIRM_MS */
-    RESET_ALONE,  /* by the same person again: refused */
-    RESET_AGREED, /* by a second person */
-};
-
-/* now: ms of the clock. Kept in memory only: a restart forgets what one person alone has asked. */
-enum reset_wish reset_wish(struct tenant *tenant, uint32_t uid, uint64_t now);
 
 /* Sets the mark and begins. false with errno: the registry was not written and nothing has changed. */
 bool reset_begin(struct tenant *tenant);

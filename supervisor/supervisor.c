@@ -7,6 +7,7 @@
 #include "notify.h"
 #include "plans.h"
 #include "posture.h"
+#include "requests.h"
 #include "room.h"
 #include "tell.h"
 #include "tenant.h"
@@ -137,6 +138,8 @@ void supervisor_tick(struct supervisor *h) {
     sample(h, now);
     if (h->posture_stale) tell_posture(h);
     ledger_tick(h->ledger, clock_unix_ms());
+    requests_tick(h, clock_unix_ms());
+    if (h->ledger_files != ledger_files(h->ledger)) tell_ledger(h);
     announce(h);
     if (h->leave_at) leave_on(h, now);
 }
@@ -180,6 +183,7 @@ static void take_config(struct supervisor *h, const struct config *config, const
     tell_duties(h);
     if (!same_courier) take_courier(h);
     tell_groups(h);
+    ledger_rotate_at(h->ledger, config->ledger_file_max);
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);

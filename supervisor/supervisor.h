@@ -20,6 +20,7 @@ struct permits;
 struct plans;
 struct tenant;
 struct undertakings;
+struct requests;
 
 enum { TICK_MS = 250 /* how finely deadlines are kept; nothing that is ready waits for it */ };
 
@@ -29,10 +30,12 @@ struct supervisor {
     struct config config;
     struct registry *registry;
     struct ledger *ledger;
+    uint64_t ledger_files; /* as the steward was told of them: ledger_files() */
     struct undertakings *undertakings;
     struct notices *notices;
     struct plans *plans;
     uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
+    struct requests *requests;
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;

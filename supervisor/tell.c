@@ -3,6 +3,7 @@
 #include "../policy/duties.h"
 #include "announce.h"
 #include "clock.h"
+#include "requests.h"
 #include "supervisor.h"
 #include "tenant.h"
 #include "text.h"
@@ -159,11 +160,12 @@ static void fill_copies(struct message_tenant *m, const struct tenant *t) {
     }
 }
 
-static void fill_reset(struct message_tenant *m, const struct tenant *t, uint64_t now) {
+static void fill_reset(struct message_tenant *m, const struct tenant *t) {
     m->resetting = t->entry->resetting;
-    if (!t->reset_until || now >= t->reset_until) return;
-    m->reset_until_ms = clock_unix_ms() + t->reset_until - now;
-    m->reset_uid = t->reset_uid;
+    const struct request *open = requests_open_about(t->house->requests, REQUEST_reset, t->entry->number, clock_unix_ms());
+    if (!open) return;
+    m->reset_until_ms = open->until_ms;
+    m->reset_uid = open->asked_by;
 }
 
 void tell_tenant(struct tenant *t) {
@@ -184,7 +186,7 @@ void tell_tenant(struct tenant *t) {
     if (t->life.state == LIFE_THROTTLED && t->life.deadline > now) m.tenant.throttled_until_ms = clock_unix_ms() + t->life.deadline - now;
     fill_copies(&m.tenant, t);
     m.tenant.last_backup_ms = backups_last(t);
-    fill_reset(&m.tenant, t, now);
+    fill_reset(&m.tenant, t);
     memcpy(m.tenant.program, t->program, sizeof m.tenant.program);
     memcpy(m.tenant.layer, t->report.layer, sizeof m.tenant.layer);
     memcpy(m.tenant.filter_hash, t->report.filter_hash, sizeof m.tenant.filter_hash);
@@ -239,13 +241,22 @@ void tell_answer(struct supervisor *h, const struct answer *a) {
     explicit_bzero(&m, sizeof m);
 }
 
+void tell_ledger(struct supervisor *h) {
+    h->ledger_files = ledger_files(h->ledger);
+    for (size_t i = 0; ledger_reader(h->ledger, i) >= 0; i++) {
+        union message m = plain(MESSAGE_STEWARD_LEDGER, NULL, i);
+        to_steward(h, &m, ledger_reader(h->ledger, i));
+    }
+}
+
 void tell_steward_all(struct supervisor *h) {
     tell_duties(h);
     tell_posture(h);
-    union message m = plain(MESSAGE_STEWARD_LEDGER, NULL, 0);
-    to_steward(h, &m, ledger_reader(h->ledger));
-    m = plain(MESSAGE_STEWARD_RECORD, NULL, STEWARD_UNDERTAKINGS);
+    tell_ledger(h);
+    union message m = plain(MESSAGE_STEWARD_RECORD, NULL, STEWARD_UNDERTAKINGS);
     to_steward(h, &m, undertakings_reader(h->undertakings));
+    m = plain(MESSAGE_STEWARD_RECORD, NULL, STEWARD_REQUESTS);
+    to_steward(h, &m, requests_reader(h->requests));
     for (size_t i = 0; i < h->tenant_count; i++) {
         tell_tenant(h->tenant[i]);
         tell_counters(h->tenant[i]);

@@ -31,6 +31,7 @@ void tell_tenant(struct tenant *tenant);               /* its row, to the stewar
 void tell_counters(struct tenant *tenant);             /* its worker's page, to the steward */
 void tell_event(struct tenant *tenant, enum tenant_event event);
 void tell_posture(struct supervisor *house);
+void tell_ledger(struct supervisor *house); /* its files, the newest first; again after a rotation */
 
 struct answer {
     uint64_t request;

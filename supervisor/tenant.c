@@ -78,6 +78,10 @@ static void say_profile(struct tenant *t, uint32_t type) {
         TEXT_COPY(m.start.host[i], e->host[i]);
     if (e->has_code && !e->enrolled) memcpy(m.start.enrol_hash, e->code_hash, sizeof m.start.enrol_hash);
     ledger_head(t->house->ledger, &m.start.ledger_count, m.start.ledger_head);
+    struct ledger_own own = ledger_own(t->house->ledger, e->number);
+    m.start.own_count = own.count;
+    m.start.own_at = own.at;
+    memcpy(m.start.own_head, own.hash, sizeof m.start.own_head);
     link_send(t->link, &m, type == MESSAGE_WORKER_START ? t->house->zones : -1);
 }
 
@@ -86,6 +90,8 @@ void tenant_profile_changed(struct tenant *t) {
     /* The ceiling of a worker's files is made at its start: the next connection starts one with a higher one. */
     if (life_alive(&t->life) && t->entry->quota_bytes > 2 * t->quota_bytes) tenant_event(t, LIFE_STOP);
 }
+
+void tenant_ledger_changed(struct tenant *t) { say_profile(t, MESSAGE_WORKER_PROFILE); }
 
 bool tenant_make_directory(const struct tenant *t) {
     struct stat st;

@@ -48,8 +48,6 @@ struct tenant {
     struct copy copy[COPIES_MAX];  /* of its capsule, as entry->place */
     uint64_t capsule_taken_at;     /* ms of the clock: then the worker may hand its capsule up again; 0 = it may */
     uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the worker was started from */
-    uint32_t reset_uid;            /* who asked for a reset */
-    uint64_t reset_until;          /* ms of the clock: a second person may agree; 0 = nobody asked */
     uint64_t reset_again;          /* ms of the clock: the next step of a reset is not tried before */
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
@@ -85,6 +83,9 @@ bool tenant_child(struct tenant *tenant, pid_t pid, uid_t uid, int status);
 void tenant_say(struct tenant *tenant, uint32_t type, uint64_t value, int fd);
 /* The row of the registry changed: the worker is told, too. */
 void tenant_profile_changed(struct tenant *tenant);
+
+/* Its chain of the ledger has grown by what its worker must hear of at once (S11): nothing happens when there is none. */
+void tenant_ledger_changed(struct tenant *tenant);
 
 /* Its administrator switched web/NAME.sock on or off, or enrolled it: kept in the registry, again and again until that works. */
 void tenant_keep_plain(struct tenant *tenant, bool wanted);

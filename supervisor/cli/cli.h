@@ -29,6 +29,7 @@ cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_un
 cli_verb cli_publish;                                                                              /* publish.c */
 cli_verb cli_zones_compile;                                                                        /* zones.c */
 cli_verb cli_backup_now, cli_backup_list, cli_backup_verify, cli_backup_drill, cli_backup_restore; /* backup.c */
+cli_verb cli_request_list, cli_request_approve, cli_request_withdraw, cli_disclosure_request, cli_disclosure_list; /* request.c */
 
 cli_verb cli_terms_publish, cli_terms_list, cli_transfer; /* terms.c */
 

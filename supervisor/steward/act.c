@@ -174,6 +174,14 @@ const char *act_field_name(uint32_t field) {
         return "kind";
     case ACT_EFFECTIVE:
         return "effective";
+    case ACT_GROUND:
+        return "ground";
+    case ACT_SCOPE:
+        return "scope";
+    case ACT_RECIPIENT:
+        return "recipient";
+    case ACT_REASON:
+        return "reason";
     default:
         return NULL;
     }

@@ -7,6 +7,7 @@
 #include "ledger_view.h"
 #include "notices_view.h"
 #include "publication.h"
+#include "request_view.h"
 #include "route.h"
 #include "undertaking.h"
 
@@ -50,6 +51,10 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/copy", VERB_copy},
     {HTTP_POST, "/v1/tenants/{}/connect", VERB_connect},
     {HTTP_POST, "/v1/tenants/{}/delete", VERB_delete},
+    {HTTP_POST, "/v1/tenants/{}/disclosure", VERB_disclosure},
+    {HTTP_GET, "/v1/requests", VERB_request_list},
+    {HTTP_POST, "/v1/requests/{}/approve", VERB_request_approve},
+    {HTTP_POST, "/v1/requests/{}/withdraw", VERB_request_withdraw},
     {HTTP_GET, "/v1/undertaking", VERB_undertaking_show},
     {HTTP_POST, "/v1/undertaking", VERB_undertaking_sign},
     {HTTP_DELETE, "/v1/undertaking", VERB_undertaking_end},
@@ -144,6 +149,8 @@ static void act_body(struct steward *steward, struct staff_request *r) {
     bool fine;
     if (r->verb == VERB_create || r->verb == VERB_set)
         fine = act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem);
+    else if (r->verb == VERB_disclosure)
+        fine = request_view_read(r->body, r->body_size, &act, &problem);
     else if (r->verb == VERB_undertaking_sign)
         fine = undertaking_read_body(r->body, r->body_size, &act, &problem);
     else if (backups_is(r->verb))
@@ -170,6 +177,7 @@ static void act(struct steward *steward, struct staff_request *r) {
     case VERB_backup_verify:
     case VERB_backup_drill:
     case VERB_backup_restore:
+    case VERB_disclosure:
         act_body(steward, r);
         return;
     case VERB_terms_publish:
@@ -182,7 +190,7 @@ static void act(struct steward *steward, struct staff_request *r) {
         if (r->body_size)
             staff_problem(r, 400, "invalid-body", NULL, "this verb takes no body");
         else
-            send_up(steward, r, &(struct message_act){0}, -1);
+            send_up(steward, r, &(struct message_act){.set = r->number ? ACT_NUMBER : 0, .number = r->number}, -1);
     }
 }
 
@@ -207,14 +215,19 @@ void control_handle(struct staff_request *r) {
         return;
     }
     char name[TENANT_NAME_MAX + 8] = "";
-    bool named = variable.size > 0, fits = named && route_tenant(variable, name);
     enum verb verb = routes[route].verb;
+    bool numbered = verb == VERB_request_approve || verb == VERB_request_withdraw;
+    bool named = variable.size > 0 && !numbered, fits = named && route_tenant(variable, name);
     if (!duty_may(r->person.duties, verb)) {
         control_refuse(steward, r, verb, name);
         return;
     }
     if (named && !fits) {
         staff_problem(r, 404, "no-tenant", NULL, "there is no tenant of that name");
+        return;
+    }
+    if (numbered && !route_number(variable, &r->number)) {
+        staff_problem(r, 404, "no-request", NULL, "there is no request of that number");
         return;
     }
     r->verb = verb;
@@ -224,7 +237,8 @@ void control_handle(struct staff_request *r) {
 
 /* ---- down ---- */
 
-static void answer_refused(struct staff_request *r) {
+/* agrees: of a request, the duty that agreeing to it takes; 0 = the verb's own. */
+static void answer_refused(struct staff_request *r, uint32_t agrees) {
     char detail[160], verb[32];
     const struct verb_row *row = &verb_table[r->verb];
     snprintf(verb, sizeof verb, "%s", row->name);
@@ -233,6 +247,12 @@ static void answer_refused(struct staff_request *r) {
     if (!row->duties) {
         snprintf(detail, sizeof detail, "%s: nobody at the provider may do this, at any duty (C6); the request is recorded", verb);
         staff_problem(r, 403, "verb-refused", NULL, detail);
+        return;
+    }
+    if (agrees) {
+        snprintf(detail, sizeof detail, "%s: takes the %s duty, which you do not hold; the request is recorded", verb,
+                 request_view_duty(agrees));
+        staff_problem(r, 403, "duty-missing", NULL, detail);
         return;
     }
     const char *duty = row->duties == DUTY_ALL ? "a" : duty_table[__builtin_ctz(row->duties)].name;
@@ -304,6 +324,15 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     case VERB_ledger:
         answer_ledger(steward, r);
         return;
+    case VERB_request_list:
+        request_view_list(steward, r);
+        return;
+    case VERB_request_approve:
+        request_view_approved(steward, r, answer);
+        return;
+    case VERB_request_withdraw:
+        staff_json(r, 200, json_pack("{s:s}", "done", verb_table[r->verb].name));
+        return;
     case VERB_undertaking_show:
     case VERB_undertaking_sign:
     case VERB_undertaking_end:
@@ -363,6 +392,8 @@ static const char *wrong_state(const struct steward *steward, const struct staff
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     bool suspended = row && row->is.state == TENANT_SUSPENDED;
     if (row && row->is.resetting) return "the tenant is being emptied";
+    if (r->verb == VERB_request_approve || r->verb == VERB_request_withdraw)
+        return "it is not open any more, or the tenant is not in a state for it; see `cloison request list`";
     if (r->verb == VERB_undertaking_end) return "you have no undertaking in force";
     if (r->verb == VERB_reset) return "you have asked for this yourself; another registrar must confirm it";
     if (r->verb == VERB_backup_restore) return "the tenant must be one that was entered with restore, with nothing but its key capsule";
@@ -425,13 +456,20 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         staff_problem(r, 503, "clock-behind", NULL,
                       "the clock is behind what the ledger has recorded: set it; if it had been ahead, restart cloisond (cloisond(8))");
         return;
+    case ACT_NO_REQUEST:
+        staff_problem(r, 404, "no-request", NULL, "there is no request of that number");
+        return;
+    case ACT_ALONE:
+        staff_problem(r, 409, "alone", NULL, "you have asked for this yourself; another person must agree");
+        return;
     case ACT_MODE:
         staff_problem(r, 403, "mode", NULL, "not in this mode of the machine (cloison.conf(5)); the request is recorded");
         return;
     case ACT_PENDING:
         staff_json(r, 202,
-                   json_pack("{s:s, s:s}", "name", r->tenant, "pending",
-                             r->verb == VERB_transfer ? "its notice, the notice period and a second person" : "a second person"));
+                   json_pack("{s:s, s:s, s:I}", "name", r->tenant, "pending",
+                             r->verb == VERB_transfer ? "its notice, the notice period and a second person" : "a second person", "number",
+                             (json_int_t)answer->number));
         return;
     default:
         answer_failed(r, answer->detail);
@@ -444,7 +482,7 @@ void control_answer(struct steward *steward, const struct message_answer *answer
     if (r) {
         /* Whatever was said above, a verb without its duty is refused. */
         if (answer->result == ACT_REFUSED || !duty_may(r->person.duties, r->verb))
-            answer_refused(r);
+            answer_refused(r, answer->result == ACT_REFUSED ? answer->detail : 0);
         else if (answer->result == ACT_DONE)
             answer_done(steward, r, answer, fd);
         else

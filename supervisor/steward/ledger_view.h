@@ -17,7 +17,9 @@ enum {
  * errno EBADMSG a line that is none, EIO and such from the file. */
 json_t *ledger_view_page(int fd, uint64_t from, size_t limit);
 
+json_t *ledger_view_line(const struct ledger_line *line);
+
 /* GET /v1/ledger?from=N&limit=N */
 void ledger_view_list(struct steward *steward, struct staff_request *r);
-/* GET /v1/ledger/verify: {"sound", "lines", "head", "broken_at"}; answers when the whole file was walked. */
+/* GET /v1/ledger/verify: {"sound", "first", "lines", "tenants", "head", "broken_at"}; answers when all files were walked. */
 void ledger_view_verify(struct steward *steward, struct staff_request *r);

@@ -28,7 +28,7 @@ static bool seal(union message *ready) {
 }
 
 int main(void) {
-    struct steward steward = {.channel = JAIL_CHANNEL, .ledger = -1};
+    struct steward steward = {.channel = JAIL_CHANNEL};
     union message ready = {.head.type = MESSAGE_STEWARD_READY};
     if (jail_close_from(JAIL_CHANNEL + 1) < 0) return fail("close_range");
     if (!steward_open(&steward)) return fail("start");

@@ -1,5 +1,6 @@
 #include "route.h"
 
+#include "../../policy/chain.h"
 #include "../../policy/names.h"
 
 #include <string.h>
@@ -27,4 +28,8 @@ bool route_tenant(struct slice variable, char name[TENANT_NAME_MAX + 8]) {
     if (name_is_tenant(name)) return true;
     memset(name, 0, TENANT_NAME_MAX + 8);
     return false;
+}
+
+bool route_number(struct slice variable, uint64_t *number) {
+    return chain_number((struct chain_field){variable.data, variable.size}, INT64_MAX, number) && *number > 0;
 }

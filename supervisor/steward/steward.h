@@ -4,6 +4,7 @@
 #include "duty.h"
 #include "events.h"
 #include "http.h"
+#include "ledger_files.h"
 #include "tenants.h"
 
 #include <stdbool.h>
@@ -21,8 +22,8 @@ struct steward {
     size_t notice_count;
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
-    int ledger;                            /* open for reading only, its offset is shared: pread(); -1 = none yet */
-    int record[STEWARD_RECORDS];           /* the same of each enum steward_record */
+    struct ledger_files ledger;
+    int record[STEWARD_RECORDS];           /* for reading only with pread(), of each enum steward_record; -1 = none yet */
     struct staff_server *status, *control; /* NULL until their sockets came */
 };
 

@@ -33,11 +33,6 @@ static bool on_page(struct steward *steward, const union message *m, int fd) {
     return true;
 }
 
-static void on_ledger(struct steward *steward, int fd) {
-    if (steward->ledger >= 0) close(steward->ledger);
-    steward->ledger = fd;
-}
-
 static bool on_record(struct steward *steward, uint64_t which, int fd) {
     if (which >= STEWARD_RECORDS) return false;
     if (steward->record[which] >= 0) close(steward->record[which]);
@@ -77,8 +72,7 @@ static bool take(struct steward *steward, const union message *m, int fd) {
     case MESSAGE_STEWARD_HOST:
         return on_host(steward, m);
     case MESSAGE_STEWARD_LEDGER:
-        on_ledger(steward, fd);
-        return true;
+        return ledger_files_take(&steward->ledger, m->plain.value, fd);
     case MESSAGE_STEWARD_RECORD:
         return on_record(steward, m->plain.value, fd);
     case MESSAGE_STEWARD_GROUPS:

@@ -72,7 +72,7 @@ def is_empty_and_takes_a_code(house, code):
 def test_two_people_empty_a_tenant(house):
     before = (house.state / 'tenants/acme/capsule').read_bytes()
     asked = json.loads(reset(house, FIRST).stdout)
-    assert asked == {'name': 'acme', 'pending': 'a second person'}
+    assert asked == {'name': 'acme', 'pending': 'a second person', 'number': 1}
     told = house.show('acme')['reset']
     assert told['state'] == 'asked' and told['uid'] == FIRST and 3500 < told['until'] - time.time() <= 3600
     is_whole(house)
@@ -95,9 +95,15 @@ def test_who_may_and_when(house):
     is_whole(house)
     house.stop()
     house.start()
-    assert house.show('acme')['reset'] is None  # what one person asked alone is forgotten
+    assert house.show('acme')['reset']['uid'] == FIRST  # what one person asked outlives a restart
+    house.cli('request', 'withdraw', '1', uid=FIRST, duties=('registrar',))
+    assert house.show('acme')['reset'] is None
     assert 'pending' in reset(house, SECOND).stdout
     is_whole(house)
+    listed = json.loads(house.cli('--json', 'request', 'list', duties=('registrar',)).stdout)
+    assert [(r['number'], r['state'], r['asked_by']) for r in listed] == [(1, 'withdrawn', FIRST), (2, 'asked', SECOND)]
+    done = house.cli('request', 'approve', '2', uid=FIRST, duties=('registrar',)).stdout
+    is_empty_and_takes_a_code(house, done.strip())
 
 
 def test_a_suspended_tenant_stays_suspended(house):

@@ -109,8 +109,8 @@ static void lines_are_written_and_chained(void **state) {
     assert_int_equal(ledger_act(ledger, 1004, 501, VERB_stop, acme, "done"), 0);
     assert_int_equal(count_lines(), 7);
     char byte;
-    assert_int_equal(pread(ledger_reader(ledger), &byte, 1, 0), 1);
-    assert_int_equal(write(ledger_reader(ledger), &byte, 1), -1);
+    assert_int_equal(pread(ledger_reader(ledger, 0), &byte, 1, 0), 1);
+    assert_int_equal(write(ledger_reader(ledger, 0), &byte, 1), -1);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -240,7 +240,7 @@ static void damage_is_refused(void **state) {
         assert_false(read_ledger(&count) && count == 3);
         if (i + 1 == n) continue; /* an unfinished line to all appearances */
         assert_null(ledger_open(directory, 1, error));
-        assert_non_null(strstr(error, "last lines are damaged"));
+        assert_non_null(strstr(error, "is damaged or does not follow"));
     }
     char *second = strchr(whole, '\n') + 1;
     write_text(second, n - (size_t)(second - whole));
@@ -312,7 +312,7 @@ static void a_full_disk_refuses_acts_but_not_lock_stop_suspend(void **state) {
     while (ledger_act(ledger, 1000, 501, VERB_create, acme, "done") == 0)
         recorded++;
     assert_int_equal(errno, ENOSPC);
-    assert_true(recorded < 500);
+    assert_true(recorded < 1000);
     ledger_event(ledger, 1001, "crashed", acme, "done");
     ledger_event(ledger, 1002, "started", acme, "done");
     ledger_refused(ledger, 1003, 600, VERB_export, acme);

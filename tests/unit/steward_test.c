@@ -78,7 +78,7 @@ static int setup(void **state) {
     (void)state;
     int pair[2];
     if (channel_pair(pair) < 0) return -1;
-    house = (struct steward){.channel = pair[1], .ledger = -1};
+    house = (struct steward){.channel = pair[1]};
     channel = pair[0];
     heard.fd = heard.answer_fd = -1;
     if (!steward_open(&house)) return -1;
@@ -219,10 +219,23 @@ static const struct {
     {"POST", "/v1/publication", NULL, VERB_publish},
     {"GET", "/v1/ledger", NULL, VERB_ledger},
     {"GET", "/v1/ledger/verify", NULL, VERB_ledger},
+    {"POST", "/v1/tenants/acme/disclosure", "{\"ground\":\"law\",\"scope\":[\"registry\"],\"recipient\":\"A\",\"reason\":\"B\"}",
+     VERB_disclosure},
+    {"GET", "/v1/requests", NULL, VERB_request_list},
+    {"POST", "/v1/requests/7/approve", NULL, VERB_request_approve},
+    {"POST", "/v1/requests/7/withdraw", NULL, VERB_request_withdraw},
     {"GET", "/v1/undertaking", NULL, VERB_undertaking_show},
     {"POST", "/v1/undertaking", "{\"version\":1}", VERB_undertaking_sign},
     {"DELETE", "/v1/undertaking", NULL, VERB_undertaking_end},
     {"GET", "/v1/undertakings", NULL, VERB_undertaking_list},
+    {"POST", "/v1/tenants/acme/transfer", "{\"to\":\"Autre SA\"}", VERB_transfer},
+    {"POST", "/v1/notices?kind=terms&effective=2099-01-01", "Conditions", VERB_terms_publish},
+    {"POST", "/v1/tenants/acme/backup-now", NULL, VERB_backup_now},
+    {"POST", "/v1/tenants/acme/backup-list", NULL, VERB_backup_list},
+    {"POST", "/v1/tenants/acme/backup-verify", NULL, VERB_backup_verify},
+    {"POST", "/v1/tenants/acme/backup-drill", NULL, VERB_backup_drill},
+    {"POST", "/v1/tenants/acme/backup-restore", "{\"destination\":\"coffre\"}", VERB_backup_restore},
+    {"GET", "/v1/notices", NULL, VERB_terms_list},
 };
 
 /* A verb added to duties.def is tried here, or this fails. */
@@ -261,9 +274,9 @@ static void the_answer_is_the_supervisors(void **state) {
     static const struct {
         enum act_result result;
         int status;
-    } rows[] = {{ACT_DONE, 200},        {ACT_REFUSED, 403},      {ACT_NO_TENANT, 404}, {ACT_EXISTS, 409}, {ACT_BAD_FIELD, 422},
-                {ACT_WRONG_STATE, 409}, {ACT_NOT_RECORDED, 503}, {ACT_FAILED, 503},    {ACT_FULL, 507},   {ACT_PENDING, 202},
-                {ACT_UNDERTAKING, 403}, {ACT_CLOCK, 503},        {ACT_MODE, 403}};
+    } rows[] = {{ACT_DONE, 200},        {ACT_REFUSED, 403},      {ACT_NO_TENANT, 404}, {ACT_EXISTS, 409},     {ACT_BAD_FIELD, 422},
+                {ACT_WRONG_STATE, 409}, {ACT_NOT_RECORDED, 503}, {ACT_FAILED, 503},    {ACT_FULL, 507},       {ACT_PENDING, 202},
+                {ACT_UNDERTAKING, 403}, {ACT_CLOCK, 503},        {ACT_MODE, 403},      {ACT_NO_REQUEST, 404}, {ACT_ALONE, 409}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         heard.answer.result = rows[i].result;
         assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants/acme/start", NULL), rows[i].status);

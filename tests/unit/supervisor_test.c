@@ -9,6 +9,7 @@
 #include "../../supervisor/monitor.h"
 #include "../../supervisor/permits.h"
 #include "../../supervisor/plans.h"
+#include "../../supervisor/requests.h"
 #include "../../supervisor/supervisor.h"
 #include "../../supervisor/tenant.h"
 #include "../../supervisor/undertakings.h"
@@ -261,6 +262,8 @@ static int open_house(void **state) {
                          .uid_count = 100,
                          .max_workers = 50,
                          .sample_ms = 1000,
+                         .mode = MODE_SHARED,
+                         .ledger_file_max = 16 << 20,
                          .default_quota = 1 << 20,
                          .region = "local",
                          .arena_bytes = 4 << 20,
@@ -278,6 +281,7 @@ static int open_house(void **state) {
     house.ledger = ledger_open(root, clock_unix_ms(), error);
     house.registry = registry_open(root, UID_BASE, 100, error);
     house.undertakings = undertakings_open(root, error);
+    house.requests = requests_open(root, error);
     assert_non_null(house.undertakings);
     house.notices = notices_open(root, error);
     assert_non_null(house.notices);
@@ -548,7 +552,9 @@ static void a_reset_takes_two(void **state) {
     assert_int_equal(chown(path, t->entry->uid, t->entry->uid), 0);
     assert_int_equal(reset_by("lost", STAFF), ACT_PENDING);
     assert_int_equal(reset_by("lost", STAFF), ACT_WRONG_STATE);
-    t->reset_until = clock_ms(); /* its hour is over */
+    const struct request *open = requests_open_about(house.requests, REQUEST_reset, t->entry->number, clock_unix_ms());
+    assert_non_null(open);
+    assert_true(requests_end(house.requests, request_find(requests_book(house.requests), open->id), 0, REQUEST_EXPIRED, clock_unix_ms()));
     assert_int_equal(reset_by("lost", STAFF + 1), ACT_PENDING);
     assert_true(t->entry->enrolled);
     assert_int_equal(access(path, F_OK), 0);

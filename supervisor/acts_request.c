@@ -1,0 +1,171 @@
+/* The verbs that take two people (C1): the first one's asks, another's agrees, and then it is done. */
+#include "../policy/decide.h"
+#include "../policy/names.h"
+#include "act.h"
+#include "clock.h"
+#include "ledger.h"
+#include "log.h"
+#include "requests.h"
+#include "reset.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void answer_request(const struct act *a, enum act_result result, const struct request *r) {
+    tell_answer(a->house,
+                &(struct answer){.request = a->said->request, .result = result, .number = r->id, .until_ms = r->until_ms, .fd = -1});
+}
+
+/* Records the wish; a second person's is awaited from here on. */
+static void ask(struct act *a, const struct request *wanted) {
+    a->request = requests_ask(a->house->requests, wanted, clock_unix_ms());
+    if (!a->request) {
+        log_errno("requests: not written");
+        act_fail(a, ACT_NOT_RECORDED);
+        return;
+    }
+    act_record_outcome(a, "pending");
+    tell_tenant(a->tenant);
+    answer_request(a, ACT_PENDING, a->request);
+}
+
+static bool end(struct act *a, enum request_state state) {
+    if (requests_end(a->house->requests, a->request, a->said->uid, state, clock_unix_ms())) return true;
+    log_errno("requests: not written");
+    act_fail(a, ACT_NOT_RECORDED);
+    return false;
+}
+
+/* ---- what is done once two agree ---- */
+
+/* The request ends with the mark in the registry: from then on the reset goes on by itself. */
+static void perform_reset(struct act *a) {
+    if (!act_take_errand(a)) {
+        end(a, REQUEST_FAILED);
+        return;
+    }
+    bool begun = reset_begin(a->tenant);
+    requests_end(a->house->requests, a->request, a->said->uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    if (begun) return;
+    log_errno("registry: not written");
+    errand_answered(a->tenant, VERB_reset, &(struct answer){.result = ACT_FAILED, .fd = -1});
+}
+
+/* The line that the tenant reads is on the disk before the steward gives anything away; it makes the package. */
+/* S11: a disclosure is a line of the ledger, by two people, before anything is given */
+static void perform_disclosure(struct act *a) {
+    char note[NOTE_MAX + 1];
+    uint64_t now = clock_unix_ms();
+    struct ledger_tenant about = requests_about(a->request, now, note);
+    if (ledger_act(a->house->ledger, now, a->said->uid, VERB_disclosure, about, "disclosed") < 0) {
+        act_answer(a, ACT_NOT_RECORDED, 0);
+        return;
+    }
+    if (!end(a, REQUEST_DONE)) return;
+    act_record_outcome(a, "done");
+    tenant_ledger_changed(a->tenant);
+    struct ledger_own own = ledger_own(a->house->ledger, a->request->tenant);
+    tell_answer(a->house,
+                &(struct answer){.request = a->said->request, .result = ACT_DONE, .number = a->request->id, .since_ms = own.at, .fd = -1});
+}
+
+static void (*const perform[REQUEST_KINDS])(struct act *) = {
+    [REQUEST_reset] = perform_reset,
+    [REQUEST_disclosure] = perform_disclosure,
+}; /* NULL: a verb of its own does it, once it is agreed */
+
+static void agree(struct act *a) {
+    if (!end(a, REQUEST_AGREED)) return;
+    if (perform[a->request->kind]) {
+        perform[a->request->kind](a);
+    } else {
+        act_record_outcome(a, "agreed");
+        answer_request(a, ACT_DONE, a->request);
+    }
+}
+
+/* ---- the verbs ---- */
+
+/* The same command from another registrar agrees. */
+void act_reset(struct act *a) {
+    uint64_t now = clock_unix_ms();
+    const struct request *open = requests_open_about(a->house->requests, REQUEST_reset, a->tenant->entry->number, now);
+    if (!open) {
+        struct request wanted = {.kind = REQUEST_reset, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+        TEXT_COPY(wanted.name, a->tenant->entry->name);
+        ask(a, &wanted);
+        return;
+    }
+    a->request = request_find(requests_book(a->house->requests), open->id);
+    if (request_may_agree(open, a->said->uid, a->said->duties, now) == ACT_DONE)
+        agree(a);
+    else
+        act_fail(a, ACT_WRONG_STATE);
+}
+
+uint32_t act_bad_disclosure(const struct act *a) {
+    const struct message_act *s = a->said;
+    if (!(s->set & ACT_GROUND) || s->ground >= GROUNDS) return ACT_GROUND;
+    if (!(s->set & ACT_SCOPE) || s->scope == 0 || s->scope >> SCOPES) return ACT_SCOPE;
+    if (!(s->set & ACT_RECIPIENT) || !s->recipient[0] || strlen(s->recipient) > RECIPIENT_MAX || !name_is_note(s->recipient))
+        return ACT_RECIPIENT;
+    if (!(s->set & ACT_REASON) || !s->reason[0] || strlen(s->reason) > REASON_MAX || !name_is_note(s->reason)) return ACT_REASON;
+    return s->set & ACT_UNTIL && s->until_ms <= clock_unix_ms() ? ACT_UNTIL : 0;
+}
+
+struct request act_disclosure_of(const struct act *a) {
+    const struct message_act *s = a->said;
+    struct request wanted = {.kind = REQUEST_disclosure, .tenant = a->tenant->entry->number, .asked_by = s->uid};
+    wanted.ground = s->ground;
+    wanted.scope = s->scope;
+    wanted.hold_ms = s->set & ACT_UNTIL ? s->until_ms : 0;
+    TEXT_COPY(wanted.name, a->tenant->entry->name);
+    TEXT_COPY(wanted.recipient, s->recipient);
+    TEXT_COPY(wanted.reason, s->reason);
+    return wanted;
+}
+
+void act_disclosure(struct act *a) {
+    struct request wanted = act_disclosure_of(a);
+    ask(a, &wanted);
+}
+
+/* What the tenant's state must be for the verb that asked must still hold. */
+static enum act_result still_fits(const struct act *a) {
+    const struct tenant *t = a->tenant;
+    enum verb verb = request_table[a->request->kind].verb;
+    if (!(needs_table[verb].modes & a->house->config.mode)) return ACT_MODE;
+    if (!t) return ACT_NO_TENANT;
+    const struct decide_tenant facts = {.exists = true,
+                                        .suspended = t->life.suspended,
+                                        .enrolled = t->entry->enrolled,
+                                        .emptying = t->entry->resetting,
+                                        .leaving = a->house->leave_at};
+    return decide_tenant(verb, &facts);
+}
+
+enum act_result act_find_request(struct act *a, uint32_t *detail) {
+    uint64_t now = clock_unix_ms();
+    struct request *r = a->said->set & ACT_NUMBER ? request_find(requests_book(a->house->requests), a->said->number) : NULL;
+    *detail = 0;
+    if (!r) return ACT_NO_REQUEST;
+    enum act_result result = a->verb == VERB_request_approve ? request_may_agree(r, a->said->uid, a->said->duties, now)
+                                                             : request_may_withdraw(r, a->said->uid, a->said->duties, now);
+    a->request = r;
+    a->tenant = supervisor_tenant(a->house, r->tenant);
+    *detail = result == ACT_REFUSED ? request_table[r->kind].agrees : 0;
+    return result == ACT_DONE && a->verb == VERB_request_approve ? still_fits(a) : result;
+}
+
+void act_request_approve(struct act *a) { agree(a); }
+
+void act_request_withdraw(struct act *a) {
+    if (!end(a, REQUEST_WITHDRAWN)) return;
+    act_record_outcome(a, "done");
+    if (a->tenant) tell_tenant(a->tenant);
+    answer_request(a, ACT_DONE, a->request);
+}

@@ -2,12 +2,14 @@
 
 #include "../tenant.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void subject_link(const uint8_t contact[ID_BYTES], char link[SUBJECT_LINK + 1]) {
-    memcpy(link, "contacts/", 9);
-    ulid_text(contact, link + 9);
+    char id[ULID_TEXT + 1];
+    ulid_text(contact, id);
+    snprintf(link, SUBJECT_LINK + 1, "contacts/%s", id);
 }
 
 struct search {
@@ -33,8 +35,10 @@ static bool look(void *argument, const struct index_key *key, const uint8_t *sum
         return false;
     }
     void *grown = realloc(s->found->id, (s->found->count + 1) * ID_BYTES);
-    s->failed = grown == NULL;
-    if (s->failed) return false;
+    if (!grown) {
+        s->failed = true;
+        return false;
+    }
     s->found->id = grown;
     memcpy(s->found->id[s->found->count++], key->id, ID_BYTES);
     return true;
@@ -43,9 +47,9 @@ static bool look(void *argument, const struct index_key *key, const uint8_t *sum
 enum store_result subject_documents(const uint8_t contact[ID_BYTES], struct subject_documents *found) {
     struct search s = {.found = found};
     *found = (struct subject_documents){0};
-    s.quoted[0] = '"';
-    subject_link(contact, s.quoted + 1);
-    memcpy(s.quoted + 1 + SUBJECT_LINK, "\"", 2);
+    char link[SUBJECT_LINK + 1];
+    subject_link(contact, link);
+    snprintf(s.quoted, sizeof s.quoted, "\"%s\"", link);
     enum store_result result = index_list(self.store, STORE_DOCUMENTS, 0, NULL, false, SIZE_MAX, look, &s, NULL);
     return result == STORE_OK && s.failed ? STORE_MEMORY : result;
 }

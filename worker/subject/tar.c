@@ -15,10 +15,8 @@ void tar_head(const char *name, uint64_t size, uint64_t modified, char out[TAR_B
     snprintf(out + 136, 12, "%011" PRIo64, modified);
     memset(out + 148, ' ', 8); /* the sum counts its own place as blanks */
     out[156] = '0';
-    memcpy(out + 257,
-           "ustar\0"
-           "00",
-           8);
+    snprintf(out + 257, 6, "ustar"); /* with its NUL */
+    out[263] = out[264] = '0';
     for (int i = 0; i < TAR_BLOCK; i++)
         sum += (unsigned char)out[i];
     snprintf(out + 148, 8, "%06o", sum);

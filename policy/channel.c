@@ -207,6 +207,8 @@ static bool fits(const union message *m) {
                m->notice.period_days <= NOTICE_DAYS_MAX && TEXT(m->notice.entity);
     case MESSAGE_WORKER_NOTICE_READ:
         return in_range(m->plain.value, 1, UINT32_MAX);
+    case MESSAGE_WORKER_REFERENCES:
+        return m->plain.value <= REFERENCES_ALL;
     case MESSAGE_COURIER_LETTER:
         return in_range(m->letter.kind, NOTICE_NONE + 1, NOTICE_KINDS - 1) && in_range(m->letter.bytes, 1, NOTICE_BYTES) &&
                TEXT(m->letter.to) && TEXT(m->letter.host);

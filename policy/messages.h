@@ -5,6 +5,7 @@
 #include "backup.h"
 #include "limits.h"
 #include "notices.h"
+#include "references.h"
 
 #include <stdint.h>
 
@@ -322,7 +323,7 @@ struct message_tenant {
     uint64_t reset_until_ms;           /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
     uint64_t last_backup_ms;           /* Unix time of the newest backup; 0 = none */
     uint32_t reset_uid;                /* who asked */
-    uint32_t reserved_too;
+    uint32_t references;               /* bit set of enum reference */
 };
 
 /* A program that runs once: which file it was started from, and the list of system calls it closed behind itself. */

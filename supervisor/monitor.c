@@ -154,6 +154,8 @@ static void on_chain_done(struct tenant *t, struct heard *h) {
         tenant_keep_chain(t);
 }
 
+static void on_references(struct tenant *t, struct heard *h) { tenant_keep_references(t, (uint32_t)h->message->plain.value); }
+
 static void on_notice_read(struct tenant *t, struct heard *h) {
     if (!announce_read(t, (uint32_t)h->message->plain.value)) tenant_fail(t, "has read a notice that it was not given");
 }
@@ -210,6 +212,7 @@ static const struct {
     {MESSAGE_WORKER_STATE, RUNNING | LEAVING, 120, on_state},
     {MESSAGE_WORKER_ENROLLED, RUNNING | LEAVING, 1, on_enrolled},
     {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
+    {MESSAGE_WORKER_REFERENCES, RUNNING | LEAVING, 30, on_references},
     {MESSAGE_WORKER_NOTICE_READ, RUNNING | LEAVING, 120, on_notice_read},
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
     {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},

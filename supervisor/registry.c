@@ -20,8 +20,8 @@
  *   cloison-registry version=1 uid_base=2000000000 next=3 check=...
  *   tenant number=1 name=acme hosts=acme.example,crm.acme.example title=... ... check=...
  *   end tenants=1 check=...
- * A tenant's last fields, places=a,b, contact=ADDRESS, entity=TEXT and resetting=1, are written only when they say something: they came
- * later.
+ * A tenant's last fields, places=a,b, contact=ADDRESS, entity=TEXT, references=N and resetting=1, are written only when they say something:
+ * they came later.
  */
 enum { VERSION = 1, LINE_MAX_BYTES = 4096, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
 
@@ -127,6 +127,7 @@ static size_t format_later(const struct registry_tenant *t, char *out, size_t ro
     if (t->place_count) used += (size_t)snprintf(out + used, room - used, "\t");
     if (t->contact[0]) used += (size_t)snprintf(out + used, room - used, "contact=%s\t", t->contact);
     if (t->entity[0]) used += (size_t)snprintf(out + used, room - used, "entity=%s\t", t->entity);
+    if (t->references) used += (size_t)snprintf(out + used, room - used, "references=%" PRIu32 "\t", t->references);
     if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
     return used;
 }
@@ -331,6 +332,7 @@ static bool take_later(char **p, struct registry_tenant *t) {
     }
     if (strncmp(*p, "contact=", 8) == 0 && !take_text(p, "contact", t->contact, sizeof t->contact)) return false;
     if (strncmp(*p, "entity=", 7) == 0 && !take_text(p, "entity", t->entity, sizeof t->entity)) return false;
+    if (strncmp(*p, "references=", 11) == 0 && !take_u32(p, "references", REFERENCES_ALL, &t->references)) return false;
     return !**p || (take_flag(p, "resetting", &t->resetting) && !**p);
 }
 

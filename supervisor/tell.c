@@ -142,6 +142,7 @@ static void fill_entry(struct message_tenant *m, const struct registry_tenant *e
     TEXT_COPY(m->region, e->region);
     TEXT_COPY(m->contact, e->contact);
     TEXT_COPY(m->entity, e->entity);
+    m->references = e->references;
     for (uint32_t i = 0; i < e->host_count; i++)
         TEXT_COPY(m->host[i], e->host[i]);
     m->host_count = e->host_count;

@@ -33,7 +33,8 @@ enum {
 struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant *entry) {
     struct tenant *t = calloc(1, sizeof *t);
     if (!t) return NULL;
-    *t = (struct tenant){.house = house, .entry = entry, .counters = -1, .cgroup = -1, .plain = -1, .save_plain = -1};
+    *t =
+        (struct tenant){.house = house, .entry = entry, .counters = -1, .cgroup = -1, .plain = -1, .save_plain = -1, .save_references = -1};
     t->since_ms = clock_unix_ms();
     t->process.fd = t->process.launcher_fd = -1;
     for (int i = 0; i < ERRANDS_MAX; i++)
@@ -344,7 +345,9 @@ void tenant_event(struct tenant *t, enum life_event event) {
 
 /* ---- what the tenant's administrator decided ---- */
 
-static bool has_wishes(const struct tenant *t) { return t->save_enrolled || t->save_plain >= 0 || t->save_chain_ms; }
+static bool has_wishes(const struct tenant *t) {
+    return t->save_enrolled || t->save_plain >= 0 || t->save_references >= 0 || t->save_chain_ms;
+}
 
 static void keep_wishes(struct tenant *t) {
     struct registry_tenant e = *t->entry;
@@ -354,6 +357,7 @@ static void keep_wishes(struct tenant *t) {
         memset(e.code_hash, 0, sizeof e.code_hash);
     }
     if (t->save_plain >= 0) e.plain = t->save_plain;
+    if (t->save_references >= 0) e.references = (uint32_t)t->save_references;
     if (t->save_chain_ms) e.chain_ms = t->save_chain_ms;
     t->save_at = clock_ms() + SAVE_AGAIN_MS;
     if (registry_update(t->house->registry, &e) != REGISTRY_DONE) {
@@ -363,6 +367,7 @@ static void keep_wishes(struct tenant *t) {
     if (t->save_enrolled) tell_event(t, EVENT_ENROLLED);
     t->save_enrolled = false;
     t->save_plain = -1;
+    t->save_references = -1;
     t->save_chain_ms = 0;
     tenant_open_plain(t);
     tell_tenant(t);
@@ -372,6 +377,13 @@ void tenant_keep_plain(struct tenant *t, bool wanted) {
     if (t->entry->plain == wanted && t->save_plain < 0) return;
     ledger_event(t->house->ledger, clock_unix_ms(), wanted ? "plain_on" : "plain_off", supervisor_about(t->entry), "done");
     t->save_plain = wanted;
+    keep_wishes(t);
+}
+
+void tenant_keep_references(struct tenant *t, uint32_t references) {
+    if (t->entry->references == references && t->save_references < 0) return;
+    ledger_event(t->house->ledger, clock_unix_ms(), "references", supervisor_about(t->entry), "done");
+    t->save_references = references;
     keep_wishes(t);
 }
 

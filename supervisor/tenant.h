@@ -41,6 +41,7 @@ struct tenant {
     int plain;                     /* fd of web/NAME.sock, -1 = not open */
     bool save_enrolled;            /* what the worker said and the registry could not keep yet */
     int save_plain;                /* the same: 0 or 1; -1 = nothing */
+    int64_t save_references;       /* the same: bit set of enum reference; -1 = nothing */
     uint64_t save_chain_ms;        /* the same: Unix time; 0 = nothing */
     uint64_t save_at;              /* ms of the clock: not tried again before */
     uint32_t said[TENANT_RULES];   /* messages of each kind in this minute */
@@ -89,6 +90,8 @@ void tenant_ledger_changed(struct tenant *tenant);
 
 /* Its administrator switched web/NAME.sock on or off, or enrolled it: kept in the registry, again and again until that works. */
 void tenant_keep_plain(struct tenant *tenant, bool wanted);
+/* What it may be cited with: the same. */
+void tenant_keep_references(struct tenant *tenant, uint32_t references);
 void tenant_keep_enrolled(struct tenant *tenant);
 void tenant_keep_chain(struct tenant *tenant); /* a certificate chain was installed */
 /* Opens or closes web/NAME.sock as the registry says and tells the router. */

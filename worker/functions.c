@@ -2,6 +2,7 @@
 
 #include "crm/ulid.h"
 #include "journal.h"
+#include "references.h"
 #include "tenant.h"
 #include "uplink.h"
 #include "web/fields.h"
@@ -144,6 +145,7 @@ static void put_function(struct exchange *x, struct request *r) {
         answer_failure(x, result);
         return;
     }
+    if (f == FUNCTION_references) references_load();  /* what may be cited hangs on it */
     if (f == FUNCTION_plain_socket) uplink_plain(on); /* the supervisor opens the socket once it is on the disk that it was asked to */
     json_t *body = function_json(f);
     if (body)

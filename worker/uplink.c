@@ -70,6 +70,7 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 
 void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
 void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
+void uplink_references(uint64_t bits) { say(MESSAGE_WORKER_REFERENCES, bits, -1); }
 void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
 void uplink_plan(uint64_t packed) { say(MESSAGE_WORKER_PLAN, packed, -1); }
 void uplink_backup(enum backup_kind kind) { say(MESSAGE_WORKER_BACKUP, kind, -1); }

@@ -31,6 +31,7 @@ cli_verb cli_zones_compile;                                                     
 cli_verb cli_backup_now, cli_backup_list, cli_backup_verify, cli_backup_drill, cli_backup_restore; /* backup.c */
 cli_verb cli_request_list, cli_request_approve, cli_request_withdraw, cli_disclosure_request, cli_disclosure_list; /* request.c */
 
+cli_verb cli_references;                                  /* references.c */
 cli_verb cli_terms_publish, cli_terms_list, cli_transfer; /* terms.c */
 
 /* Says what is wrong with the command line; returns CLI_USAGE. */

@@ -57,6 +57,7 @@ static const struct {
     {"backup", "verify", cli_backup_verify, "NAME [--archive] | DIRECTORY [--newest NUMBER:HASH]"},
     {"backup", "drill", cli_backup_drill, "NAME [--archive] [--snapshot N]"},
     {"backup", "restore", cli_backup_restore, "NAME --from DESTINATION [--source NUMBER] [--snapshot N] [--archive]"},
+    {"reference", "list", cli_references, ""},
     {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
     {"ledger", "verify", cli_ledger_verify, ""},
     {NULL, "publish", cli_publish, ""},

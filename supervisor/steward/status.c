@@ -51,6 +51,14 @@ static json_t *entered(const struct message_tenant *t) {
                      seconds_or_null(t->created_ms), "quota_bytes", number(t->quota_bytes));
 }
 
+/* The uses it consents to beyond its name and modules. */
+static json_t *references(const struct message_tenant *t) {
+    json_t *list = json_array();
+    for (int i = 0; i < REFERENCE_COUNT; i++)
+        if (t->references >> i & 1) json_array_append_new(list, json_string(reference_table[i].name));
+    return list;
+}
+
 static json_t *copies(const struct message_tenant *t) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < t->copy_count; i++)
@@ -93,9 +101,10 @@ json_t *status_tenant(const struct tenants_row *row) {
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
                                 "ledger", word(row, COUNTER_ledger_state, ledgers), "rollback",
                                 word(row, COUNTER_rollback_state, rollbacks), "posture", posture_layers(t->layer, false));
-    json_t *keys = json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s?}", "self_sufficient", self_sufficient(row), "ways_in",
-                             number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t), "contact",
-                             t->contact[0] ? t->contact : NULL, "transferred_to", t->entity[0] ? t->entity : NULL);
+    json_t *keys =
+        json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s?, s:o}", "self_sufficient", self_sufficient(row), "ways_in",
+                  number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t), "contact",
+                  t->contact[0] ? t->contact : NULL, "transferred_to", t->entity[0] ? t->entity : NULL, "references", references(t));
     if (all && json_object_update_new(all, keys) == 0 && json_object_update_new(all, life) == 0 &&
         json_object_update_new(all, numbers) == 0)
         return all;

@@ -176,6 +176,8 @@ def walk_functions(c):
     assert made.status == 201
     assert c.get('/api/v1/export?kind=companies&format=csv', headers={'Cloison-Confirmation': made.json['code']}).status == 200
     c.switch()
+    assert c.put('/api/v1/provider/references/logo', {'given': True}).status == 200
+    assert c.put('/api/v1/provider/references/logo', {'given': 1}).status == 400
 
 
 def walk_notices(c, house):
@@ -185,6 +187,7 @@ def walk_notices(c, house):
     assert c.get(one).status == c.get(f'{one}/text').status == c.get('/api/v1/notices.atom').status == 200
     assert c.get('/api/v1/notices/99').status == c.get('/api/v1/notices/x/text').status == 404
     assert c.post(f'{one}/acknowledge').status == 204
+    assert c.get('/api/v1/provider/references').status == 200
     wait_for(lambda: c.get(one).json['delivered'], why='its delivery')
     assert c.get('/api/v1/notices').status == 200
 

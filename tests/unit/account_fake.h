@@ -95,6 +95,7 @@ void uplink_enrolled(void) {
     enrolled_told++;
 }
 void uplink_plain(bool wanted) { plain_told = wanted; }
+void uplink_references(uint64_t bits) { (void)bits; }
 void uplink_want_permit(void (*granted)(void *), void *argument) {
     asked++;
     permit = granted;

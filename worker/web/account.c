@@ -4,6 +4,7 @@
 #include "../functions.h"
 #include "../journal.h"
 #include "../keys/credential.h"
+#include "../references.h"
 #include "../tenant.h"
 #include "../uplink.h"
 #include "fields.h"
@@ -186,6 +187,7 @@ void account_unsealed(void) {
     /* It was cut short before that could be said. Not while a kit stands for the capsule: the registry's word makes a lost one an error. */
     if (capsule_enrolled(self.capsule) && store_count(self.store, STORE_USERS) > 0) account_enrolled();
     uplink_plain(function_on(FUNCTION_plain_socket));
+    references_load();
 }
 
 const struct route account_routes[] = {

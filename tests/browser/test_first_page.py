@@ -193,11 +193,11 @@ def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, ho
 def test_french_and_english(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions', 'Avis'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Documents', 'Functions'])
+    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Documents', 'Functions', 'Notices'])
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions'])
+    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions', 'Avis'])
 
 
 def test_a_function_is_switched_with_what_it_means_beside_it(browser, house):
@@ -215,6 +215,20 @@ def test_a_function_is_switched_with_what_it_means_beside_it(browser, house):
     page.wait(lambda: page.text('#notice') == 'Publication de références : fonction désactivée.')
     assert not is_on() and page.complaints() == []
     house.acme.switch(('references',))
+
+
+# C11: a notice is read and acknowledged in the interface
+def test_a_notice_is_read_and_acknowledged(browser, house):
+    house.cli('terms', 'publish', '-', '--kind', 'terms', '--effective', '2099-01-01', input='Les conditions <b>changent</b>.')
+    page = Page(browser, house, 'acme.localhost')
+    login(page)
+    page.one('#menu a[href="#/notices"]').click()
+    page.wait(lambda: 'Les conditions <b>changent</b>.' in page.text('#notice-1'))
+    assert 'pas encore remis ; au plus tôt le 1 janvier 2099' in page.text('#notice-1 h2')
+    page.one('#acknowledge-1').click()
+    page.wait(lambda: page.text('#notice') == 'C’est noté.')
+    page.wait(lambda: house.acme.get('/api/v1/notices').json['items'][0]['delivered'])
+    assert page.complaints() == []
 
 
 def test_logging_out_and_a_wrong_password(browser, house):

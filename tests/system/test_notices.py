@@ -170,7 +170,7 @@ def test_a_letter_is_sent_once_and_one_that_is_refused_is_said(house, relay):
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize('contact', ['nobody', 'a b@x.example', 'x@y.example\nRcpt: z', 'x@localhost', '@x.example', 'x@' + 'a' * 250 + '.example'])
+@pytest.mark.parametrize('contact', ['nobody', 'a b@x.example', 'x@y.example\nRcpt: z', 'x@localhost', '@x.example', 'x@' + 'a' * 250 + '.example', f'{"a" * 64}@{"b" * 62}.{"c" * 62}.{"d" * 62}.{"e" * 30}.example'])
 def test_a_contact_that_is_no_address_is_refused(house, contact):
     answer = house.control('PATCH', '/v1/tenants/acme', {'contact': contact})
     assert answer.status == 422 and answer.json['field'] == 'contact'

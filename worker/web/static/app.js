@@ -1,6 +1,7 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
 import { call } from './api.js';
 import { contentOf, uploadForm } from './documents.js';
+import { noticesPage } from './notices.js';
 import { startUsage, usage } from './usage.js';
 import { current, has, switchLanguage, t } from './words.js';
 
@@ -38,7 +39,7 @@ export function h(tag, attributes = {}, ...children) {
   return e;
 }
 
-function show(...children) {
+export function show(...children) {
   main.replaceChildren(...children.filter(Boolean));
   const heading = main.querySelector('h1');
   document.title = `${heading.dataset.title ?? heading.textContent} – Cloison`;
@@ -269,8 +270,9 @@ async function functionsPage() {
 
 // The frame
 
-const places = { functions: functionsPage }; // pages that are of no record
-const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : [])];
+const readNotices = () => noticesPage(rights.includes('admin'));
+const places = { functions: functionsPage, notices: readNotices }; // pages that are of no record
+const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : []), 'notices'];
 
 function frame(session) {
   document.documentElement.lang = current();

@@ -405,7 +405,9 @@ static void older_one(void **state) {
     free(bytes);
     manifest_free(&old);
     assert_int_equal(renameat(manifests, "over", manifests, "0000000000000003"), 0);
-    assert_int_equal(check(h), BACKUP_ROLLED_BACK); /* its previous is the first one's hash */
+    struct catalog_verdict v;
+    assert_int_equal(check_against(h, 0, NULL, &v), BACKUP_ROLLED_BACK); /* its previous is the first one's hash */
+    assert_int_equal(v.wrong_number, 3);
     assert_int_equal(renameat(manifests, "kept", manifests, "0000000000000003"), 0);
     assert_int_equal(check(h), BACKUP_DONE);
     close(manifests);

@@ -26,6 +26,8 @@ bool function_on(enum function f) {
     return f > FUNCTION_NONE && f < FUNCTION_COUNT && now[f].version == (uint32_t)function_table[f].version;
 }
 
+uint64_t function_since(enum function f) { return now[f].since; }
+
 /* ---- in the store ---- */
 
 static void setting_id(enum function f, uint8_t id[ID_BYTES]) {
@@ -86,7 +88,7 @@ static enum store_result switch_off(enum function f, const uint8_t user[ID_BYTES
 
 static json_t *both(struct both text) { return json_pack("{s:s, s:s}", "fr", text.fr, "en", text.en); }
 
-static json_t *function_json(enum function f) {
+json_t *function_json(enum function f) {
     const struct function_row *row = &function_table[f];
     const struct setting *s = &now[f];
     char by[ULID_TEXT + 1] = "";

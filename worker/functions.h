@@ -20,6 +20,11 @@
 
 bool function_on(enum function f);
 
+/* When it was switched on, Unix seconds; 0 = it is off, and has not been on since. */
+uint64_t function_since(enum function f);
+/* As the API shows it. A new value; NULL: out of memory. */
+json_t *function_json(enum function f);
+
 /* At unsealing, when the store has its keys: reads the settings. One that cannot be read is off. */
 void functions_load(void);
 /* The keys are gone: all are off. */

@@ -5,6 +5,7 @@
 #include "journal.h"
 #include "kit_keeper.h"
 #include "rotation.h"
+#include "rules.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
@@ -138,6 +139,7 @@ int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
     check_begin();
     rotation_unsealed();
     sweep_unsealed();
+    rules_unsealed();
     if (older) rotation_ask(NULL);
     uplink_state();
     account_unsealed();

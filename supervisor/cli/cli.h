@@ -25,6 +25,7 @@ cli_verb cli_read, cli_export, cli_copy, cli_connect, cli_delete;               
 cli_verb cli_list, cli_show, cli_status, cli_posture, cli_top;                                     /* show.c, posture.c, top.c */
 cli_verb cli_capsule_list, cli_capsule_copy, cli_capsule_forget;                                   /* capsule.c */
 cli_verb cli_ledger_list, cli_ledger_verify;                                                       /* ledger.c */
+cli_verb cli_register;                                                                             /* register.c */
 cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_undertaking_list;    /* undertaking.c */
 cli_verb cli_publish;                                                                              /* publish.c */
 cli_verb cli_zones_compile;                                                                        /* zones.c */

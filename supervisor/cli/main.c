@@ -16,6 +16,7 @@ static const struct {
     {NULL, "status", cli_status, ""},
     {NULL, "top", cli_top, "[--once]"},
     {NULL, "posture", cli_posture, "[NAME]"},
+    {NULL, "register", cli_register, "[--format html|csv|json] [--lang fr|en]"},
     {"tenant", "list", cli_list, ""},
     {"tenant", "show", cli_show, "NAME"},
     {"tenant", "create", cli_create,

@@ -1,4 +1,8 @@
 """The processing functions over the real thing (C4, C12): all off in a new tenant, refused by name, effective at once, kept over a stop."""
+import csv
+import io
+import xml.etree.ElementTree
+
 import pytest
 
 import wire
@@ -114,6 +118,50 @@ def test_nobody_else_switches(house):
     assert house.control('PUT', '/v1/tenants/acme/functions/export', wanted).status == 404  # nor the provider (C6)
     assert house.acme.put('/api/v1/functions/export', {'enabled': True, 'confirmed': 2}).status == 409
     assert not any(f['enabled'] for f in house.acme.get('/api/v1/functions').json['items'])
+
+
+def page(text):
+    """The text of a page that is well-formed to the last tag; its head's only void element apart."""
+    return xml.etree.ElementTree.fromstring(text.replace('<!DOCTYPE html>', '').replace('<meta charset="utf-8">', ''))
+
+
+def test_a_rule_runs_in_the_background_while_its_function_is_on(house):
+    wanted = {'name': 'Fin de contrat', 'kind': 'contacts', 'action': 'delete', 'after_days': 30, 'date': 'custom.fin'}
+    assert off(house.acme.post('/api/v1/rules', wanted), 'retention')
+    house.acme.switch(('retention',))
+    ids = [house.acme.post('/api/v1/contacts', {'family_name': f'Nom {day}', 'custom': {'fin': day}}).json['id'] for day in ('2019-12-31', '2999-12-31', 'bientôt')]
+    rule = f'/api/v1/rules/{house.acme.post("/api/v1/rules", wanted).json["id"]}'
+    assert house.acme.post(f'{rule}/run?dry_run=true').json == {'matching': 1, 'seen': 3, 'first': ids[:1]}
+    assert house.acme.post(f'{rule}/run').json['type'] == 'rule-off'
+    assert house.acme.patch(rule, {'enabled': True}).status == 200 and house.acme.post(f'{rule}/run').status == 202
+    wait_for(lambda: house.acme.get('/api/v1/rules').json['items'][0]['done'] == 1, why='the run')
+    assert [house.acme.get(f'/api/v1/contacts/{id}').status for id in ids] == [404, 200, 200]
+    told = {line['act']: line for line in house.acme.get('/api/v1/journal?limit=4').json['items']}
+    assert told['rule_ended']['about'] == {'rule': rule[-26:], 'action': 'delete', 'kind': 'contacts', 'after_days': 30, 'done': 1, 'whole': True}
+    assert told['rule_ended']['user'] is None and 'rule_began' in told
+    house.acme.switch(('retention',), on=False)
+    assert off(house.acme.post(f'{rule}/run'), 'retention')
+    assert house.acme.delete(rule).status == 204  # to take away needs nothing
+
+
+def test_the_registers_say_what_may_be_done(house):
+    """The tenant's own knows what is on; the provider's, as a processor, only what it entered itself (GDPR article 30)."""
+    house.acme.switch(('export',))
+    tree = page(house.acme.get('/api/v1/register?format=html').body.decode())
+    states = {s.find('h2').text: s.find('dl/dd').text for s in tree.findall('body/section')}
+    assert states['Export des fiches'].startswith('activé depuis le 20') and states['Import de fiches'].startswith('désactivé')
+    rows = list(csv.DictReader(io.StringIO(house.acme.get('/api/v1/register?format=csv&lang=en').body.decode())))
+    assert len(rows) == len(states) and rows[0]['State'] == 'always' and all(all(row.values()) for row in rows)
+    assert house.acme.get('/api/v1/register?format=json').json['controller'] == 'acme.localhost'
+    house.acme.switch(('export',), on=False)
+    house.cli('tenant', 'set', 'acme', '--title', 'Acme & <Fils>, "SA"')
+    tree = page(house.cli('register').stdout)
+    assert [h.text for h in tree.findall('body/section/h2')] == ['Acme & <Fils>, "SA"']
+    rows = list(csv.DictReader(io.StringIO(house.cli('register', '--format', 'csv', '--lang', 'en').stdout)))
+    assert rows[0]['Customer (controller)'] == 'Acme & <Fils>, "SA"' and 'Backup' in rows[0]['Categories of processing']
+    assert house.cli('--json', 'register').stdout.count('"name": "acme"') == 1
+    for wrong in (('--format', 'pdf'), ('--lang',), ('--lang', 'de'), ('acme',)):
+        assert house.cli('register', *wrong, check=False).returncode == 2
 
 
 # C4: each switch is a line of the journal

@@ -1,4 +1,5 @@
 """The served OpenAPI document is true: a walk over the whole API, every answer held against it, every operation seen to succeed once."""
+import datetime
 import json
 
 import jsonschema
@@ -178,6 +179,19 @@ def walk_functions(c):
     c.switch()
     assert c.put('/api/v1/provider/references/logo', {'given': True}).status == 200
     assert c.put('/api/v1/provider/references/logo', {'given': 1}).status == 400
+    assert c.post('/api/v1/rules', {'name': 'r', 'kind': 'contacts', 'action': 'sell', 'after_days': 1}).status == 400
+    made = c.post('/api/v1/rules', {'name': 'r', 'kind': 'contacts', 'action': 'archive', 'after_days': 1})
+    assert made.status == 201 and c.get('/api/v1/rules').status == 200
+    rule = f'/api/v1/rules/{made.json["id"]}'
+    assert c.post(f'{rule}/run').status == 409
+    assert c.patch(rule, {'enabled': True}).status == 200
+    assert c.post(f'{rule}/run?dry_run=true').status == 200 and c.post(f'{rule}/run').status == 202
+    assert c.post('/api/v1/rules/clock', {'date': '1999-01-01'}).status == 409
+    assert c.post('/api/v1/rules/clock', {'date': datetime.date.today().isoformat()}).status == 204
+    assert c.delete(rule).status == 204 and c.delete(rule).status == 404
+    assert c.get('/api/v1/contacts?archived=true').json == {'items': [], 'next': None}
+    for form in ('html', 'csv', 'json', 'pdf'):
+        assert c.get(f'/api/v1/register?format={form}').status == (400 if form == 'pdf' else 200)
 
 
 def walk_notices(c, house):

@@ -149,7 +149,7 @@ def test_exit_statuses(house):
 
 
 VERBS = {
-    'viewer': [('status',), ('tenant', 'list'), ('tenant', 'show', 'acme'), ('posture',), ('posture', 'acme'), ('capsule', 'list', 'acme'), ('top', '--once')],
+    'viewer': [('status',), ('tenant', 'list'), ('tenant', 'show', 'acme'), ('register',), ('posture',), ('posture', 'acme'), ('capsule', 'list', 'acme'), ('top', '--once')],
     'operator': [('tenant', 'start', 'bois'), ('tenant', 'stop', 'bois'), ('tenant', 'suspend', 'bois'), ('tenant', 'resume', 'bois'), ('tenant', 'lock', 'bois'), ('tenant', 'lock', 'bois', '--tokens')],
     'registrar': [('tenant', 'create', 'neuf', '--host', 'neuf.localhost'), ('tenant', 'set', 'acme', '--title', 'Acme SA'), ('tenant', 'enrol-code', 'neuf'),
                   ('tenant', 'csr', 'acme'), ('capsule', 'copy', 'acme', 'vault'), ('capsule', 'forget', 'acme', 'vault'), ('tenant', 'reset', 'neuf')],

@@ -88,7 +88,8 @@ def needs(method, path):
     table = {'/api/v1/import': 'import', '/api/v1/export': 'export', '/api/v1/health': 'public', '/api/v1/openapi.json': 'public',
              '/api/v1/enrol': 'public', '/api/v1/invitations': 'public', '/api/v1/recovery-kit': 'admin', '/api/v1/password': None,
              '/api/v1/tokens': None, '/api/v1/tokens/{id}': None, '/api/v1/sessions': None, '/api/v1/sessions/{id}': None,
-             '/api/v1/functions': None, '/api/v1/confirmations': None, '/api/v1/functions/{name}': 'admin', '/api/v1/provider-ledger': 'admin', '/api/v1/users': 'admin',
+             '/api/v1/functions': None, '/api/v1/confirmations': None, '/api/v1/rules': 'admin', '/api/v1/rules/{id}': 'admin',
+             '/api/v1/rules/{id}/run': 'admin', '/api/v1/rules/clock': 'admin', '/api/v1/register': 'admin', '/api/v1/functions/{name}': 'admin', '/api/v1/provider-ledger': 'admin', '/api/v1/users': 'admin',
              '/api/v1/users/{id}': 'admin', '/api/v1/users/{id}/invitation': 'admin', '/api/v1/journal': 'admin', '/api/v1/journal/export': 'admin',
              '/api/v1/journal/verify': 'admin', '/api/v1/rollback': 'admin', '/api/v1/rotation': 'admin', '/api/v1/rotation/keys/{id}': 'admin'}
     if path == '/api/v1/session':
@@ -125,7 +126,8 @@ def test_each_right_opens_its_routes_and_no_others(acme):
     person_only = {('POST', '/api/v1/tokens'), ('PUT', '/api/v1/password'), ('POST', '/api/v1/recovery-kit'), ('POST', '/api/v1/users'),
                    ('PATCH', f'/api/v1/users/{NOBODY}'), ('DELETE', f'/api/v1/users/{NOBODY}'), ('POST', f'/api/v1/users/{NOBODY}/invitation'),
                    ('DELETE', f'/api/v1/rotation/keys/{NOBODY}'), ('PUT', '/api/v1/functions/references'),
-                   ('POST', '/api/v1/confirmations')}
+                   ('POST', '/api/v1/confirmations'), ('POST', '/api/v1/rules'), ('POST', '/api/v1/rules/clock'), ('PATCH', f'/api/v1/rules/{NOBODY}'),
+                   ('DELETE', f'/api/v1/rules/{NOBODY}')}
     others = {('DELETE', '/api/v1/sessions'), ('DELETE', f'/api/v1/sessions/{NOBODY}'), ('DELETE', f'/api/v1/tokens/{NOBODY}')}
     wrong = []
     for right in RIGHTS:

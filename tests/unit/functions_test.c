@@ -2,43 +2,11 @@
  * The processing functions (C4, C12): the table to the last row, every route against every function on and off, and what stays in the
  * store. The routes, the gate, the answers and the store are the real ones; the supervisor is the other end of the channel.
  */
-#include "../../policy/jail.h"
 #include "../../worker/functions.h"
 #include "../../worker/journal.h"
-#include "../../worker/tenant.h"
 #include "../../worker/web/confirmations.h"
-#include "../../worker/web/exchange.h"
-#include "../../worker/web/routes.h"
 
-#include "store_fixture.h"
-
-#include <sys/socket.h>
-
-struct tenant self;
-static struct fixture files;
-static struct counter_page counters;
-static struct connection client;
-static int supervisor;
-
-/* ---- requests ---- */
-
-/* The answer's status, through the handler of the route; its body in `answer`. */
-static char answer[64 * 1024];
-static int call(enum http_method method, const char *path, const char *body, uint32_t kind) {
-    static struct http_request_head head;
-    static struct exchange x;
-    char allow[ALLOW_MAX];
-    head = (struct http_request_head){.method = method, .path = {path, strlen(path)}};
-    x = (struct exchange){.connection = &client, .head = head, .body_done = true};
-    x.session = (struct session){.user = "who switches it", .kind = kind, .rights = RIGHT_ALL};
-    x.request = (struct request){.head = &x.head, .session = &x.session, .body = (const uint8_t *)body, .body_size = strlen(body)};
-    assert_int_equal(route_find(&x.request, &x.route, allow), ROUTE_FOUND);
-    x.route->handle(&x, &x.request);
-    ssize_t size = evbuffer_remove(client.out, answer, sizeof answer - 1);
-    assert_true(size > 0);
-    answer[size] = '\0';
-    return atoi(answer + strlen("HTTP/1.1 "));
-}
+#include "worker_fixture.h"
 
 static int put(const char *name, const char *body) {
     char path[64];
@@ -112,8 +80,8 @@ static bool file_says(const char *path, const char *what) {
 static void every_function_is_enforced(void **state) {
     (void)state;
     /* Named for the components that bring their use. */
-    static const enum function to_come[] = {FUNCTION_documents, FUNCTION_backup,     FUNCTION_archive, FUNCTION_support,
-                                            FUNCTION_retention, FUNCTION_references, FUNCTION_counters};
+    static const enum function to_come[] = {FUNCTION_documents, FUNCTION_backup,     FUNCTION_archive,
+                                            FUNCTION_support,   FUNCTION_references, FUNCTION_counters};
     for (int f = FUNCTION_NONE + 1; f < FUNCTION_COUNT; f++) {
         char symbol[48];
         bool by_route = false, comes = false;
@@ -176,16 +144,6 @@ static void while_sealed_all_are_off(void **state) {
 
 /* ---- switching ---- */
 
-static uint64_t lines_of_switched(void) {
-    uint64_t found = 0;
-    for (uint64_t n = journal_first_line(); n <= journal_last_line(); n++) {
-        struct journal_line line;
-        assert_int_equal(journal_read(n, &line), STORE_OK);
-        found += memmem(line.text, line.size, "\"act\":\"switched\"", 16) != NULL;
-    }
-    return found;
-}
-
 static void it_takes_an_administrator_who_read_the_text(void **state) {
     (void)state;
     uint64_t before = journal_last_line();
@@ -204,7 +162,7 @@ static void it_takes_an_administrator_who_read_the_text(void **state) {
     set(FUNCTION_export, true); /* it is: no second line */
     set(FUNCTION_export, false);
     set(FUNCTION_export, false);
-    assert_true(lines_of_switched() == 2 && journal_last_line() == before + 2);
+    assert_true(lines_of("switched") == 2 && journal_last_line() == before + 2);
 }
 
 static void the_supervisor_hears_of_the_plain_socket(void **state) {
@@ -314,38 +272,18 @@ static void a_single_use_is_confirmed_once(void **state) {
     assert_int_equal(spend(FUNCTION_export, code, 0), STORE_MISSING); /* too late */
 }
 
-static int fresh(void **state) {
-    (void)state;
-    fixture_new(&files, 4 * MIB);
-    self.store = files.s;
-    self.keys = files.keys;
-    functions_load();
-    return 0;
-}
-static int done(void **state) {
-    (void)state;
-    fixture_end(&files);
-    functions_forget();
-    return 0;
-}
-
 int main(void) {
-    int channel[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel) < 0 || dup2(channel[0], JAIL_CHANNEL) < 0) return 1;
-    supervisor = channel[1] == JAIL_CHANNEL ? channel[0] : channel[1];
-    self.counters = &counters;
-    client.out = evbuffer_new();
-    if (!client.out || !routes_start() || !respond_start()) return 1;
+    if (!worker_start()) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_says_all),
         cmocka_unit_test(every_function_is_enforced),
-        cmocka_unit_test_setup_teardown(every_use_is_refused_unless_on, fresh, done),
-        cmocka_unit_test_setup_teardown(while_sealed_all_are_off, fresh, done),
-        cmocka_unit_test_setup_teardown(it_takes_an_administrator_who_read_the_text, fresh, done),
-        cmocka_unit_test_setup_teardown(the_supervisor_hears_of_the_plain_socket, fresh, done),
-        cmocka_unit_test_setup_teardown(another_text_must_be_confirmed_anew, fresh, done),
-        cmocka_unit_test_setup_teardown(a_single_use_is_confirmed_once, fresh, done),
-        cmocka_unit_test_setup_teardown(a_full_store_takes_away_and_does_not_give, fresh, done),
+        cmocka_unit_test_setup_teardown(every_use_is_refused_unless_on, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(while_sealed_all_are_off, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(it_takes_an_administrator_who_read_the_text, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(the_supervisor_hears_of_the_plain_socket, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(another_text_must_be_confirmed_anew, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(a_single_use_is_confirmed_once, worker_fresh, worker_done),
+        cmocka_unit_test_setup_teardown(a_full_store_takes_away_and_does_not_give, worker_fresh, worker_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

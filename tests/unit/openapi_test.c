@@ -17,19 +17,19 @@ static json_t *schema_of(const char *name, const char *ending) {
 }
 
 static void same_properties(const json_t *schema, const json_t *fields, const char *const *own) {
-    static const char *const given[] = {"id", "kind", "version", "created", "modified"};
+    static const char *const given[] = {"id", "kind", "version", "created", "modified", "archived"};
     json_t *properties = json_object_get(schema, "properties"), *value;
     const char *name;
     json_object_foreach((json_t *)(uintptr_t)fields, name, value) {
         if (json_equal(json_object_get(properties, name), value)) continue;
         fail_msg("%s should be %s", name, json_dumps(value, 0));
     }
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         assert_non_null(json_object_get(properties, given[i]));
     size_t more = 0;
     for (; own && own[more]; more++)
         assert_non_null(json_object_get(properties, own[more]));
-    assert_int_equal(json_object_size(properties), json_object_size(fields) + 5 + more);
+    assert_int_equal(json_object_size(properties), json_object_size(fields) + 6 + more);
     assert_true(json_is_false(json_object_get(schema, "additionalProperties")));
 }
 

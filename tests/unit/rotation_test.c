@@ -11,6 +11,7 @@
 #include "../../worker/journal.h"
 #include "../../worker/keys/capsule_state.h"
 #include "../../worker/rotation.h"
+#include "../../worker/rules.h"
 #include "../../worker/tenant.h"
 #include "../../worker/uplink.h"
 #include "../../worker/web/account.h"
@@ -108,6 +109,7 @@ void functions_load(void) {}
 void functions_forget(void) {}
 bool function_on(enum function f) { return (void)f, true; }
 void sweep_unsealed(void) {}
+void rules_unsealed(void) {}
 
 static json_t *ask(enum http_method method, const char *id, int expected) {
     struct exchange x = {0};

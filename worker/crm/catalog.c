@@ -40,8 +40,9 @@ static enum store_result put_record(const struct record *r, const struct draft *
     return store_put(self.store, kind_table[r->kind].table, r->id, d->out->data + d->start, d->out->size - d->start, expected, version);
 }
 
-static enum store_result put_entry(enum kind kind, const struct draft *d) {
-    return index_put(self.store, kind_table[kind].table, &d->key, d->summary.data, d->summary.size);
+static enum store_result put_entry(const struct record *r, const struct draft *d) {
+    if (r->archived[0]) return STORE_OK;
+    return index_put(self.store, kind_table[r->kind].table, &d->key, d->summary.data, d->summary.size);
 }
 
 /* The first half of a change is taken back, or all that waits for this commit goes. */
@@ -53,7 +54,7 @@ static void undone(enum store_result result) {
 static enum store_result add(const struct record *r, const struct draft *d) {
     uint64_t version;
     enum store_result result = fits(r, d);
-    if (result == STORE_OK) result = put_entry(r->kind, d);
+    if (result == STORE_OK) result = put_entry(r, d);
     if (result != STORE_OK) return result;
     result = put_record(r, d, 0, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
@@ -77,28 +78,30 @@ static bool same_place(const struct index_key *a, const struct index_key *b) {
 
 static enum store_result swap(const struct record *old, const struct record *r, struct draft *before, struct draft *after) {
     enum store_table table = kind_table[r->kind].table;
-    bool stays = same_place(&before->key, &after->key);
+    bool stays = same_place(&before->key, &after->key) && !r->archived[0];
     uint64_t version;
     enum store_result result = fits(r, after);
-    if (result == STORE_OK) result = put_entry(r->kind, after);
+    if (result == STORE_OK) result = put_entry(r, after);
     if (result != STORE_OK) return result;
     result = put_record(r, after, old->version, &version);
     if (result == STORE_OK && version != r->version) result = STORE_BROKEN; /* a store that does not count */
     if (result != STORE_OK) {
-        undone(stays ? put_entry(r->kind, before) : index_delete(self.store, table, &after->key));
+        if (stays && !old->archived[0])
+            undone(put_entry(old, before));
+        else if (!r->archived[0])
+            undone(index_delete(self.store, table, &after->key));
         return result;
     }
-    if (stays) return STORE_OK;
+    if (stays || old->archived[0]) return STORE_OK;
     result = index_delete(self.store, table, &before->key);
     undone(result);
     return result == STORE_MISSING ? STORE_OK : result; /* an entry that was lost is not missed: the new one heals that */
 }
 
-enum store_result catalog_change(const struct record *old, struct record *r, struct text *out) {
+static enum store_result replace(const struct record *old, struct record *r, struct text *out) {
     struct text unused = {0};
     struct draft before = {.out = &unused}, after = {.out = out, .start = out->size};
     memcpy(r->created, old->created, sizeof r->created);
-    record_time(r->modified);
     r->version = old->version + 1;
     enum store_result result = STORE_MEMORY;
     if (draft_make(&before, old) && draft_make(&after, r)) result = swap(old, r, &before, &after);
@@ -106,6 +109,18 @@ enum store_result catalog_change(const struct record *old, struct record *r, str
     text_free(&before.summary);
     text_free(&after.summary);
     return result;
+}
+
+enum store_result catalog_change(const struct record *old, struct record *r, struct text *out) {
+    record_time(r->modified);
+    r->archived[0] = '\0';
+    return replace(old, r, out);
+}
+
+enum store_result catalog_archive(const struct record *old, struct record *r, struct text *out) {
+    memcpy(r->modified, old->modified, sizeof r->modified);
+    record_time(r->archived);
+    return replace(old, r, out);
 }
 
 enum store_result catalog_remove(const struct record *old) {
@@ -117,7 +132,7 @@ enum store_result catalog_remove(const struct record *old) {
         result = index_delete(self.store, table, &draft.key);
         bool listed = result == STORE_OK;
         if (listed || result == STORE_MISSING) result = store_delete(self.store, table, old->id, old->version);
-        if (result != STORE_OK && listed) undone(put_entry(old->kind, &draft));
+        if (result != STORE_OK && listed) undone(put_entry(old, &draft));
     }
     text_free(&unused);
     text_free(&draft.summary);

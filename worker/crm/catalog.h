@@ -1,6 +1,7 @@
 /*
  * Records together with their index entries, in the tenant's store: one change is the record, its place under its letter and its summary,
- * or nothing of it. What is written waits for the store's commit.
+ * or nothing of it. An archived record has no place: no list, letter or count of letters knows it. What is written waits for the store's
+ * commit.
  */
 #pragma once
 
@@ -15,5 +16,8 @@ enum store_result catalog_add(struct record *r, struct text *out);
 
 /* Stores r instead of old: kind and id are the same, r has fields; fills in the rest. */
 enum store_result catalog_change(const struct record *old, struct record *r, struct text *out);
+
+/* The same with the same fields: out of the lists from now on, until the next change. When it was modified stays. */
+enum store_result catalog_archive(const struct record *old, struct record *r, struct text *out);
 
 enum store_result catalog_remove(const struct record *old);

@@ -1,5 +1,6 @@
 #include "columns.h"
 
+#include "../../policy/csv_cell.h"
 #include "record.h"
 
 #include <stdlib.h>
@@ -254,23 +255,12 @@ void columns_set(const struct columns *c, size_t column, const char *cell, size_
     if (!set_cell(&c->column[column], cell, size, record, p)) problem_memory(p);
 }
 
+static void put(void *out, const char *bytes, size_t size) { text_add(out, bytes, size); }
+
 static void write_cell(struct text *out, const char *s, size_t size, bool *first) {
     if (!*first) text_char(out, ',');
     *first = false;
-    bool quote = false;
-    for (size_t i = 0; i < size && !quote; i++)
-        quote = strchr(",;\t\"\r\n", s[i]) != NULL;
-    if (size && (s[0] == ' ' || s[size - 1] == ' ')) quote = true;
-    if (!quote) {
-        text_add(out, s, size);
-        return;
-    }
-    text_char(out, '"');
-    for (size_t i = 0; i < size; i++) {
-        if (s[i] == '"') text_char(out, '"');
-        text_char(out, s[i]);
-    }
-    text_char(out, '"');
+    csv_cell(put, out, s, size);
 }
 
 static void write_text(struct text *out, const json_t *value, bool *first) {

@@ -11,7 +11,7 @@ static const struct field address[] = {
     {.name = "street", .type = FIELD_LINES, .max = 512, .means = "Everything above the postcode: house, street, building, post box"},
     {.name = "postcode", .type = FIELD_LINE, .max = 16, .means = "As written; a text, since zeros in front count"},
     {.name = "city", .type = FIELD_LINE, .max = 128, .means = "City, with its region where that is written"},
-    {.name = "country", .type = FIELD_LINE, .max = 64, .means = "Name or ISO 3166 code"},
+    {.name = "country", .type = FIELD_LINE, .max = 64, .keeps = true, .means = "Name or ISO 3166 code"},
     {0},
 };
 #define ADDRESS                                                                                                                            \
@@ -25,7 +25,7 @@ static const struct field company[] = {
     {.name = "name", .type = FIELD_LINE, .max = 256, .means = "Name; decides letter and order"},
     {.name = "siren", .type = FIELD_SIREN, .max = 9, .means = "French company number; stored as 9 digits"},
     {.name = "vat", .type = FIELD_VAT, .max = 16, .means = "VAT number; stored in upper case without separators"},
-    {.name = "sector", .type = FIELD_LINE, .max = 128, .means = "Line of business"},
+    {.name = "sector", .type = FIELD_LINE, .max = 128, .keeps = true, .means = "Line of business"},
     ADDRESS,
     {.name = "phone", .type = FIELD_PHONE, .max = 64, .means = "Telephone number, as written"},
     {.name = "email", .type = FIELD_EMAIL, .max = 254, .means = "E-mail address"},

@@ -32,6 +32,7 @@ struct field {
     unsigned items;            /* FIELD_LIST, FIELD_CUSTOM: how many at most */
     enum field_type item;      /* FIELD_LIST */
     const struct field *group; /* FIELD_GROUP */
+    bool keeps;                /* stays of a record that is made anonymous (anonymise.h) */
     const char *means;         /* for the OpenAPI document */
 };
 

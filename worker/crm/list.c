@@ -3,6 +3,7 @@
 #include "../tenant.h"
 #include "../usage.h"
 #include "answer.h"
+#include "archived.h"
 #include "cursor.h"
 
 #include <stdlib.h>
@@ -177,6 +178,10 @@ static enum store_result fill(struct page *page) {
 void list_handle(struct exchange *x, struct request *r, enum kind kind) {
     struct list_query q = {.kind = kind};
     struct page page = {.query = &q};
+    if (kind != KIND_DOCUMENT && slice_equals(r->head->query, "archived=true")) {
+        archived_list(x, kind);
+        return;
+    }
     if (list_parameters(x, r, &q)) {
         if (q.letter) usage_letter(q.letter);
         page.body = evbuffer_new();

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const given_by_server[] = {"id", "kind", "version", "created", "modified"};
+static const char *const given_by_server[] = {"id", "kind", "version", "created", "modified", "archived"};
 enum { GIVEN_BY_SERVER = sizeof given_by_server / sizeof *given_by_server };
 
 void record_free(struct record *r) {
@@ -171,8 +171,8 @@ size_t record_dump_flags(const json_t *custom) {
 bool record_render(const struct record *r, struct text *out) {
     char id[ULID_TEXT + 1];
     ulid_text(r->id, id);
-    json_t *all = json_pack("{s:s,s:s,s:I,s:s,s:s}", "id", id, "kind", kind_table[r->kind].name, "version", (json_int_t)r->version,
-                            "created", r->created, "modified", r->modified);
+    json_t *all = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s*}", "id", id, "kind", kind_table[r->kind].name, "version", (json_int_t)r->version,
+                            "created", r->created, "modified", r->modified, "archived", r->archived[0] ? r->archived : NULL);
     char *dump =
         all && json_object_update(all, r->fields) == 0 ? json_dumps(all, record_dump_flags(json_object_get(r->fields, "custom"))) : NULL;
     json_decref(all);
@@ -196,7 +196,8 @@ bool record_load(enum kind kind, const void *stored, size_t size, struct record 
     const char *own = json_string_value(json_object_get(all, "kind"));
     bool fine = id && own && strcmp(own, kind_table[kind].name) == 0 &&
                 ulid_parse(json_string_value(id) ? json_string_value(id) : "", json_string_length(id), r->id) &&
-                copy_time(all, "created", r->created) && copy_time(all, "modified", r->modified);
+                copy_time(all, "created", r->created) && copy_time(all, "modified", r->modified) &&
+                (!json_object_get(all, "archived") || copy_time(all, "archived", r->archived));
     if (!fine) {
         json_decref(all);
         return false;

@@ -22,7 +22,8 @@ struct record {
     uint64_t version;              /* as the store has it; 0 = not stored */
     char created[RECORD_TIME + 1]; /* UTC */
     char modified[RECORD_TIME + 1];
-    json_t *fields; /* canonical, without id, kind, version, created, modified; owned */
+    char archived[RECORD_TIME + 1]; /* since when it is out of the lists; "" = it is in them. A change of the record brings it back */
+    json_t *fields;                 /* canonical, without id, kind, version, created, modified, archived; owned */
 };
 void record_free(struct record *r); /* r->fields only; r may be used again */
 
@@ -31,8 +32,8 @@ void record_free(struct record *r); /* r->fields only; r may be used again */
 json_t *record_parse(const void *json, size_t size, unsigned long first_line, struct problem *p);
 
 /* Takes the members that the server gives out of input: id (which must be `id`, if that is not NULL and else not be there), kind (which
- * must be kind's name), version, created and modified and the kind's own (not looked at), so that what was got may be sent back. false
- * with *p. */
+ * must be kind's name), version, created, modified, archived and the kind's own (not looked at), so that what was got may be sent back.
+ * false with *p. */
 bool record_strip(enum kind kind, const uint8_t *id, json_t *input, struct problem *p);
 /* Puts what the server gives this kind into fields that a client sent, as it stands in `from`. false: out of memory. */
 bool record_keep_given(const struct record *from, json_t *fields);
@@ -51,7 +52,7 @@ void record_time(char out[RECORD_TIME + 1]);
 /* How to write JSON with these custom values: compact, numbers as short as gives them back exactly. */
 size_t record_dump_flags(const json_t *custom);
 
-/* The bytes to store: compact JSON, id, kind, version, created, modified, then the fields. false: out of memory. */
+/* The bytes to store: compact JSON, id, kind, version, created, modified, archived if it is, then the fields. false: out of memory. */
 bool record_render(const struct record *r, struct text *out);
 /* The reverse, of bytes that record_render() made. false: they are not, or out of memory. */
 bool record_load(enum kind kind, const void *stored, size_t size, struct record *r);

@@ -261,6 +261,7 @@ async function functionsPage() {
   }).catch(explain);
   show(
     h('h1', {}, t('functions')), h('p', {}, t('functionsWhy')),
+    h('p', {}, h('a', { href: `/api/v1/register?format=html&lang=${current()}`, id: 'register', target: '_blank' }, t('registerOf'))),
     ...body.items.map(f => h('section', { class: 'function', id: f.name },
       h('h2', {}, words(f.title), h('small', {}, t(f.enabled ? 'isOn' : f.confirmed ? 'textChanged' : 'isOff'))),
       h('p', {}, words(f.purpose)), h('p', {}, words(f.text)),

@@ -118,8 +118,10 @@ static void upload_end(struct exchange *x, void *argument) {
     int n = snprintf(text, sizeof text, "%zu", *(size_t *)argument);
     respond_bytes(x, 200, "text/plain", text, (size_t)n);
 }
+static atomic_int begun_uploads;
 static void upload(struct exchange *x, struct request *r) {
     (void)r;
+    begun_uploads++;
     exchange_body(x, upload_piece, upload_end, released, calloc(1, sizeof(size_t)));
 }
 
@@ -688,6 +690,7 @@ static void functions_are_switched_off_meanwhile(void **state) {
         "POST /import-whole HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
         "POST /import HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\nContent-Length: 6\r\n\r\nabc",
     };
+    int uploads_before = begun_uploads;
     static const char flowing[] = "GET /export?n=100000 HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\n\r\n";
     releases = 0;
     self.keys = (struct keyring *)&dummy_store;
@@ -708,7 +711,8 @@ static void functions_are_switched_off_meanwhile(void **state) {
         }
     for (int i = 0; i < 100 && releases < 1; i++)
         usleep(10000);
-    assert_int_equal(releases, 1); /* the one that began while it was on */
+    assert_int_equal(releases, 1);
+    assert_int_equal(begun_uploads - uploads_before, 1); /* the one that began while it was on */
     client_open(&client, true, "acme.example");
     say(&client, flowing);
     usleep(50000); /* it fills what may wait for a client that does not read */

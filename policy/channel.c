@@ -176,6 +176,8 @@ static bool fits(const union message *m) {
         return in_range(m->plain.value, 1, CSR_MAX);
     case MESSAGE_WORKER_CHAIN_DONE:
         return in_range(m->plain.value, CHAIN_INSTALLED, CHAIN_NOT_STORED);
+    case MESSAGE_WORKER_LEAVING:
+        return in_range(m->plain.value, LEAVING_RETURNED, LEAVING_DESTROY);
     case MESSAGE_WORKER_PLAIN:
         return m->plain.value <= 1;
     case MESSAGE_WORKER_ENROLLED:

@@ -50,6 +50,14 @@ static bool fits(enum needs_state wanted, const struct decide_tenant *t) {
         return t->enrolled && !t->suspended;
     case STATE_LISTED:
         return t->listed;
+    case STATE_CURRENT:
+        return t->contract == CONTRACT_CURRENT;
+    case STATE_ENDING:
+        return t->contract == CONTRACT_ENDING || t->contract == CONTRACT_OVERDUE;
+    case STATE_OVERDUE:
+        return t->contract == CONTRACT_OVERDUE;
+    case STATE_GONE:
+        return t->contract == CONTRACT_GONE;
     }
     return false;
 }
@@ -59,5 +67,6 @@ enum act_result decide_tenant(enum verb verb, const struct decide_tenant *facts)
     if (!needs->tenant) return ACT_DONE;
     if (needs->is_new) return facts->exists ? ACT_EXISTS : ACT_DONE;
     if (!facts->exists) return ACT_NO_TENANT;
+    if (facts->contract == CONTRACT_GONE && needs->state != STATE_GONE) return ACT_WRONG_STATE;
     return fits(needs->state, facts) && !facts->emptying && !facts->leaving ? ACT_DONE : ACT_WRONG_STATE;
 }

@@ -2,6 +2,7 @@
  * combination can be tried (C1, C3, C5, S1). supervisor/acts.c collects the facts. */
 #pragma once
 
+#include "contract.h"
 #include "duties.h"
 #include "messages.h"
 #include "undertaking.h"
@@ -19,8 +20,12 @@ enum needs_state {
     STATE_RUNNABLE, /* not suspended */
     STATE_SUSPENDED,
     STATE_NOT_ENROLLED,
-    STATE_KEYED,  /* enrolled and not suspended */
-    STATE_LISTED, /* a copy of its capsule lies at that place */
+    STATE_KEYED,   /* enrolled and not suspended */
+    STATE_LISTED,  /* a copy of its capsule lies at that place */
+    STATE_CURRENT, /* its contract has not ended */
+    STATE_ENDING,  /* it has, and nothing is destroyed */
+    STATE_OVERDUE, /* and the term is over, or there never was anything to hand back */
+    STATE_GONE,    /* everything is destroyed */
 };
 
 struct needs {
@@ -46,6 +51,7 @@ struct decide_tenant {
     bool suspended, enrolled, listed;
     bool emptying; /* two people agreed to empty it */
     bool leaving;  /* the supervisor ends */
+    enum contract contract;
 };
 /* ACT_DONE = go on; else ACT_EXISTS, ACT_NO_TENANT or ACT_WRONG_STATE. */
 enum act_result decide_tenant(enum verb verb, const struct decide_tenant *facts);

@@ -88,9 +88,13 @@ struct message_start {
     uint64_t ledger_count;               /* and how many lines it had */
     uint64_t own_count, own_at;          /* the same of the tenant's own chain; own_at: COUNT of its last line */
     uint8_t own_head[LEDGER_HASH];
+    uint64_t end_ms;      /* Unix time: the end of the contract was given notice of; 0 = not. Read-only from then on (S14) */
+    uint64_t term_ms;     /* Unix time: until then all of it can be fetched */
+    uint64_t returned_ms; /* Unix time: the tenant said that it has all; 0 = not */
 };
 
 enum secret_memory { SECRET_MEMORY_REQUIRED = 1, SECRET_MEMORY_BEST_EFFORT = 2 };
+enum leaving { LEAVING_RETURNED = 1 /* it has all that it entrusted */, LEAVING_DESTROY = 2 /* and wants it destroyed here */ };
 enum lock { LOCK_NONE, LOCK_SESSIONS, LOCK_TOKENS /* and sessions */ };
 enum worker_state { WORKER_SEALED = 1, WORKER_SERVING = 2 };
 enum chain_result { CHAIN_INSTALLED = 1, CHAIN_UNREADABLE, CHAIN_WRONG_KEY, CHAIN_WRONG_HOSTS, CHAIN_NOT_VALID_NOW, CHAIN_NOT_STORED };
@@ -266,7 +270,8 @@ enum tenant_event {
     EVENT_CHAIN_INSTALLED,
     EVENT_THROTTLED,
     EVENT_EVICTED,
-    EVENT_RESET
+    EVENT_RESET,
+    EVENT_GONE
 };
 
 enum tenant_state { /* as shown to staff */
@@ -320,10 +325,11 @@ struct message_tenant {
     char contact[MAIL_ADDRESS_MAX + 2];
     char entity[TENANT_TITLE_MAX + 8]; /* to whom the contract was transferred; "" = it never was */
     uint32_t resetting;                /* 1: two people agreed, it is being emptied */
-    uint64_t reset_until_ms;           /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
-    uint64_t last_backup_ms;           /* Unix time of the newest backup; 0 = none */
-    uint32_t reset_uid;                /* who asked */
-    uint32_t references;               /* bit set of enum reference */
+    uint64_t contract_end_ms, contract_term_ms, contract_returned_ms, contract_gone_ms; /* Unix time, 0 = not: contract.h */
+    uint64_t reset_until_ms; /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
+    uint64_t last_backup_ms; /* Unix time of the newest backup; 0 = none */
+    uint32_t reset_uid;      /* who asked */
+    uint32_t references;     /* bit set of enum reference */
 };
 
 /* A program that runs once: which file it was started from, and the list of system calls it closed behind itself. */

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-/* C4: what is done with whose data, and where, comes from the table that is enforced */
 const struct both register_measures = {
     "Un processus isolé par client, sans réseau ; données, documents et index scellés (XAES-256-GCM) avec une clé que seuls les "
     "utilisateurs "

@@ -35,9 +35,13 @@ bool act_take_errand(struct act *a);
 /* ---- acts_request.c: what takes two people ---- */
 
 void act_reset(struct act *a);
+void act_destroy(struct act *a);
 void act_disclosure(struct act *a);
 void act_request_approve(struct act *a);
 void act_request_withdraw(struct act *a);
+void act_contract_end(struct act *a); /* and what needs but one (S14) */
+void act_contract_resume(struct act *a);
+void act_certificate(struct act *a);
 /* Before anything is recorded: finds the request that is spoken of, and whether this person may. ACT_DONE = go on. */
 enum act_result act_find_request(struct act *a, uint32_t *detail);
 /* Of a new disclosure: 0 = fine, else the enum act_field that is not. */

@@ -7,6 +7,7 @@
 #include "backups.h"
 #include "clock.h"
 #include "copies.h"
+#include "leaving.h"
 #include "log.h"
 #include "requests.h"
 #include "supervisor.h"
@@ -397,6 +398,10 @@ static const struct {
     [VERB_backup_drill] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT, 0},
     [VERB_backup_restore] = {do_backup, ACT_ARCHIVE | ACT_SNAPSHOT | ACT_SOURCE | ACT_PLACE, 0},
     [VERB_reset] = {act_reset, 0, 0},
+    [VERB_contract_end] = {act_contract_end, ACT_UNTIL, 0},
+    [VERB_contract_resume] = {act_contract_resume, 0, 0},
+    [VERB_destroy] = {act_destroy, 0, 0},
+    [VERB_certificate] = {act_certificate, 0, 0},
     [VERB_disclosure] = {act_disclosure, ACT_GROUND | ACT_SCOPE | ACT_RECIPIENT | ACT_REASON | ACT_UNTIL, DISCLOSURE},
     [VERB_request_list] = {do_allow, 0, 0},
     [VERB_request_approve] = {act_request_approve, ACT_NUMBER, REQUEST},
@@ -440,6 +445,7 @@ static struct decide_tenant tenant_facts(const struct act *a) {
                                   .enrolled = t->entry->enrolled || t->save_enrolled,
                                   .listed = copies_find(a->tenant, a->said->place) >= 0,
                                   .emptying = t->entry->resetting,
+                                  .contract = leaving_state(t),
                                   .leaving = a->house->leave_at};
 }
 

@@ -3,6 +3,7 @@
 #include "../policy/names.h"
 #include "act.h"
 #include "clock.h"
+#include "leaving.h"
 #include "ledger.h"
 #include "log.h"
 #include "requests.h"
@@ -48,11 +49,24 @@ static void perform_reset(struct act *a) {
         end(a, REQUEST_FAILED);
         return;
     }
-    bool begun = reset_begin(a->tenant);
+    bool begun = reset_begin(a->tenant, false);
     requests_end(a->house->requests, a->request, a->said->uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
     if (begun) return;
     log_errno("registry: not written");
     errand_answered(a->tenant, VERB_reset, &(struct answer){.result = ACT_FAILED, .fd = -1});
+}
+
+/* From the mark in the registry on it goes on by itself. */
+static void perform_destruction(struct act *a) {
+    bool begun = leaving_destroy(a->tenant);
+    if (!begun) log_errno("registry: not written");
+    requests_end(a->house->requests, a->request, a->said->uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    if (!begun) {
+        act_fail(a, ACT_FAILED);
+        return;
+    }
+    act_record_outcome(a, "done");
+    answer_request(a, ACT_DONE, a->request);
 }
 
 /* The line that the tenant reads is on the disk before the steward gives anything away; it makes the package. */
@@ -75,6 +89,7 @@ static void perform_disclosure(struct act *a) {
 
 static void (*const perform[REQUEST_KINDS])(struct act *) = {
     [REQUEST_reset] = perform_reset,
+    [REQUEST_destruction] = perform_destruction,
     [REQUEST_disclosure] = perform_disclosure,
 }; /* NULL: a verb of its own does it, once it is agreed */
 
@@ -105,6 +120,52 @@ void act_reset(struct act *a) {
         agree(a);
     else
         act_fail(a, ACT_WRONG_STATE);
+}
+
+/* ---- the end of a contract (S14) ---- */
+
+static bool keep_contract(struct act *a, struct contract_dates dates) {
+    struct registry_tenant wanted = *a->tenant->entry;
+    wanted.contract = dates;
+    if (registry_update(a->house->registry, &wanted) != REGISTRY_DONE) {
+        log_errno("registry: not written");
+        act_fail(a, ACT_FAILED);
+        return false;
+    }
+    tenant_profile_changed(a->tenant);
+    tell_tenant(a->tenant);
+    act_record_outcome(a, "done");
+    return true;
+}
+
+void act_contract_end(struct act *a) {
+    uint64_t now = clock_unix_ms(), term = contract_term(now, a->said->set & ACT_UNTIL ? a->said->until_ms : 0);
+    if (!term) {
+        act_record_outcome(a, "failed");
+        act_answer(a, ACT_BAD_FIELD, ACT_UNTIL);
+    } else if (keep_contract(a, (struct contract_dates){.end_ms = now, .term_ms = term})) {
+        tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = term, .fd = -1});
+    }
+}
+
+void act_contract_resume(struct act *a) {
+    if (keep_contract(a, (struct contract_dates){0})) act_answer(a, ACT_DONE, 0);
+}
+
+void act_destroy(struct act *a) {
+    struct request wanted = {.kind = REQUEST_destruction, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    TEXT_COPY(wanted.name, a->tenant->entry->name);
+    if (requests_open_about(a->house->requests, REQUEST_destruction, wanted.tenant, clock_unix_ms()))
+        act_fail(a, ACT_WRONG_STATE);
+    else
+        ask(a, &wanted);
+}
+
+/* The steward reads the tenant's lines: it must know which is the last. */
+void act_certificate(struct act *a) {
+    struct ledger_own own = ledger_own(a->house->ledger, a->tenant->entry->number);
+    act_record_outcome(a, "done");
+    tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .since_ms = own.at, .fd = -1});
 }
 
 uint32_t act_bad_disclosure(const struct act *a) {
@@ -144,6 +205,7 @@ static enum act_result still_fits(const struct act *a) {
                                         .suspended = t->life.suspended,
                                         .enrolled = t->entry->enrolled,
                                         .emptying = t->entry->resetting,
+                                        .contract = leaving_state(t),
                                         .leaving = a->house->leave_at};
     return decide_tenant(verb, &facts);
 }

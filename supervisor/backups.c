@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "copies.h"
 #include "errand.h"
+#include "leaving.h"
 #include "lifecycle.h"
 #include "loading.h"
 #include "log.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -193,7 +195,7 @@ static bool may_take(const struct tenant *t) {
 
 static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan_row *row, uint64_t now) {
     struct backup *b = &t->backups.kind[kind];
-    if (!t->entry->enrolled && row->period_minutes) end_plan(t, row);
+    if ((!t->entry->enrolled || t->entry->contract.gone_ms) && row->period_minutes) end_plan(t, row);
     if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
     if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
     bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && plan_due(row, clock_unix_ms())));
@@ -260,6 +262,11 @@ static void erased(struct tenant *t, enum backup_kind kind, const struct message
     struct backup *b = &t->backups.kind[kind];
     if (o->pruned || o->result == BACKUP_DONE) record(t, word_of(kind, TASK_ERASE), backup_result_word((enum backup_result)o->result));
     b->again_at = clock_ms() + BACKUP_AGAIN_MOST_MS; /* what is locked is tried again */
+    if (o->result == BACKUP_DONE && t->entry->contract.gone_ms) {
+        char what[NOTE_MAX + 1];
+        snprintf(what, sizeof what, "%s at %s: erased", word_of(kind, TASK_TAKE), plan_of(t, kind)->destination);
+        leaving_record(t, "destroyed", what);
+    }
     if (o->result == BACKUP_DONE && plans_remove(t->house->plans, t->entry->number, kind)) *b = (struct backup){0};
 }
 
@@ -396,6 +403,20 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
 }
 
 bool backups_child(struct tenant *t, pid_t pid, int status) { return loading_child(t, pid, status); }
+
+void backups_leave(const struct tenant *t) {
+    for (int kind = 0; kind < BACKUP_KINDS; kind++) {
+        char what[NOTE_MAX + 1];
+        const struct plan_row *row = plan_of(t, (enum backup_kind)kind);
+        if (!row) continue;
+        if (kind == BACKUP_ARCHIVE)
+            snprintf(what, sizeof what, "archive at %s: sealed, without a key; locked, each part erased %u hours after it was taken",
+                     row->destination, row->keep_hours);
+        else
+            snprintf(what, sizeof what, "backup at %s: sealed, without a key; erased next", row->destination);
+        leaving_record(t, "remains", what);
+    }
+}
 
 uint64_t backups_last(const struct tenant *t) {
     const struct plan_row *row = plan_of(t, BACKUP_COPY);

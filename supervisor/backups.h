@@ -67,6 +67,9 @@ bool backups_may(const struct tenant *tenant, const struct message_act *said);
 /* The errand is taken on already; its answer follows. */
 void backups_act(struct tenant *tenant, enum verb verb, const struct message_act *said);
 
+/* Everything of the tenant goes: what its plans left elsewhere is told in the ledger, and erased as soon as it may be (S14). */
+void backups_leave(const struct tenant *tenant);
+
 /* The configuration has other destinations: workers are told. */
 void backups_offer(struct tenant *tenant);
 /* Unix time of the newest backup that is known; 0 = none. */

@@ -5,6 +5,7 @@
 #include "backups.h"
 #include "clock.h"
 #include "copies.h"
+#include "leaving.h"
 #include "permits.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -126,6 +127,8 @@ static void on_enrolled(struct tenant *t, struct heard *h) {
         tenant_keep_enrolled(t);
 }
 
+static void on_leaving(struct tenant *t, struct heard *h) { leaving_heard(t, h->message->plain.value); }
+
 static void on_plain(struct tenant *t, struct heard *h) { tenant_keep_plain(t, h->message->plain.value == 1); }
 
 /* The steward compares every byte with what the registry asks for; here only that reading the fd cannot hang it. */
@@ -214,6 +217,7 @@ static const struct {
     {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
     {MESSAGE_WORKER_REFERENCES, RUNNING | LEAVING, 30, on_references},
     {MESSAGE_WORKER_NOTICE_READ, RUNNING | LEAVING, 120, on_notice_read},
+    {MESSAGE_WORKER_LEAVING, RUNNING | LEAVING, 30, on_leaving},
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},
     {MESSAGE_WORKER_CHAIN_DONE, RUNNING | LEAVING, 240, on_chain_done},
     {MESSAGE_WORKER_CAPSULE_MADE, RUNNING | LEAVING, 120, on_capsule_made},

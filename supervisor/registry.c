@@ -20,8 +20,7 @@
  *   cloison-registry version=1 uid_base=2000000000 next=3 check=...
  *   tenant number=1 name=acme hosts=acme.example,crm.acme.example title=... ... check=...
  *   end tenants=1 check=...
- * A tenant's last fields, places=a,b, contact=ADDRESS, entity=TEXT, references=N and resetting=1, are written only when they say something:
- * they came later.
+ * A tenant's last fields, from places=a,b on, are written only when they say something: they came later.
  */
 enum { VERSION = 1, LINE_MAX_BYTES = 4096, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
 
@@ -99,7 +98,7 @@ const struct registry_tenant *registry_by_name(const struct registry *r, const c
 const struct registry_tenant *registry_by_host(const struct registry *r, const char *host) {
     for (size_t i = 0; i < r->count; i++)
         for (uint32_t h = 0; h < r->tenant[i]->host_count; h++)
-            if (strcmp(r->tenant[i]->host[h], host) == 0) return r->tenant[i];
+            if (!r->tenant[i]->contract.gone_ms && strcmp(r->tenant[i]->host[h], host) == 0) return r->tenant[i];
     return NULL;
 }
 
@@ -110,7 +109,7 @@ const struct registry_tenant *registry_at(const struct registry *r, size_t i) { 
 static enum registry_result find_clash(const struct registry *r, const struct registry_tenant *t) {
     const struct registry_tenant *other = registry_by_name(r, t->name);
     if (other && other->number != t->number) return REGISTRY_NAME_TAKEN;
-    for (uint32_t i = 0; i < t->host_count; i++) {
+    for (uint32_t i = 0; i < t->host_count && !t->contract.gone_ms; i++) {
         other = registry_by_host(r, t->host[i]);
         if (other && other->number != t->number) return REGISTRY_HOST_TAKEN;
     }
@@ -129,6 +128,10 @@ static size_t format_later(const struct registry_tenant *t, char *out, size_t ro
     if (t->entity[0]) used += (size_t)snprintf(out + used, room - used, "entity=%s\t", t->entity);
     if (t->references) used += (size_t)snprintf(out + used, room - used, "references=%" PRIu32 "\t", t->references);
     if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
+    if (t->destroying) used += (size_t)snprintf(out + used, room - used, "destroying=1\t");
+    if (t->contract.end_ms)
+        used += (size_t)snprintf(out + used, room - used, "end=%" PRIu64 "\tterm=%" PRIu64 "\treturned=%" PRIu64 "\tgone=%" PRIu64 "\t",
+                                 t->contract.end_ms, t->contract.term_ms, t->contract.returned_ms, t->contract.gone_ms);
     return used;
 }
 
@@ -323,6 +326,11 @@ static bool take_code(char **p, struct registry_tenant *t) {
     return !t->has_code || (strlen(value) == 2 * ENROL_CODE_HASH && hex_read(value, ENROL_CODE_HASH, t->code_hash));
 }
 
+static bool take_contract(char **p, struct contract_dates *d) {
+    return take_number(p, "end", UINT64_MAX, &d->end_ms) && take_number(p, "term", UINT64_MAX, &d->term_ms) &&
+           take_number(p, "returned", UINT64_MAX, &d->returned_ms) && take_number(p, "gone", UINT64_MAX, &d->gone_ms);
+}
+
 /* The fields that may be missing. */
 static bool take_later(char **p, struct registry_tenant *t) {
     char *places = strncmp(*p, "places=", 7) == 0 ? take_field(p, "places") : NULL;
@@ -333,7 +341,10 @@ static bool take_later(char **p, struct registry_tenant *t) {
     if (strncmp(*p, "contact=", 8) == 0 && !take_text(p, "contact", t->contact, sizeof t->contact)) return false;
     if (strncmp(*p, "entity=", 7) == 0 && !take_text(p, "entity", t->entity, sizeof t->entity)) return false;
     if (strncmp(*p, "references=", 11) == 0 && !take_u32(p, "references", REFERENCES_ALL, &t->references)) return false;
-    return !**p || (take_flag(p, "resetting", &t->resetting) && !**p);
+    if (strncmp(*p, "resetting=", 10) == 0 && !take_flag(p, "resetting", &t->resetting)) return false;
+    if (strncmp(*p, "destroying=", 11) == 0 && !take_flag(p, "destroying", &t->destroying)) return false;
+    if (strncmp(*p, "end=", 4) == 0 && !take_contract(p, &t->contract)) return false;
+    return !**p;
 }
 
 static bool read_tenant(char *p, struct registry_tenant *t) {
@@ -347,7 +358,7 @@ static bool read_tenant(char *p, struct registry_tenant *t) {
                 take_number(&p, "created", UINT64_MAX, &t->created_ms) && take_number(&p, "chain", UINT64_MAX, &t->chain_ms) &&
                 take_flag(&p, "suspended", &t->suspended) && take_flag(&p, "enrolled", &t->enrolled) && take_flag(&p, "plain", &t->plain) &&
                 take_code(&p, t) && take_later(&p, t);
-    if (!fine || registry_bad_field(t)) return false;
+    if (!fine || registry_bad_field(t) || !contract_dates_fit(&t->contract) || (t->destroying && !t->resetting)) return false;
     format_tenant(t, again);
     return strcmp(copy, again) == 0;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "../policy/contract.h"
 #include "../policy/enrol_code.h"
 #include "../policy/limits.h"
 #include "../policy/messages.h"
@@ -32,7 +33,9 @@ struct registry_tenant {
     bool suspended;
     bool enrolled;
     bool plain;                                 /* the tenant switched web/NAME.sock on (C4) */
-    bool resetting;                             /* two people agreed to empty it: nothing else happens to it until that is done */
+    bool resetting;                             /* it is to be emptied: nothing else happens to it until that is done */
+    bool destroying;                            /* and then it is gone, not new; only while resetting */
+    struct contract_dates contract;             /* the end of its contract (S14) */
     uint32_t place_count;                       /* 0..COPIES_MAX */
     char place[COPIES_MAX][PLACE_NAME_MAX + 1]; /* where copies of its key capsule lie, and nowhere else (S14) */
     char contact[MAIL_ADDRESS_MAX + 1];         /* where notices go; "" = none */
@@ -63,6 +66,7 @@ void registry_close(struct registry *registry);
 /* The pointers stay valid until that tenant is removed; what they point to changes only in the calls below. */
 const struct registry_tenant *registry_by_number(const struct registry *registry, uint32_t number);
 const struct registry_tenant *registry_by_name(const struct registry *registry, const char *name);
+/* Not of one that is gone. */
 const struct registry_tenant *registry_by_host(const struct registry *registry, const char *host);
 size_t registry_count(const struct registry *registry);
 /* i < registry_count(): in the order of their numbers. */

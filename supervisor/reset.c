@@ -2,20 +2,23 @@
 
 #include "clock.h"
 #include "copies.h"
+#include "leaving.h"
 #include "log.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { AGAIN_MS = 5000 };
 
-bool reset_begin(struct tenant *t) {
+bool reset_begin(struct tenant *t, bool destroying) {
     struct registry_tenant wanted = *t->entry;
     wanted.resetting = true;
+    wanted.destroying = destroying;
     if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) return false;
-    log_say("tenant %s: reset: two people want it empty", t->entry->name);
+    log_say("tenant %s: %s", t->entry->name, destroying ? "everything of it is to be destroyed" : "reset: two people want it empty");
     tell_tenant(t);
     tenant_event(t, LIFE_SUSPEND); /* nothing starts it meanwhile */
     return true;
@@ -27,16 +30,27 @@ static void again_later(struct tenant *t, uint64_t now, const char *what) {
 }
 
 static void begin_emptying(struct tenant *t, uint64_t now) {
-    while (t->entry->place_count)
+    while (t->entry->place_count) {
+        char what[NOTE_MAX + 1];
+        snprintf(what, sizeof what, "copy of the key capsule at %s: overwritten and removed", t->entry->place[0]);
         if (copies_forget(t, 0) != COPY_DONE) {
             again_later(t, now, "a copy of its capsule is not destroyed");
             return;
         }
+        if (t->entry->destroying) leaving_record(t, "destroyed", what);
+    }
     if (!tenant_empty_directory(t, &t->emptier)) again_later(t, now, "its directory is not emptied");
 }
 
 /* The row as before enrolment. The code is for the person who waits for it; after a restart there is none and `enrol-code` makes one. */
 static void finish(struct tenant *t, uint64_t now) {
+    if (t->entry->destroying) {
+        if (!t->told_emptied)
+            leaving_record(t, "destroyed", "key capsule and TLS key in its directory: overwritten and removed; data files: removed");
+        t->told_emptied = true;
+        if (!leaving_finish(t)) again_later(t, now, "the registry is not written");
+        return;
+    }
     struct registry_tenant wanted = *t->entry;
     char code[ENROL_CODE_TEXT] = "";
     bool awaited = errand_asked(t, VERB_reset);

@@ -75,7 +75,7 @@ static void tell_host(struct supervisor *h, uint32_t type, uint32_t number, cons
 void tell_hosts(struct supervisor *h, const struct registry_tenant *was, const struct registry_tenant *is) {
     for (uint32_t i = 0; was && i < was->host_count; i++)
         if (!has_host(is, was->host[i])) tell_host(h, MESSAGE_ROUTER_UNHOST, was->number, was->host[i]);
-    for (uint32_t i = 0; i < is->host_count; i++)
+    for (uint32_t i = 0; is && i < is->host_count; i++)
         if (!has_host(was, is->host[i])) tell_host(h, MESSAGE_ROUTER_HOST, is->number, is->host[i]);
 }
 
@@ -111,6 +111,7 @@ void tell_router_all(struct supervisor *h) {
     tell_limits(h);
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
+        if (t->entry->contract.gone_ms) continue;
         tell_hosts(h, NULL, t->entry);
         if (life_ready(&t->life))
             tenant_hand_over(t);
@@ -150,6 +151,10 @@ static void fill_entry(struct message_tenant *m, const struct registry_tenant *e
     m->enrolled = e->enrolled;
     m->quota_bytes = e->quota_bytes;
     m->created_ms = e->created_ms;
+    m->contract_end_ms = e->contract.end_ms;
+    m->contract_term_ms = e->contract.term_ms;
+    m->contract_returned_ms = e->contract.returned_ms;
+    m->contract_gone_ms = e->contract.gone_ms;
 }
 
 static void fill_copies(struct message_tenant *m, const struct tenant *t) {

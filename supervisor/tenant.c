@@ -39,7 +39,7 @@ struct tenant *tenant_new(struct supervisor *house, const struct registry_tenant
     t->process.fd = t->process.launcher_fd = -1;
     for (int i = 0; i < ERRANDS_MAX; i++)
         t->errand[i].fd = -1;
-    life_begin(&t->life, entry->suspended || entry->resetting, 0);
+    life_begin(&t->life, entry->suspended || entry->resetting || entry->contract.gone_ms, 0);
     copies_look(t);
     return t;
 }
@@ -71,7 +71,10 @@ static void say_profile(struct tenant *t, uint32_t type) {
                                  .memory_bytes = c->arena_bytes,
                                  .secret_memory = c->secret_memory,
                                  .connections = c->connections,
-                                 .https_port = c->https_port}};
+                                 .https_port = c->https_port,
+                                 .end_ms = e->contract.end_ms,
+                                 .term_ms = e->contract.term_ms,
+                                 .returned_ms = e->contract.returned_ms}};
     TEXT_COPY(m.start.name, e->name);
     TEXT_COPY(m.start.title, e->title);
     TEXT_COPY(m.start.region, e->region);

@@ -110,7 +110,7 @@ static json_t *last_json(const struct plan_kept *p) {
                      json_time(p->checked_ms / 1000), "busy", p->busy);
 }
 
-json_t *backup_plan_json(enum backup_kind kind) {
+static json_t *plan_json(enum backup_kind kind) {
     const struct plan_kept *p = &kept.plan[kind];
     if (!p->destination[0]) return json_null();
     uint32_t at = index_of(p->destination);
@@ -139,8 +139,8 @@ static void answer(struct exchange *x, int status, json_t *body) {
 static void get_plans(struct exchange *x, struct request *r) {
     (void)r;
     answer(x, 200,
-           json_pack("{s:o, s:o, s:o}", "backup", backup_plan_json(BACKUP_COPY), "archive", backup_plan_json(BACKUP_ARCHIVE),
-                     "destinations", destinations_json()));
+           json_pack("{s:o, s:o, s:o}", "backup", plan_json(BACKUP_COPY), "archive", plan_json(BACKUP_ARCHIVE), "destinations",
+                     destinations_json()));
 }
 
 static json_t *row_json(const struct snapshot_row *row) {
@@ -237,7 +237,7 @@ static void keep_plan(struct exchange *x, struct request *r, enum backup_kind ki
     p->keep_hours = w->plan.keep_hours;
     memcpy(p->destination, where, sizeof p->destination);
     uplink_plan(plan_pack(&w->plan));
-    answer(x, 200, backup_plan_json(kind));
+    answer(x, 200, plan_json(kind));
 }
 
 static void put_plan(struct exchange *x, struct request *r, enum backup_kind kind) {
@@ -286,7 +286,7 @@ static void post_now(struct exchange *x, struct request *r, enum backup_kind kin
     }
     kept.plan[kind].busy = 1;
     uplink_backup(kind);
-    answer(x, 202, backup_plan_json(kind));
+    answer(x, 202, plan_json(kind));
 }
 
 static void post_backup(struct exchange *x, struct request *r) { post_now(x, r, BACKUP_COPY); }

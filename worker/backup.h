@@ -30,7 +30,4 @@ void backup_turn(void);
  */
 void backup_key_changed(void);
 
-/* A plan as the API shows it, null where there is none. A new value; NULL: out of memory. */
-json_t *backup_plan_json(enum backup_kind kind);
-
 extern const struct route backup_routes[];

@@ -1,7 +1,6 @@
 /* The tenant's register of processing (GDPR article 30, C4): what is done with its data, by its own switches and rules. */
 #include "../policy/register.h"
 
-#include "backup.h"
 #include "crm/answer.h"
 #include "crm/text.h"
 #include "functions.h"
@@ -25,26 +24,7 @@ static void day_of(uint64_t seconds, char out[16]) {
     strftime(out, 16, "%Y-%m-%d", &utc);
 }
 
-/* Where a plan keeps its copies, and how long. */
-static void plan_text(const struct register_writer *w, enum backup_kind kind, struct text *out) {
-    json_t *plan = backup_plan_json(kind);
-    const char *where = json_string_value(json_object_get(plan, "where")), *region = json_string_value(json_object_get(plan, "region"));
-    char line[64];
-    if (where) {
-        snprintf(line, sizeof line, w->english ? ", %lld h, every %lld min]" : ", %lld h, toutes les %lld min]",
-                 (long long)json_integer_value(json_object_get(plan, "duration_hours")),
-                 (long long)json_integer_value(json_object_get(plan, "frequency_minutes")));
-        text_string(out, " [plan: ");
-        text_string(out, where);
-        if (region) text_string(out, ", ");
-        if (region) text_string(out, region);
-        text_string(out, line);
-    }
-    json_decref(plan);
-}
-
-/* Behind the term that the table says, what the tenant itself has set: "contacts: archive, 365 days from modified", each rule that is on,
- * and its plans. */
+/* "companies: archive, 365 days from modified", a rule that is on a line, behind the term that the table says. */
 static void term_text(const struct register_writer *w, enum function f, const struct rule_list *rules, struct text *out) {
     text_string(out, register_word(w, function_table[f].term));
     for (size_t i = 0; f == FUNCTION_retention && i < rules->count; i++) {
@@ -57,8 +37,6 @@ static void term_text(const struct register_writer *w, enum function f, const st
         text_string(out, rule->date);
         text_char(out, ']');
     }
-    if (f == FUNCTION_backup) plan_text(w, BACKUP_COPY, out);
-    if (f == FUNCTION_archive) plan_text(w, BACKUP_ARCHIVE, out);
     text_add(out, "", 1);
 }
 
@@ -108,12 +86,10 @@ static json_t *register_json(const struct rule_list *rules) {
         failed |= json_array_append_new(functions, function_json((enum function)f));
     for (size_t i = 0; i < rules->count; i++)
         failed |= json_array_append_new(items, rule_shown(&rules->rule[i]));
-    json_t *body =
-        json_pack("{s:s, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "controller", self.profile.host[0], "date",
-                  json_time((uint64_t)time(NULL)), "measures", both(register_measures), "records", "title", both(base->title), "purpose",
-                  both(base->purpose), "data", both(base->data), "recipients", both(base->recipients), "term", both(base->term), "basis",
-                  both(basis_table[base->basis]), "functions", functions, "rules", items, "backup", backup_plan_json(BACKUP_COPY),
-                  "archive", backup_plan_json(BACKUP_ARCHIVE));
+    json_t *body = json_pack("{s:s, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o}", "controller", self.profile.host[0], "date",
+                             json_time((uint64_t)time(NULL)), "measures", both(register_measures), "records", "title", both(base->title),
+                             "purpose", both(base->purpose), "data", both(base->data), "recipients", both(base->recipients), "term",
+                             both(base->term), "basis", both(basis_table[base->basis]), "functions", functions, "rules", items);
     if (!failed) return body;
     json_decref(body);
     return NULL;

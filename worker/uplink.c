@@ -74,6 +74,7 @@ void uplink_references(uint64_t bits) { say(MESSAGE_WORKER_REFERENCES, bits, -1)
 void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
 void uplink_plan(uint64_t packed) { say(MESSAGE_WORKER_PLAN, packed, -1); }
 void uplink_backup(enum backup_kind kind) { say(MESSAGE_WORKER_BACKUP, kind, -1); }
+void uplink_leaving(uint64_t word) { say(MESSAGE_WORKER_LEAVING, word, -1); }
 void uplink_plain(bool wanted) { say(MESSAGE_WORKER_PLAIN, wanted, -1); }
 
 void uplink_want_permit(void (*granted)(void *), void *argument) {

@@ -29,6 +29,7 @@ void uplink_capsule(void);
 void uplink_leave(void);
 void uplink_plan(uint64_t packed);         /* an administrator's plan, or its end (C9) */
 void uplink_backup(enum backup_kind kind); /* one is wanted now */
+void uplink_leaving(uint64_t word);        /* an enum leaving (S14) */
 void uplink_plain(bool wanted);            /* the tenant switched web/NAME.sock on or off (C4) */
 
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */

@@ -30,6 +30,8 @@ cli_verb cli_undertaking_show, cli_undertaking_sign, cli_undertaking_end, cli_un
 cli_verb cli_publish;                                                                              /* publish.c */
 cli_verb cli_zones_compile;                                                                        /* zones.c */
 cli_verb cli_backup_now, cli_backup_list, cli_backup_verify, cli_backup_drill, cli_backup_restore; /* backup.c */
+cli_verb cli_contract_end, cli_contract_resume, cli_contract_destroy;                              /* contract.c */
+cli_verb cli_certificate_issue, cli_certificate_verify;                                            /* certificate.c */
 cli_verb cli_request_list, cli_request_approve, cli_request_withdraw, cli_disclosure_request, cli_disclosure_list; /* request.c */
 
 cli_verb cli_references;                                  /* references.c */

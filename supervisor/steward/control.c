@@ -4,6 +4,7 @@
 #include "../../policy/csr.h"
 #include "act.h"
 #include "backups.h"
+#include "certificate_view.h"
 #include "ledger_view.h"
 #include "notices_view.h"
 #include "publication.h"
@@ -51,6 +52,10 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/copy", VERB_copy},
     {HTTP_POST, "/v1/tenants/{}/connect", VERB_connect},
     {HTTP_POST, "/v1/tenants/{}/delete", VERB_delete},
+    {HTTP_POST, "/v1/tenants/{}/contract-end", VERB_contract_end},
+    {HTTP_POST, "/v1/tenants/{}/contract-resume", VERB_contract_resume},
+    {HTTP_POST, "/v1/tenants/{}/destroy", VERB_destroy},
+    {HTTP_GET, "/v1/tenants/{}/destruction-certificate", VERB_certificate},
     {HTTP_POST, "/v1/tenants/{}/disclosure", VERB_disclosure},
     {HTTP_GET, "/v1/requests", VERB_request_list},
     {HTTP_POST, "/v1/requests/{}/approve", VERB_request_approve},
@@ -151,6 +156,8 @@ static void act_body(struct steward *steward, struct staff_request *r) {
         fine = act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem);
     else if (r->verb == VERB_disclosure)
         fine = request_view_read(r->body, r->body_size, &act, &problem);
+    else if (r->verb == VERB_contract_end)
+        fine = certificate_view_read_end(r->body, r->body_size, &act, &problem);
     else if (r->verb == VERB_undertaking_sign)
         fine = undertaking_read_body(r->body, r->body_size, &act, &problem);
     else if (backups_is(r->verb))
@@ -170,6 +177,7 @@ static void act(struct steward *steward, struct staff_request *r) {
     case VERB_lock:
     case VERB_capsule_copy:
     case VERB_capsule_forget:
+    case VERB_contract_end:
     case VERB_undertaking_sign:
     case VERB_transfer:
     case VERB_backup_now:
@@ -324,6 +332,14 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
     case VERB_ledger:
         answer_ledger(steward, r);
         return;
+    case VERB_contract_end:
+        staff_json(r, 200,
+                   json_pack("{s:s, s:s, s:o}", "name", r->tenant, "done", verb_table[r->verb].name, "term",
+                             certificate_view_date(answer->until_ms)));
+        return;
+    case VERB_certificate:
+        certificate_view_answer(steward, r, answer->since_ms);
+        return;
     case VERB_request_list:
         request_view_list(steward, r);
         return;
@@ -391,7 +407,13 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
 static const char *wrong_state(const struct steward *steward, const struct staff_request *r) {
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     bool suspended = row && row->is.state == TENANT_SUSPENDED;
+    if (row && row->is.contract_gone_ms) return "the tenant is gone: everything of it was destroyed";
     if (row && row->is.resetting) return "the tenant is being emptied";
+    if (r->verb == VERB_contract_end) return "the contract has ended already";
+    if (r->verb == VERB_contract_resume) return "the contract has not ended";
+    if (r->verb == VERB_destroy)
+        return "only after a notice and its term, and only once: see `cloison contract end` and `cloison request list`";
+    if (r->verb == VERB_certificate) return "nothing is certified before everything is destroyed";
     if (r->verb == VERB_request_approve || r->verb == VERB_request_withdraw)
         return "it is not open any more, or the tenant is not in a state for it; see `cloison request list`";
     if (r->verb == VERB_undertaking_end) return "you have no undertaking in force";
@@ -431,9 +453,10 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         return;
     case ACT_BAD_FIELD:
         staff_problem(r, 422, "invalid-field", act_field_name(answer->detail),
-                      answer->detail == ACT_PLACE       ? "the configuration has no capsule_place of that name"
-                      : answer->detail == ACT_NUMBER    ? "not the version that must be signed now: read `cloison undertaking show`"
-                      : answer->detail == ACT_UNTIL     ? "a day from today on, at most three years ahead"
+                      answer->detail == ACT_PLACE    ? "the configuration has no capsule_place of that name"
+                      : answer->detail == ACT_NUMBER ? "not the version that must be signed now: read `cloison undertaking show`"
+                      : answer->detail == ACT_UNTIL
+                          ? (r->verb == VERB_contract_end ? "a day 30 to 400 days ahead" : "a day from today on, at most three years ahead")
                       : answer->detail == ACT_EFFECTIVE ? "the date leaves less than the notice period (S13)"
                                                         : "the supervisor does not take this value");
         return;

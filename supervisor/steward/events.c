@@ -32,6 +32,7 @@ static const char *const words[] = {
     [EVENT_THROTTLED] = "throttled",
     [EVENT_EVICTED] = "evicted",
     [EVENT_RESET] = "reset",
+    [EVENT_GONE] = "gone",
 };
 
 const char *events_word(uint64_t event) { return event < sizeof words / sizeof *words ? words[event] : NULL; }

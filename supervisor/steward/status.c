@@ -1,5 +1,7 @@
 #include "status.h"
 
+#include "certificate_view.h"
+
 #include "control.h"
 #include "metrics.h"
 #include "posture.h"
@@ -101,10 +103,10 @@ json_t *status_tenant(const struct tenants_row *row) {
                                 number_or_null(tenants_value(row, COUNTER_cert_expires)), "check", word(row, COUNTER_check_state, checks),
                                 "ledger", word(row, COUNTER_ledger_state, ledgers), "rollback",
                                 word(row, COUNTER_rollback_state, rollbacks), "posture", posture_layers(t->layer, false));
-    json_t *keys =
-        json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s?, s:o}", "self_sufficient", self_sufficient(row), "ways_in",
-                  number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset", reset(t), "contact",
-                  t->contact[0] ? t->contact : NULL, "transferred_to", t->entity[0] ? t->entity : NULL, "references", references(t));
+    json_t *keys = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o}", "contract", certificate_view_contract(t), "self_sufficient",
+                             self_sufficient(row), "ways_in", number_or_null(tenants_ways_in(row)), "capsule_copies", copies(t), "reset",
+                             reset(t), "contact", t->contact[0] ? t->contact : NULL, "transferred_to", t->entity[0] ? t->entity : NULL,
+                             "references", references(t));
     if (all && json_object_update_new(all, keys) == 0 && json_object_update_new(all, life) == 0 &&
         json_object_update_new(all, numbers) == 0)
         return all;

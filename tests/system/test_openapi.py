@@ -316,6 +316,20 @@ def walk_users(c, house):
     assert c.delete(f'/api/v1/users/{me}').status == 409
 
 
+def test_the_end_of_the_contract(house, client):
+    leaver = Checked(house, house.enrolled('leaver').host)
+    leaver.document, leaver.seen = client.document, client.seen
+    assert leaver.login().status == 200
+    assert leaver.get('/api/v1/restitution').status == leaver.post('/api/v1/leaving', {'sha256': '0' * 64, 'destroy': False}).status == 409
+    house.cli('contract', 'end', 'leaver')
+    wait_for(lambda: leaver.get('/api/v1/leaving').json['state'] == 'ending', why='the worker to hear of it')
+    assert leaver.get('/api/v1/restitution').status == 200
+    total = leaver.get('/api/v1/leaving').json['fetched']['sha256']
+    assert leaver.post('/api/v1/leaving', {'sha256': total, 'destroy': False}).status == 202
+    assert leaver.post('/api/v1/leaving', {'sha256': 'x', 'destroy': False}).status == 400
+    assert leaver.post('/api/v1/companies', {'name': 'B'}).status == 403
+
+
 def test_no_operation_went_unseen(client):
     promised = {(m.upper(), path) for path, item in client.document['paths'].items() for m in item if m in ('get', 'put', 'post', 'patch', 'delete')}
     assert promised - client.seen == set()

@@ -73,6 +73,10 @@ static bool is_state(enum needs_state s, const struct decide_tenant *t) {
         [STATE_NOT_ENROLLED] = !t->enrolled,
         [STATE_KEYED] = t->enrolled && !t->suspended,
         [STATE_LISTED] = t->listed,
+        [STATE_CURRENT] = t->contract == CONTRACT_CURRENT,
+        [STATE_ENDING] = t->contract == CONTRACT_ENDING || t->contract == CONTRACT_OVERDUE,
+        [STATE_OVERDUE] = t->contract == CONTRACT_OVERDUE,
+        [STATE_GONE] = t->contract == CONTRACT_GONE,
     };
     assert_true((size_t)s < sizeof rows / sizeof *rows);
     return rows[s];
@@ -81,15 +85,16 @@ static bool is_state(enum needs_state s, const struct decide_tenant *t) {
 static void every_tenant(void **state) {
     (void)state;
     for (int v = VERB_NONE + 1; v < VERB_COUNT; v++)
-        for (unsigned bits = 0; bits < 64; bits++) {
-            const struct decide_tenant t = {bits & 1, bits & 2, bits & 4, bits & 8, bits & 16, bits & 32};
+        for (unsigned bits = 0; bits < 256; bits++) {
+            const struct decide_tenant t = {bits & 1, bits & 2, bits & 4, bits & 8, bits & 16, bits & 32, (enum contract)(bits >> 6)};
             const struct needs *n = &needs_table[v];
             enum act_result expected = ACT_DONE;
             if (n->tenant && n->is_new)
                 expected = t.exists ? ACT_EXISTS : ACT_DONE;
             else if (n->tenant && !t.exists)
                 expected = ACT_NO_TENANT;
-            else if (n->tenant && (t.emptying || t.leaving || !is_state(n->state, &t)))
+            else if (n->tenant &&
+                     (t.emptying || t.leaving || (t.contract == CONTRACT_GONE && n->state != STATE_GONE) || !is_state(n->state, &t)))
                 expected = ACT_WRONG_STATE;
             if (decide_tenant((enum verb)v, &t) != expected) fail_msg("%s: %x", verb_table[v].name, bits);
         }

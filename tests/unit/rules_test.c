@@ -4,7 +4,6 @@
  */
 #include "worker_fixture.h"
 
-#include "../../worker/backup.h"
 #include "../../worker/crm/anonymise.h"
 #include "../../worker/crm/catalog.h"
 #include "../../worker/crm/crm.h"
@@ -397,11 +396,8 @@ static void after_a_stop(void **state) {
 
 /* ---- the register ---- */
 
-/* C4: the register says what is on, by which rules, and where copies are */
 static void the_register_says_what_is_on(void **state) {
     (void)state;
-    struct message_plans plans = {.plan[BACKUP_COPY] = {.on = 1, .destination = "coffre", .keep_hours = 720, .period_minutes = 60}};
-    backup_plans(&plans);
     make_rule("\"kind\":\"contacts\",\"action\":\"delete\",\"after_days\":365,\"enabled\":true");
     assert_int_equal(ask(HTTP_GET, "/api/v1/register?format=html", ""), 200);
     assert_non_null(strstr(answer, "<html lang=\"fr\">"));
@@ -411,7 +407,6 @@ static void the_register_says_what_is_on(void **state) {
     assert_non_null(strstr(at, "<dt>État</dt><dd>activé depuis le 20"));
     assert_non_null(strstr(at, "[contacts : delete, 365 jours depuis modified]"));
     assert_non_null(strstr(answer, "<h2>Sauvegarde</h2>\n<dl>\n<dt>État</dt><dd>désactivé : n’a pas lieu</dd>"));
-    assert_non_null(strstr(answer, "La durée fixée par le plan de sauvegarde. [plan: coffre, 720 h, toutes les 60 min]</dd>"));
     assert_non_null(strstr(answer, "</body>\n</html>\n"));
     assert_int_equal(ask(HTTP_GET, "/api/v1/register?format=csv&lang=en", ""), 200);
     assert_non_null(

@@ -236,6 +236,10 @@ static const struct {
     {"POST", "/v1/tenants/acme/backup-drill", NULL, VERB_backup_drill},
     {"POST", "/v1/tenants/acme/backup-restore", "{\"destination\":\"coffre\"}", VERB_backup_restore},
     {"GET", "/v1/notices", NULL, VERB_terms_list},
+    {"POST", "/v1/tenants/acme/contract-end", NULL, VERB_contract_end},
+    {"POST", "/v1/tenants/acme/contract-resume", NULL, VERB_contract_resume},
+    {"POST", "/v1/tenants/acme/destroy", NULL, VERB_destroy},
+    {"GET", "/v1/tenants/acme/destruction-certificate", NULL, VERB_certificate},
 };
 
 /* A verb added to duties.def is tried here, or this fails. */

@@ -82,6 +82,14 @@ static bool functions_are_on(struct exchange *x) {
     return x->confirmed;
 }
 
+/* S14: records, of any kind: what a tenant no longer does once its contract has ended. Who may, its keys and its functions stay its own. */
+static bool writes(const struct route *route) {
+    uint32_t any = RIGHT_WRITE | RIGHT_IMPORT;
+    for (int k = 0; k < RIGHTS_KINDS; k++)
+        any |= RIGHT_OF(k, RIGHT_WRITE | RIGHT_IMPORT);
+    return route->rights & any || route->function == FUNCTION_import; /* whose right depends on a parameter */
+}
+
 bool exchange_admit(struct exchange *x) {
     if (!host_is_ours(x->connection, x->head.host)) {
         x->close = true;
@@ -94,6 +102,11 @@ bool exchange_admit(struct exchange *x) {
     }
     if (!find_route(x)) return false;
     if (!(x->route->flags & ROUTE_PUBLIC) && (!authorize(x) || !rollback_admit(x))) return false;
+    if (self.profile.end_ms && writes(x->route)) {
+        respond_problem(x, 403, "contract-ended", "The contract has ended: what is here can be read and fetched, and nothing is written.",
+                        NULL, 0);
+        return false;
+    }
     if (!functions_are_on(x)) return false;
     if (x->route->flags & ROUTE_NO_BODY && !x->body_done) {
         respond_problem(x, 400, "unexpected-body", "This request takes no body.", NULL, 0);

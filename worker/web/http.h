@@ -62,6 +62,7 @@ extern const struct route crm_routes[];          /* companies, contacts, import,
 extern const struct route witness_routes[];      /* the provider's ledger as seen from here: worker/ */
 extern const struct route journal_routes[];      /* the tenant's journal: worker/ */
 extern const struct route rollback_routes[];     /* an older file put back: web/rollback.c */
+extern const struct route leaving_routes[];      /* the end of the contract: leaving/ */
 extern const struct route rotation_routes[];     /* another master key: worker/ */
 extern const struct route function_routes[];     /* the processing functions: worker/ */
 extern const struct route confirmation_routes[]; /* a single use of one that is off: web/confirmations.c */

@@ -1,0 +1,72 @@
+#include "leaving.h"
+
+#include "backups.h"
+#include "clock.h"
+#include "ledger.h"
+#include "log.h"
+#include "reset.h"
+#include "supervisor.h"
+#include "tell.h"
+#include "tenant.h"
+
+#include <errno.h>
+
+enum contract leaving_state(const struct tenant *t) {
+    return contract_state(&t->entry->contract, t->entry->enrolled || t->save_enrolled, clock_unix_ms());
+}
+
+static void event(const struct tenant *t, const char *word, const char *note) {
+    struct ledger_tenant about = supervisor_about(t->entry);
+    about.note = note;
+    ledger_event(t->house->ledger, clock_unix_ms(), word, about, "done");
+}
+
+void leaving_record(const struct tenant *t, const char *verb, const char *what) { event(t, verb, what); }
+
+/* S14: at the end everything is destroyed, keys first, on the tenant's word or two people's */
+bool leaving_destroy(struct tenant *t) {
+    uint8_t hash[LEDGER_HASH];
+    uint64_t lines, gaps = ledger_gaps(t->house->ledger);
+    event(t, "destruction", NULL);
+    ledger_head(t->house->ledger, &lines, hash); /* what is decided is on the disk before anything goes */
+    if (ledger_gaps(t->house->ledger) != gaps) return errno = ENOSPC, false;
+    return reset_begin(t, true);
+}
+
+static void keep_returned(struct tenant *t) {
+    struct registry_tenant wanted = *t->entry;
+    if (wanted.contract.returned_ms) return;
+    wanted.contract.returned_ms = clock_unix_ms();
+    if (wanted.contract.returned_ms < wanted.contract.end_ms) wanted.contract.returned_ms = wanted.contract.end_ms;
+    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) {
+        log_errno("tenant %s: that it has its data is not kept", t->entry->name);
+        return;
+    }
+    event(t, "handed_back", NULL);
+    tenant_profile_changed(t);
+    tell_tenant(t);
+}
+
+void leaving_heard(struct tenant *t, uint64_t word) {
+    enum contract state = leaving_state(t);
+    if ((state != CONTRACT_ENDING && state != CONTRACT_OVERDUE) || t->entry->resetting) return;
+    keep_returned(t);
+    if (word == LEAVING_DESTROY && t->entry->contract.returned_ms && !leaving_destroy(t))
+        log_errno("tenant %s: its destruction is not recorded", t->entry->name);
+}
+
+bool leaving_finish(struct tenant *t) {
+    struct registry_tenant wanted = *t->entry;
+    wanted.contract.gone_ms = clock_unix_ms();
+    if (wanted.contract.gone_ms < wanted.contract.end_ms) wanted.contract.gone_ms = wanted.contract.end_ms;
+    wanted.resetting = wanted.destroying = wanted.plain = false;
+    wanted.suspended = true;
+    wanted.chain_ms = 0;
+    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) return false;
+    tell_hosts(t->house, t->entry, NULL);
+    backups_leave(t);
+    event(t, "gone", NULL);
+    tell_event(t, EVENT_GONE);
+    tell_tenant(t);
+    return true;
+}

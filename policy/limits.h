@@ -51,6 +51,13 @@ enum {
     SOCKET_UNSENT_MAX = 65536,  /* unsent bytes of a connection, in the kernel and again in the worker */
     PIPELINE_MAX = 16,          /* requests read ahead of their answers on one connection */
 
+    SUPPORT_TEXT_MAX = 8192,         /* bytes of UTF-8 of a message to the support, and of an answer */
+    SUPPORT_SEALED_MAX = 28672,      /* the same as CMS, with what JSON and padding add */
+    SUPPORT_CERTIFICATE_MAX = 16384, /* PEM bytes of the support duty's certificate */
+    SUPPORT_TRACES_MAX = 512,        /* kept at once, of all tenants */
+    SUPPORT_PER_TENANT = 16,         /* kept at once, of one */
+    SUPPORT_PER_MINUTE = 12,         /* messages that a worker may hand up; an honest one hands up half as many */
+
     CSR_MAX = 4096,    /* DER bytes of a certification request */
     CHAIN_MAX = 65536, /* PEM bytes of a certificate chain */
 };

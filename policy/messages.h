@@ -256,6 +256,28 @@ struct message_ready {
     uint64_t arena_bytes;    /* of secret memory; 0 = none */
 };
 
+enum support_state {
+    SUPPORT_SENDING, /* in the worker only: the steward has not got it yet */
+    SUPPORT_KEPT,
+    SUPPORT_ANSWERED,
+    SUPPORT_CLOSED,
+    SUPPORT_REMOVED, /* its term is over: nothing of it is kept at the provider */
+    SUPPORT_REFUSED, /* too many are kept already */
+    SUPPORT_STATES,
+    SUPPORT_ALL_TOLD /* no state: after this tenant's traces, as an answer to SUPPORT_ASK */
+};
+
+/* One message to the support (S7), in each direction. */
+struct message_support {
+    struct message_head head;
+    uint64_t reference;   /* the worker's own number of it, random */
+    uint64_t trace;       /* the steward's, > 0; 0 = none yet */
+    uint64_t received_ms; /* Unix time */
+    uint64_t until_ms;    /* it is kept until then */
+    uint32_t state;       /* enum support_state */
+    uint32_t bytes;       /* in the fd, <= SUPPORT_SEALED_MAX; 0 = no fd */
+};
+
 enum tenant_event {
     EVENT_CREATED = 1,
     EVENT_CHANGED,
@@ -473,4 +495,5 @@ union message {
     struct message_posture posture;
     struct message_act act;
     struct message_answer answer;
+    struct message_support support;
 };

@@ -64,6 +64,8 @@ static const struct option options[] = {
     {"per_source_rate", COUNT, AT(per_source_rate), 1, 1000000},
     {"connections", COUNT, AT(connections), 1, 1000000},
     {"zones", PATH, AT(zones), 0, 0},
+    {"support_certificate", PATH, AT(support_certificate), 0, 0},
+    {"support_days", COUNT, AT(support_days), 1, 3660},
     {"publish_threshold", COUNT, AT(publish_threshold), COHORT_THRESHOLD, TENANTS_MAX},
     {"publish_seconds", COUNT, AT(publish_seconds), 2, 31 * 86400},
 };
@@ -101,6 +103,7 @@ static void set_defaults(struct config *c) {
         .per_source_rate = 50,
         .connections = 1024,
         .publish_threshold = COHORT_THRESHOLD,
+        .support_days = 90,
         .publish_seconds = 86400,
     };
     for (int i = 0; i < DUTY_COUNT; i++) {

@@ -101,12 +101,14 @@ struct config {
     uint32_t https_port;             /* the public one, for redirects and Origin */
     char cgroup[PATH_BYTES_MAX + 1]; /* "auto", "off" or an absolute path: see cgroup_open() */
     struct config_limits limits;
-    uint32_t per_source;            /* connections at once from one address */
-    uint32_t per_tenant;            /* connections at once to one tenant */
-    uint32_t per_source_rate;       /* new connections a second from one address */
-    uint32_t connections;           /* connections at once that one worker serves */
-    uint32_t publish_threshold;     /* tenants, COHORT_THRESHOLD or more */
-    uint32_t publish_seconds;       /* of a period that is published */
+    uint32_t per_source;                          /* connections at once from one address */
+    uint32_t per_tenant;                          /* connections at once to one tenant */
+    uint32_t per_source_rate;                     /* new connections a second from one address */
+    uint32_t connections;                         /* connections at once that one worker serves */
+    uint32_t publish_threshold;                   /* tenants, COHORT_THRESHOLD or more */
+    uint32_t publish_seconds;                     /* of a period that is published */
+    char support_certificate[PATH_BYTES_MAX + 1]; /* PEM, absolute; "" = there is no support by message */
+    uint32_t support_days;                        /* its traces are kept */
     char zones[PATH_BYTES_MAX + 1]; /* a table of `cloison zones compile`, absolute; "" = none: every address is of an unknown country */
     uint32_t listener_count;
     struct config_listener listener[LISTENERS_MAX];

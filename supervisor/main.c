@@ -23,7 +23,6 @@
 #include "tell.h"
 #include "tenant.h"
 #include "undertakings.h"
-#include "zones.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -80,6 +79,13 @@ static void open_directories(const struct config *c) {
         log_fatal("%s: %s", c->state_dir, errno == EWOULDBLOCK ? "another cloisond runs on it" : strerror(errno));
 }
 
+/* A file of the steward's, which has no right to open one. */
+static int open_own(const char *name) {
+    int fd = open(within(house.config.state_dir, name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) die(name);
+    return fd;
+}
+
 static void open_state(void) {
     static char ledger_error[LEDGER_ERROR_MAX], registry_error[REGISTRY_ERROR_MAX], record_error[RECORD_ERROR_MAX];
     static char plans_error[PLANS_ERROR_MAX];
@@ -99,9 +105,10 @@ static void open_state(void) {
     if (!house.requests) log_fatal("%s", record_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
-    house.groups = open(within(c->state_dir, "groups"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (house.groups < 0) die("groups");
-    if (!zones_open(c->zones, &house.zones)) log_fatal("zones: %s: %s", c->zones, strerror(errno));
+    house.groups = open_own("groups");
+    house.traces = open_own("support");
+    const char *wrong = supervisor_open_files(&house, c);
+    if (wrong) log_fatal("%s: %s", wrong, strerror(errno));
     if (!cgroup_open(&house.cgroup, c->cgroup)) log_fatal("cgroup: %s", house.cgroup.why);
     if (house.cgroup.directory < 0) log_say("no limits by cgroup: %s", house.cgroup.why);
 }
@@ -202,6 +209,7 @@ static void drop(void) {
 static void begin(const char *config_path) {
     house.config_path = config_path;
     house.started_ms = clock_unix_ms();
+    house.zones.fd = house.support.fd = -1;
     TAILQ_INIT(&house.queue);
     const struct config *c = &house.config;
     service_begin(&house.router, &router_kind, &house, c->router_uid.id, c->router_gid.id);

@@ -55,6 +55,15 @@ static void on_act(struct service *s, struct heard *h) {
     h->fd = -1;
 }
 
+/* For the tenant's worker, if it has one; if not, it asks when it is open again. */
+static void on_trace(struct service *s, struct heard *h) {
+    struct tenant *t = supervisor_tenant(s->house, h->message->head.tenant);
+    if (!t || t->life.state != LIFE_SERVING) return;
+    union message m = *h->message;
+    m.head = (struct message_head){.type = MESSAGE_WORKER_SUPPORT_TRACE, .tenant = t->entry->number, .generation = t->life.generation};
+    link_send(t->link, &m, h->fd);
+}
+
 struct service_rule {
     uint32_t type;
     uint32_t states; /* bits: SERVICE_STARTING, SERVICE_READY */
@@ -69,6 +78,7 @@ static const struct service_rule router_rules[] = {
 static const struct service_rule steward_rules[] = {
     {MESSAGE_STEWARD_READY, SERVICE_STARTING, on_ready},
     {MESSAGE_STEWARD_ACT, SERVICE_READY, on_act},
+    {MESSAGE_STEWARD_SUPPORT_TRACE, SERVICE_READY, on_trace},
     {0},
 };
 
@@ -171,6 +181,23 @@ static void on_capsule_made(struct tenant *t, struct heard *h) {
 static void on_plan_made(struct tenant *t, struct heard *h) { backups_plan(t, h->message->plain.value); }
 static void on_backup_wanted(struct tenant *t, struct heard *h) { backups_asked(t, (enum backup_kind)h->message->plain.value); }
 
+/* What it sealed for the support is the steward's to keep: here only that it is a file of so many bytes. */
+static void on_support(struct tenant *t, struct heard *h) {
+    union message m = {.support = {.head = {.type = MESSAGE_STEWARD_SUPPORT, .tenant = t->entry->number},
+                                   .reference = h->message->support.reference,
+                                   .bytes = h->message->support.bytes}};
+    if (m.support.bytes == 0 || m.support.bytes > SUPPORT_SEALED_MAX || !fd_is_file(h->fd, m.support.bytes))
+        tenant_fail(t, "passed what is no message to the support");
+    else
+        link_send(t->house->steward.link, &m, h->fd);
+}
+
+static void on_support_ask(struct tenant *t, struct heard *h) {
+    (void)h;
+    union message m = {.plain = {.head = {.type = MESSAGE_STEWARD_SUPPORT_ASK, .tenant = t->entry->number}}};
+    link_send(t->house->steward.link, &m, -1);
+}
+
 static void on_want_permit(struct tenant *t, struct heard *h) {
     (void)h;
     if (permits_want(t->house->permits, t->entry->number))
@@ -223,6 +250,8 @@ static const struct {
     {MESSAGE_WORKER_CAPSULE_MADE, RUNNING | LEAVING, 120, on_capsule_made},
     {MESSAGE_WORKER_PLAN, RUNNING | LEAVING, 30, on_plan_made},
     {MESSAGE_WORKER_BACKUP, RUNNING | LEAVING, 30, on_backup_wanted},
+    {MESSAGE_WORKER_SUPPORT, RUNNING | LEAVING, SUPPORT_PER_MINUTE, on_support},
+    {MESSAGE_WORKER_SUPPORT_ASK, RUNNING | LEAVING, SUPPORT_PER_MINUTE, on_support_ask},
     {MESSAGE_WORKER_WANT_PERMIT, RUNNING | LEAVING, 60000, on_want_permit},
     {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
 };

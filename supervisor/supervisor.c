@@ -1,5 +1,6 @@
 #include "supervisor.h"
 
+#include "../policy/zones.h"
 #include "announce.h"
 #include "clock.h"
 #include "log.h"
@@ -11,7 +12,6 @@
 #include "room.h"
 #include "tell.h"
 #include "tenant.h"
-#include "zones.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum {
     LEAVE_MS = DRAIN_MS + 3000, /* then we go whatever still runs: a closed channel ends it */
@@ -165,15 +164,27 @@ static void take_courier(struct supervisor *h) {
         service_stop(&h->courier);
 }
 
+const char *supervisor_open_files(struct supervisor *h, const struct config *config) {
+    struct sealed_file zones, support;
+    if (!sealed_file_open(config->zones, ZONES_BYTES_MAX, &zones)) return "zones";
+    if (!sealed_file_open(config->support_certificate, SUPPORT_CERTIFICATE_MAX, &support)) {
+        sealed_file_close(&zones);
+        return "support_certificate";
+    }
+    sealed_file_close(&h->zones);
+    sealed_file_close(&h->support);
+    h->zones = zones; /* of workers from now on */
+    h->support = support;
+    return NULL;
+}
+
 /* What a reload may change, from the new configuration. The listeners are open already. */
-static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners, int zones) {
+static void take_config(struct supervisor *h, const struct config *config, const struct listeners *listeners) {
     struct listeners old = h->listeners;
     bool same_courier = config_same_courier(config, &h->config);
     bool other_port = config->https_port != h->config.https_port;
     h->listeners = *listeners;
     h->config = *config;
-    if (h->zones >= 0) close(h->zones);
-    h->zones = zones; /* of workers from now on */
     for (uint32_t i = 0; other_port && i < h->listeners.count; i++)
         h->listeners.row[i].id = ++h->listeners.last_id; /* all are told again */
     allow_groups(h);
@@ -182,12 +193,13 @@ static void take_config(struct supervisor *h, const struct config *config, const
     tell_limits(h);
     tell_duties(h);
     if (!same_courier) take_courier(h);
-    tell_groups(h);
+    tell_steward_files(h);
     ledger_rotate_at(h->ledger, config->ledger_file_max);
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);
         backups_offer(t);
+        tenant_say(t, MESSAGE_WORKER_SUPPORT_KEY, h->support.bytes, h->support.fd);
         if (t->cgroup >= 0 && cgroup_limit(&h->cgroup, t->cgroup, &config->limits) < 0) log_errno("tenant %s: limits", t->entry->name);
     }
     tell_posture(h);
@@ -205,17 +217,17 @@ static const char *reload(struct supervisor *h, char error[CONFIG_ERROR_MAX]) {
         snprintf(error, CONFIG_ERROR_MAX, "restart needed: %s", option);
         return error;
     }
-    int zones;
-    if (!zones_open(config.zones, &zones)) {
-        snprintf(error, CONFIG_ERROR_MAX, "zones: %s: %s", config.zones, strerror(errno));
-        return error;
-    }
     if (!listeners_change(&h->listeners, &config, &listeners, &which)) {
-        if (zones >= 0) close(zones);
         snprintf(error, CONFIG_ERROR_MAX, "%s listener %s: %s", errno == EACCES ? "restart needed:" : "", which, strerror(errno));
         return error;
     }
-    take_config(h, &config, &listeners, zones);
+    const char *file = supervisor_open_files(h, &config);
+    if (file) {
+        snprintf(error, CONFIG_ERROR_MAX, "%s: %s", file, strerror(errno));
+        listeners_close_gone(&listeners, &h->listeners);
+        return error;
+    }
+    take_config(h, &config, &listeners);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "listener.h"
 #include "notices.h"
 #include "registry.h"
+#include "sealed_file.h"
 #include "service.h"
 
 #include <stdbool.h>
@@ -40,8 +41,8 @@ struct supervisor {
     struct permits *permits;
     struct listeners listeners;
     int status_socket, control_socket;
-    int zones;  /* sealed memfd of the table of zones, -1 = none */
-    int groups; /* the steward's file of who is published with whom */
+    struct sealed_file zones, support; /* the table of zones; the support's certificate */
+    int groups, traces;                /* the steward's files: who is published with whom; messages to the support */
     struct service router, steward;
     struct service courier; /* runs only where config_has_courier() */
     struct tenant **tenant; /* as many as the registry has, in the order of their numbers */
@@ -71,6 +72,10 @@ void supervisor_drop(struct supervisor *house, uint32_t number);
 
 /* Whom a ledger line is about. */
 struct ledger_tenant supervisor_about(const struct registry_tenant *entry);
+
+/* The operator's files for other processes, as the configuration names them; those open before are closed. NULL, or with errno which of
+ * them cannot be taken, and nothing has changed. */
+const char *supervisor_open_files(struct supervisor *house, const struct config *config);
 
 /* SIGCHLD: every child that has ended is told to whom it belongs, then reaped. */
 void supervisor_children(struct supervisor *house);

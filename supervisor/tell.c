@@ -131,9 +131,11 @@ void tell_duties(struct supervisor *h) {
     }
 }
 
-void tell_groups(struct supervisor *h) {
+void tell_steward_files(struct supervisor *h) {
     union message m = plain(MESSAGE_STEWARD_GROUPS, NULL, (uint64_t)h->config.publish_threshold << 32 | h->config.publish_seconds);
     to_steward(h, &m, h->groups);
+    m = plain(MESSAGE_STEWARD_TRACES, NULL, h->config.support_days);
+    to_steward(h, &m, h->traces);
 }
 
 static void fill_entry(struct message_tenant *m, const struct registry_tenant *e) {
@@ -267,7 +269,7 @@ void tell_steward_all(struct supervisor *h) {
         tell_tenant(h->tenant[i]);
         tell_counters(h->tenant[i]);
     }
-    tell_groups(h); /* after the tenants: who is not there any more has left */
+    tell_steward_files(h); /* after the tenants: who is not there any more has left */
     for (size_t i = 0; i < notices_count(h->notices); i++)
         announce_to_steward(h, notices_at(h->notices, i));
     const int sockets[] = {[STEWARD_STATUS] = h->status_socket, [STEWARD_CONTROL] = h->control_socket};

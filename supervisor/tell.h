@@ -20,7 +20,7 @@ struct listeners;
 void tell_listeners(struct supervisor *house, const struct listeners *old);
 void tell_limits(struct supervisor *house);
 void tell_duties(struct supervisor *house);
-void tell_groups(struct supervisor *house); /* of the publication */
+void tell_steward_files(struct supervisor *house); /* its own: of the publication and of the support */
 
 /* The hosts of `was` that `is` does not have are taken back, the others given. was NULL = all are new. */
 void tell_hosts(struct supervisor *house, const struct registry_tenant *was, const struct registry_tenant *is);

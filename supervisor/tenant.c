@@ -86,7 +86,7 @@ static void say_profile(struct tenant *t, uint32_t type) {
     m.start.own_count = own.count;
     m.start.own_at = own.at;
     memcpy(m.start.own_head, own.hash, sizeof m.start.own_head);
-    link_send(t->link, &m, type == MESSAGE_WORKER_START ? t->house->zones : -1);
+    link_send(t->link, &m, type == MESSAGE_WORKER_START ? t->house->zones.fd : -1);
 }
 
 void tenant_profile_changed(struct tenant *t) {
@@ -173,6 +173,7 @@ void tenant_ready(struct tenant *t, pid_t pid, const struct message_ready *repor
     copies_want(t);
     announce_to_worker(t);
     backups_ready(t);
+    tenant_say(t, MESSAGE_WORKER_SUPPORT_KEY, t->house->support.bytes, t->house->support.fd);
 }
 
 void tenant_hand_over(struct tenant *t) {

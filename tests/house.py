@@ -27,7 +27,7 @@ from wire import Reply
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get('CLOISON_BUILD', REPO / 'build'))
-DUTIES = {'viewer': 70001, 'operator': 70002, 'registrar': 70003, 'auditor': 70004}
+DUTIES = {'viewer': 70001, 'operator': 70002, 'registrar': 70003, 'auditor': 70004, 'support': 70006}
 STAFF_UID, PROXY_GID = 70100, 70005
 OWN = os.getpid() % 10000  # tests run beside each other, and the kernel counts by uid: fds in flight, for one
 ROUTER_UID, STEWARD_UID, COURIER_UID = (80000 + 4 * OWN + n for n in range(3))
@@ -73,6 +73,17 @@ def without_memfd_secret():
     code = (Filter * 4)(Filter(0x20, 0, 0, 0), Filter(0x15, 0, 1, 447), Filter(0x06, 0, 0, 0x00050000 | 38), Filter(0x06, 0, 0, 0x7fff0000))
     if libc.prctl(22, 2, ctypes.byref(Program(4, code))) != 0:
         os._exit(99)
+
+
+def support_key(folder, name):
+    """An offline key of the support duty and its certificate, as an operator makes them."""
+    key, certificate = folder / f'{name}.key', folder / f'{name}.pem'
+    for command in (['openssl', 'ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key],
+                    ['openssl', 'req', '-x509', '-new', '-key', key, '-subj', '/CN=support', '-days', '30', '-out', certificate]):
+        subprocess.run(command, check=True, capture_output=True)
+    for path in (key, certificate):
+        os.chmod(path, 0o644)
+    return key, certificate
 
 
 class Client:

@@ -6,6 +6,7 @@
 #include "kit_keeper.h"
 #include "rotation.h"
 #include "rules.h"
+#include "support.h"
 #include "uplink.h"
 #include "web/account.h"
 #include "witness.h"
@@ -143,5 +144,6 @@ int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
     if (older) rotation_ask(NULL);
     uplink_state();
     account_unsealed();
+    support_unsealed();
     return 0;
 }

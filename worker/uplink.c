@@ -5,6 +5,7 @@
 #include "backup.h"
 #include "journal.h"
 #include "notices.h"
+#include "support.h"
 #include "tenant.h"
 #include "web/identity.h"
 #include "web/session.h"
@@ -30,6 +31,7 @@ static struct {
     uint64_t seen;  /* version */
     uint64_t dated; /* version that copies must follow */
 } capsule = {.fd = -1};
+static int support_fd = -1; /* in which a message to the support goes up, made before the wall */
 static bool leaving;
 static void (*permit_granted)(void *);
 static void *permit_argument;
@@ -55,7 +57,22 @@ void uplink_wait_start(void) {
     capsule.fd = memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (capsule.fd < 0 || ftruncate(capsule.fd, CAPSULE_BYTES) < 0) _exit(1);
     if (fcntl(capsule.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) _exit(1);
+    support_fd = memfd_create("support", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (support_fd < 0 || ftruncate(support_fd, SUPPORT_SEALED_MAX) < 0) _exit(1);
+    if (fcntl(support_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) _exit(1);
 }
+
+void uplink_support(uint64_t reference, const void *sealed, size_t size) {
+    union message m = {
+        .support = {
+            .head = {.type = MESSAGE_WORKER_SUPPORT, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
+            .reference = reference,
+            .bytes = (uint32_t)size}};
+    if (pwrite(support_fd, sealed, size, 0) != (ssize_t)size) _exit(1);
+    if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, support_fd) != CHANNEL_OK) _exit(1);
+}
+
+void uplink_support_ask(void) { say(MESSAGE_WORKER_SUPPORT_ASK, 0, -1); }
 
 void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t syscalls, const uint8_t filter_hash[32], uint64_t arena_bytes) {
     union message m = {
@@ -235,6 +252,12 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_SNAPSHOTS:
         backup_rows((enum backup_kind)m->plain.value, fd);
+        break;
+    case MESSAGE_WORKER_SUPPORT_KEY:
+        support_key_take(fd, m->plain.value);
+        break;
+    case MESSAGE_WORKER_SUPPORT_TRACE:
+        support_told(&m->support, fd);
         break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);

@@ -7,6 +7,7 @@
 #include "../policy/backup.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Waits for the first message, WORKER_START, into self.profile. Before the arena exists: nothing in it is secret. Dies without it. */
@@ -31,6 +32,9 @@ void uplink_plan(uint64_t packed);         /* an administrator's plan, or its en
 void uplink_backup(enum backup_kind kind); /* one is wanted now */
 void uplink_leaving(uint64_t word);        /* an enum leaving (S14) */
 void uplink_plain(bool wanted);            /* the tenant switched web/NAME.sock on or off (C4) */
+/* A message to the support, sealed, at most SUPPORT_SEALED_MAX bytes; not before the last one was told of (support_told()). */
+void uplink_support(uint64_t reference, const void *sealed, size_t size);
+void uplink_support_ask(void); /* tell me of all of them */
 
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */
 void uplink_want_permit(void (*granted)(void *), void *argument);

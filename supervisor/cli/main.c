@@ -66,6 +66,10 @@ static const struct {
     {"certificate", "verify", cli_certificate_verify, "FILE --key FILE"},
     {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
     {"ledger", "verify", cli_ledger_verify, ""},
+    {"support", "list", cli_support_list, ""},
+    {"support", "show", cli_support_show, "ID --key FILE"},
+    {"support", "answer", cli_support_answer, "ID --key FILE TEXT"},
+    {"support", "close", cli_support_close, "ID"},
     {NULL, "publish", cli_publish, ""},
     {"zones", "compile", cli_zones_compile, "FILE.mmdb OUT"},
 };

@@ -10,6 +10,7 @@
 #include "publication.h"
 #include "request_view.h"
 #include "route.h"
+#include "support.h"
 #include "undertaking.h"
 
 #include <errno.h>
@@ -68,6 +69,10 @@ static const struct {
     {HTTP_POST, "/v1/tenants/{}/transfer", VERB_transfer},
     {HTTP_POST, "/v1/notices", VERB_terms_publish},
     {HTTP_GET, "/v1/notices", VERB_terms_list},
+    {HTTP_GET, "/v1/support", VERB_support_list},
+    {HTTP_GET, "/v1/support/{}", VERB_support_show},
+    {HTTP_PUT, "/v1/support/{}/answer", VERB_support_answer},
+    {HTTP_POST, "/v1/support/{}/close", VERB_support_close},
     {HTTP_GET, "/v1/ledger", VERB_ledger},
     {HTTP_GET, "/v1/ledger/verify", VERB_ledger},
 };
@@ -202,6 +207,10 @@ static void act(struct steward *steward, struct staff_request *r) {
     }
 }
 
+static void send_plain(struct steward *steward, struct staff_request *r) { send_up(steward, r, &(struct message_act){0}, -1); }
+
+static bool is_support(enum verb verb) { return verb >= VERB_support_list && verb <= VERB_support_close; }
+
 static void not_found(struct staff_request *r) {
     struct slice variable;
     for (size_t i = 0; i < ROUTES; i++)
@@ -228,6 +237,11 @@ void control_handle(struct staff_request *r) {
     bool named = variable.size > 0 && !numbered, fits = named && route_tenant(variable, name);
     if (!duty_may(r->person.duties, verb)) {
         control_refuse(steward, r, verb, name);
+        return;
+    }
+    if (is_support(verb)) { /* its variable is a number */
+        r->verb = verb;
+        support_act(steward, r, variable, send_plain);
         return;
     }
     if (named && !fits) {
@@ -322,6 +336,12 @@ static void answer_done(struct steward *steward, struct staff_request *r, const 
         return;
     case VERB_csr:
         answer_csr(steward, r, answer, fd);
+        return;
+    case VERB_support_list:
+    case VERB_support_show:
+    case VERB_support_answer:
+    case VERB_support_close:
+        support_done(steward, r);
         return;
     case VERB_publish:
         if (publication_ready(steward->publication))

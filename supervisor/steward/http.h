@@ -35,7 +35,7 @@ struct staff_request {
     /* The handler's own, kept while the request is held; zeroed before it. */
     enum verb verb;
     char tenant[TENANT_NAME_MAX + 8];
-    uint64_t number; /* of a request that takes two people */
+    uint64_t number; /* of a request that takes two people, of a message to the support */
 };
 
 /* Serves a listening socket, which it owns from now on. handle answers each request with one of the calls below, now or after

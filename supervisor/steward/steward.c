@@ -1,6 +1,7 @@
 #include "steward.h"
 
 #include "publication.h"
+#include "support.h"
 #include "uplink.h"
 
 #include <event2/event.h>
@@ -41,6 +42,7 @@ static void on_sample(int fd, short what, void *argument) {
     struct steward *steward = argument;
     tenants_sample(steward->tenants);
     publication_tick(steward->publication, steward->tenants, steward_now_ms());
+    support_tick(steward, steward_now_ms());
 }
 
 static void on_beat(int fd, short what, void *argument) {
@@ -73,7 +75,8 @@ bool steward_open(struct steward *steward) {
     steward->tenants = tenants_new();
     steward->events = events_new();
     steward->publication = publication_new();
-    if (!steward->base || !steward->tenants || !steward->events || !steward->publication) return false;
+    steward->support = support_new();
+    if (!steward->base || !steward->tenants || !steward->events || !steward->publication || !steward->support) return false;
     struct event *channel = event_new(steward->base, steward->channel, EV_READ | EV_PERSIST, on_channel, steward);
     steward->sample = every(steward, TENANTS_SAMPLE_MS, on_sample);
     return channel && event_add(channel, NULL) == 0 && steward->sample && every(steward, EVENTS_BEAT_MS, on_beat);

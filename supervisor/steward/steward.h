@@ -20,6 +20,7 @@ struct steward {
     struct publication *publication;
     struct message_notice notice[NOTICES_MAX]; /* in the order of their numbers */
     size_t notice_count;
+    struct support *support;
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
     struct ledger_files ledger;

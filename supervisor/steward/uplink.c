@@ -5,6 +5,7 @@
 #include "notices_view.h"
 #include "publication.h"
 #include "status.h"
+#include "support.h"
 
 #include <errno.h>
 #include <string.h>
@@ -79,6 +80,14 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         return on_groups(steward, m, fd);
     case MESSAGE_STEWARD_NOTICE:
         return notices_view_put(steward, &m->notice);
+    case MESSAGE_STEWARD_TRACES:
+        return support_start(steward, fd, (uint32_t)m->plain.value);
+    case MESSAGE_STEWARD_SUPPORT:
+        support_take(steward, &m->support, fd);
+        return true;
+    case MESSAGE_STEWARD_SUPPORT_ASK:
+        support_ask(steward, m->head.tenant);
+        return true;
     case MESSAGE_STEWARD_DUTY:
         return duty_map_set(&steward->duties, m->plain.value);
     case MESSAGE_STEWARD_EVENT:

@@ -193,6 +193,7 @@ def test_nothing_is_in_reach(house, misdeed):
 TABLE = 'sent what is not in the table'
 NOT_NOW = 'said what is not allowed now'
 UNASKED = 'answered what it was not asked'
+NO_MESSAGE = 'passed what is no message to the support'
 LIES = {
     'size-0': 'closed its channel', 'size-1': TABLE, 'size-head': TABLE, 'size-less': TABLE, 'size-more': TABLE, 'size-huge': TABLE,
     'fd-unwanted': TABLE, 'fd-missing': TABLE, 'fds-two': TABLE, 'fds-three': TABLE, 'fds-253': TABLE,
@@ -202,6 +203,8 @@ LIES = {
     'ready-twice': NOT_NOW, 'enrolled-early': NOT_NOW, 'state-early': NOT_NOW,
     'enrolled-twice': 'talks too much', 'permit-done': 'gives back a permit it does not have',
     'permit-flood': 'wants more permits than', 'chain-done': UNASKED, 'csr-unasked': UNASKED, 'talk': 'talks too much',
+    'support-huge': NO_MESSAGE, 'support-pipe': NO_MESSAGE, 'support-device': NO_MESSAGE,
+    'support-flood': 'talks too much', 'support-ask-flood': 'talks too much',
     'generation-next': 'speaks for another', 'tenant-other': 'speaks for another', 'tenant-none': 'speaks for another',
     'close-channel': 'closed its channel', 'close-before-ready': 'closed its channel', 'leave-at-once': 'closed its channel',
 }
@@ -215,6 +218,24 @@ def test_a_lie_ends_it(house, misdeed):
     assert any(f'its worker is ended: it {LIES[misdeed]}' in line for line in said_of(house, misdeed)), said_of(house, misdeed)
     done_with(house, misdeed)
     house.others.are_as_before()
+
+
+def kept_of(house, misdeed):
+    return [t for t in house.control('GET', '/v1/support', duties=('support',)).json['traces'] if t['tenant'] == f'evil-{misdeed}']
+
+
+def test_what_it_writes_to_the_support_is_bounded_and_opens_as_nothing(house, tmp_path):
+    """S7: bytes of its own choice are kept as bytes; the command that opens them says so. Of a flood a bounded part is kept."""
+    assert len(kept_of(house, 'support-flood')) <= 12 and not kept_of(house, 'support-huge') + kept_of(house, 'support-pipe')
+    assert begin(house, 'support-garbage') == 200
+    trace = wait_for(lambda: kept_of(house, 'support-garbage'), why='the trace')[0]
+    key = tmp_path / 'key'
+    subprocess.run(['openssl', 'ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key], check=True)
+    key.chmod(0o644)
+    shutil.copy(key, house.root / 'key')
+    run = house.cli('support', 'show', str(trace['id']), '--key', house.root / 'key', duties=('support',), check=False)
+    assert run.returncode == 1 and 'no sealed message' in run.stderr and not run.stdout
+    done_with(house, 'support-garbage')
 
 
 def test_a_late_message_is_not_heard(house):

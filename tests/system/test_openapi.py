@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from house import PASSWORD, Client, House, destinations, restored, wait_for
+from house import PASSWORD, Client, House, destinations, restored, support_key, wait_for
 
 
 class Checked(Client):
@@ -58,7 +58,7 @@ class Checked(Client):
 @pytest.fixture(scope='module')
 def house():
     h = House()
-    h.extra = destinations(h.root)
+    h.extra = destinations(h.root) + f'support_certificate = "{support_key(h.root, "support")[1]}"\n'
     h.write_config()
     with h:
         yield h
@@ -157,6 +157,7 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.delete(f'/api/v1/rotation/keys/{kept[0]["id"]}').status == 404
     assert c.post('/api/v1/recovery-kit').status == 201
     walk_kit(c, house)
+    walk_support(c, house)
     walk_users(c, house)
     assert c.put('/api/v1/password', {'old': 'wrong wrong wrong', 'password': 'another good password'}).status in (400, 401, 403)
     assert c.put('/api/v1/password', {'old': PASSWORD, 'password': 'another good password'}).status == 204
@@ -279,6 +280,20 @@ def walk_plans(c):
     for kind in ('backup', 'archive'):
         assert c.get('/api/v1/plans').json[kind]['last']['number'] == 1
         assert c.delete(f'/api/v1/plans/{kind}').status == 202
+
+
+def walk_support(c, house):
+    assert c.get('/api/v1/support').status == 200
+    assert c.post('/api/v1/support', {'text': ''}).status == 400
+    one = f"/api/v1/support/{c.post('/api/v1/support', {'text': 'Bonjour'}).json['id']}"
+    state = lambda: c.get('/api/v1/support').json['items'][0]['state']
+    wait_for(lambda: state() == 'kept', why='its arrival')
+    assert c.delete(one).status == 409
+    house.stop()
+    (house.state / 'support').unlink()  # the provider has nothing of it any more
+    house.start()
+    wait_for(lambda: state() == 'removed', why='word of it')
+    assert c.delete(one).status == 204 and c.delete(one).status == 404
 
 
 def walk_users(c, house):

@@ -63,7 +63,7 @@ def test_users_groups_and_directories(stage):
     groups = {line.split(':')[0] for line in open(stage / 'etc/group')}
     for user in ('cloison-router', 'cloison-steward', 'cloison-courier'):
         assert int(users[user][2]) < 1000 and users[user][6].endswith('nologin')
-    assert {'cloison-status', 'cloison-operator', 'cloison-registrar', 'cloison-auditor', 'cloison-proxy'} <= groups
+    assert {'cloison-status', 'cloison-operator', 'cloison-registrar', 'cloison-auditor', 'cloison-support', 'cloison-proxy'} <= groups
     assert stat.S_IMODE((stage / 'var/lib/cloison').stat().st_mode) == 0o711
     assert stat.S_IMODE((stage / 'run/cloison').stat().st_mode) == 0o755
 

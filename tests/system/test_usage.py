@@ -189,5 +189,7 @@ def test_the_page_speaks_the_words_of_the_list():
     for name, known in (('MENU', schema[0]['properties']['menu']['enum']), ('PAGE', schema[1]['properties']['page']['enum'])):
         words = re.findall(rf'(?m)^{name}\((\w+)\)', table)
         assert words == known
+        for word in re.findall(r'(\w+): ', re.search(r'const places = \{(.*?)\}', page)[1]):
+            assert word in words, f'{name}({word}) is missing'
         for word in words:
             assert re.search(rf"\b{word}: [\w{{]|page: '{word}'", page), word

@@ -12,6 +12,7 @@
 #include "../../worker/keys/capsule_state.h"
 #include "../../worker/rotation.h"
 #include "../../worker/rules.h"
+#include "../../worker/support.h"
 #include "../../worker/tenant.h"
 #include "../../worker/uplink.h"
 #include "../../worker/web/account.h"
@@ -103,6 +104,7 @@ void journal_tell(enum journal_act act, const uint8_t who[ID_BYTES], json_t *abo
 
 void journal_unsealed(void) {}
 bool witness_keep(void) { return true; }
+void support_unsealed(void) {}
 void uplink_state(void) {}
 void account_unsealed(void) {}
 void functions_load(void) {}

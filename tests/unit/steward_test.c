@@ -4,6 +4,7 @@
 #include "../../supervisor/steward/control.h"
 #include "../../supervisor/steward/publication.h"
 #include "../../supervisor/steward/steward.h"
+#include "../../supervisor/steward/support.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -40,12 +41,19 @@ static struct {
     int answer_fd;
 } heard;
 
+static struct message_support traced; /* what a worker would have heard last */
+
 static void turn(void) {
     for (int i = 0; i < 8; i++) {
         event_base_loop(house.base, EVLOOP_NONBLOCK);
         union message m;
         int fd;
         while (channel_receive(channel, CHANNEL_STEWARD, CHANNEL_SUPERVISOR, &m, &fd, NULL) == CHANNEL_OK) {
+            if (m.head.type == MESSAGE_STEWARD_SUPPORT_TRACE) { /* for a worker */
+                traced = m.support;
+                if (fd >= 0) close(fd);
+                continue;
+            }
             heard.acts++;
             heard.act = m.act;
             if (heard.fd >= 0) close(heard.fd);
@@ -74,6 +82,16 @@ static void duties(uint32_t set) {
         say_plain(MESSAGE_STEWARD_DUTY, 0, d << 32 | (set >> d & 1 ? getegid() : (gid_t)NOBODYS), -1);
 }
 
+/* One message to the support is kept: the first one, of the tenant there is. */
+static void support_begin(void) {
+    int file = memfd_create("traces", 0), sealed = memfd_create("sealed", MFD_ALLOW_SEALING);
+    assert_int_equal(write(sealed, "sealed", 6), 6);
+    say_plain(MESSAGE_STEWARD_TRACES, 0, 90, file);
+    say((union message){.support = {.head = {MESSAGE_STEWARD_SUPPORT, 1, 0}, .reference = 5, .bytes = 6}}, sealed);
+    close(file);
+    close(sealed);
+}
+
 static int setup(void **state) {
     (void)state;
     int pair[2];
@@ -95,6 +113,7 @@ static int setup(void **state) {
     union message m = {.tenant = {.head = {MESSAGE_STEWARD_TENANT, 1, 1}, .name = "acme", .state = TENANT_SERVING, .host_count = 1}};
     snprintf(m.tenant.host[0], sizeof m.tenant.host[0], "acme.example");
     say(m, -1);
+    support_begin();
     return 0;
 }
 
@@ -116,6 +135,7 @@ static int teardown(void **state) {
     tenants_free(house.tenants);
     events_free(house.events);
     publication_free(house.publication);
+    support_free(house.support);
     close(channel);
     if (heard.fd >= 0) close(heard.fd);
     return 0;
@@ -217,6 +237,10 @@ static const struct {
     {"POST", "/v1/tenants/acme/delete", NULL, VERB_delete},
     {"DELETE", "/v1/tenants/acme", NULL, VERB_delete},
     {"POST", "/v1/publication", NULL, VERB_publish},
+    {"GET", "/v1/support", NULL, VERB_support_list},
+    {"GET", "/v1/support/1", NULL, VERB_support_show},
+    {"PUT", "/v1/support/1/answer", "sealed", VERB_support_answer},
+    {"POST", "/v1/support/1/close", NULL, VERB_support_close},
     {"GET", "/v1/ledger", NULL, VERB_ledger},
     {"GET", "/v1/ledger/verify", NULL, VERB_ledger},
     {"POST", "/v1/tenants/acme/disclosure", "{\"ground\":\"law\",\"scope\":[\"registry\"],\"recipient\":\"A\",\"reason\":\"B\"}",
@@ -271,6 +295,37 @@ static void every_verb_at_every_duty(void **state) {
                 assert_int_equal(status, 403);
         }
     }
+}
+
+/* What the worker of a tenant is told of its messages, whatever it asks or sends (S7). */
+static void a_worker_hears_of_its_messages(void **state) {
+    (void)state;
+    int sealed = memfd_create("sealed", MFD_ALLOW_SEALING), pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(ask(STEWARD_CONTROL, "PUT", "/v1/support/1/answer", "the answer"), 200);
+    assert_true(traced.state == SUPPORT_ANSWERED && traced.bytes == 10 && traced.reference == 5 && traced.head.tenant == 1);
+    assert_int_equal(ask(STEWARD_CONTROL, "GET", "/v1/support/1", NULL), 200);
+    assert_non_null(strstr(text, "sealed"));
+    say((union message){.plain = {.head = {MESSAGE_STEWARD_SUPPORT_ASK, 1, 0}}}, -1);
+    assert_int_equal(traced.state, SUPPORT_ALL_TOLD);
+    /* Not so many bytes, more than may be, nothing that can be read without waiting. */
+    say((union message){.support = {.head = {MESSAGE_STEWARD_SUPPORT, 1, 0}, .reference = 6, .bytes = 6}}, sealed);
+    assert_true(traced.state == SUPPORT_REFUSED && traced.reference == 6);
+    say((union message){.support = {.head = {MESSAGE_STEWARD_SUPPORT, 1, 0}, .reference = 7, .bytes = SUPPORT_SEALED_MAX + 1}}, sealed);
+    assert_true(traced.state == SUPPORT_REFUSED && traced.reference == 7);
+    say((union message){.support = {.head = {MESSAGE_STEWARD_SUPPORT, 1, 0}, .reference = 8, .bytes = 6}}, pipes[0]);
+    assert_true(traced.state == SUPPORT_REFUSED && traced.reference == 8);
+    char path[] = "/tmp/steward-test-XXXXXX";
+    int disk = mkstemp(path);
+    unlink(path);
+    assert_int_equal(write(disk, "sealed", 6), 6);
+    say((union message){.support = {.head = {MESSAGE_STEWARD_SUPPORT, 1, 0}, .reference = 9, .bytes = 6}}, disk);
+    assert_true(traced.state == SUPPORT_REFUSED && traced.reference == 9); /* a file: who knows whose, and how long it takes */
+    close(disk);
+    assert_int_equal(ask(STEWARD_CONTROL, "GET", "/v1/support/2", NULL), 404);
+    close(sealed);
+    close(pipes[0]);
+    close(pipes[1]);
 }
 
 static void the_answer_is_the_supervisors(void **state) {
@@ -502,6 +557,7 @@ int main(void) {
         cmocka_unit_test_setup(others_do_not, before),
         cmocka_unit_test(every_verb_has_its_route_here),
         cmocka_unit_test_setup(every_verb_at_every_duty, before),
+        cmocka_unit_test_setup(a_worker_hears_of_its_messages, before),
         cmocka_unit_test_setup(the_answer_is_the_supervisors, before),
         cmocka_unit_test_setup(create_shows_the_code, before),
         cmocka_unit_test_setup(chains_travel_sealed, before),

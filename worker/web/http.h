@@ -74,6 +74,7 @@ extern const struct route notice_routes[];       /* notices of change: worker/ *
 extern const struct route backup_routes[];       /* plans, backups, archives: worker/ */
 extern const struct route rule_routes[];         /* retention rules: worker/ */
 extern const struct route register_routes[];     /* the register of article 30: worker/ */
+extern const struct route support_routes[];      /* messages to the support: worker/ */
 
 /* Answers. Each ends the exchange; the bytes leave only after the store's commit when the handler wrote (group commit). */
 void respond_json(struct exchange *x, int status, json_t *body);                                      /* steals body */

@@ -77,6 +77,24 @@ static void chain_done(void) { say(MESSAGE_WORKER_CHAIN_DONE, CHAIN_INSTALLED, -
 static void csr_made(void) { say(MESSAGE_WORKER_CSR_MADE, 100, spare_memfd); }
 static void plain_on(void) { say(MESSAGE_WORKER_PLAIN, 1, -1); }
 
+static void support_of(uint64_t reference, uint32_t bytes, int fd) {
+    union message m = {.support = {.head = plain_message(MESSAGE_WORKER_SUPPORT_ASK, 0).head, .reference = reference, .bytes = bytes}};
+    m.head.type = MESSAGE_WORKER_SUPPORT;
+    channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, fd);
+}
+static void support_garbage(void) { support_of(1, 300, spare_memfd); }
+static void support_huge(void) { support_of(1, SUPPORT_SEALED_MAX + 1, spare_memfd); }
+static void support_pipe(void) { support_of(1, 300, spare_pipe); }
+static void support_device(void) { support_of(1, 300, spare_device); }
+static void support_flood(void) {
+    for (uint64_t i = 0; i < 1000; i++)
+        support_of(i, 300, spare_memfd);
+}
+static void support_ask_flood(void) {
+    for (int i = 0; i < 1000; i++)
+        say(MESSAGE_WORKER_SUPPORT_ASK, 0, -1);
+}
+
 static void permit_flood(void) {
     for (int i = 0; i < 1000; i++)
         say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
@@ -136,6 +154,12 @@ const struct misdeed channel_misdeeds[] = {
     {.name = "state-wild", .after_ready = state_wild},
     {.name = "permit-done", .after_ready = permit_done},
     {.name = "permit-flood", .after_ready = permit_flood},
+    {.name = "support-garbage", .after_ready = support_garbage},
+    {.name = "support-huge", .after_ready = support_huge},
+    {.name = "support-pipe", .after_ready = support_pipe},
+    {.name = "support-device", .after_ready = support_device},
+    {.name = "support-flood", .after_ready = support_flood},
+    {.name = "support-ask-flood", .after_ready = support_ask_flood},
     {.name = "permit-hoard", .after_ready = permit_hoard, .on_permit = permit_keep},
     {.name = "chain-done", .after_ready = chain_done},
     {.name = "csr-unasked", .after_ready = csr_made},

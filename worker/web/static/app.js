@@ -69,9 +69,9 @@ export function explain(problem) {
 }
 
 function input(name, { label = t(name), type = 'text', value = '', required = false, ...more } = {}) {
-  const area = lists.includes(name) || name === 'notes';
+  const area = lists.includes(name) || ['notes', 'text'].includes(name);
   return h('label', {}, h('span', {}, label),
-    area ? h('textarea', { name, rows: name === 'notes' ? 4 : 2, ...more }, value) : h('input', { name, type, value, required, ...more }));
+    area ? h('textarea', { name, rows: lists.includes(name) ? 2 : 4, ...more }, value) : h('input', { name, type, value, required, ...more }));
 }
 
 function form(fields, button, submit, ...more) {
@@ -269,11 +269,28 @@ async function functionsPage() {
       h('button', { type: 'button', id: `switch-${f.name}`, class: f.enabled ? 'plain' : undefined, onclick: () => set(f, !f.enabled) }, t(f.enabled ? 'switchOff' : 'switchOn')))));
 }
 
+// Messages to the host's support: the one thing here that somebody of the host reads.
+
+async function supportPage() {
+  const { body } = await call('GET', '/support');
+  const day = time => new Date(time).toLocaleString(current());
+  const standing = m => [day(m.at), t(`support.${m.state}`), m.until && ['kept', 'answered', 'closed'].includes(m.state) ? t('supportUntil').replace('%', day(m.until)) : ''].filter(Boolean).join(' · ');
+  show(
+    h('h1', {}, t('support')), h('p', { class: 'warning', id: 'support-warning' }, t('supportWarning')),
+    body.available ? form([input('text', { required: true, maxlength: 8000, 'data-first': true })], t('send'), async data => {
+      await call('POST', '/support', { text: data.get('text') });
+      await supportPage();
+      say(t('sent'));
+    }) : h('p', {}, t('supportNone')),
+    h('ul', { class: 'list' }, body.items.map(m => h('li', {}, h('small', {}, standing(m)),
+      m.text ? h('p', { class: 'message' }, m.text) : null, m.answer ? h('blockquote', { class: 'message' }, m.answer) : null))));
+}
+
 // The frame
 
 const readNotices = () => noticesPage(rights.includes('admin'));
-const places = { functions: functionsPage, notices: readNotices }; // pages that are of no record
-const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : []), 'notices'];
+const places = { functions: functionsPage, notices: readNotices, support: supportPage }; // pages that are of no record
+const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : []), 'notices', 'support'];
 
 function frame(session) {
   document.documentElement.lang = current();

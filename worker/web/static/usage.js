@@ -8,5 +8,5 @@ export function startUsage() {
 }
 
 export async function usage(what) {
-  if (await on) await call('POST', '/usage', what).catch(() => { on = Promise.resolve(false); });
+  if (await on) await call('POST', '/usage', what).catch(problem => { if (problem.status === 403) on = Promise.resolve(false); });
 }

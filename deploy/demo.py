@@ -10,7 +10,7 @@ import time
 
 from demo_check import Checks
 from demo_host import DUTIES, STAFF, Demo, Failed, need
-from demo_life import PERSON, Life
+from demo_life import ANSWER, PERSON, QUESTION, Life
 
 
 def steps(demo):
@@ -29,7 +29,7 @@ def steps(demo):
 
 def at_rest(demo):
     raw = b''.join(p.read_bytes() for place in ('state', 'medium', 'kept') for p in (demo.folder / place).rglob('*') if p.is_file())
-    for word in ('Éluard', 'exemple.fr', 'Cisco Systems', 'Ozenfant', PERSON.split(' ')[1], 'Chère Madame', demo.tenants[0]['password'], demo.tenants[0]['token']):
+    for word in ('Éluard', 'exemple.fr', 'Cisco Systems', 'Ozenfant', PERSON.split(' ')[1], 'Chère Madame', QUESTION, ANSWER, demo.tenants[0]['password'], demo.tenants[0]['token']):
         need(word.encode() not in raw, 'something is readable in the state directory or in a backup')
     return f'{len(raw) >> 20} MiB of state and backups, nothing of it readable'
 

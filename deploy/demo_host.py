@@ -19,7 +19,7 @@ import urllib.parse
 REPO = pathlib.Path(__file__).resolve().parent.parent
 OUI = pathlib.Path('/usr/share/ieee-data/oui.csv')  # Debian's ieee-data: the public register of the IEEE
 STAFF, COLLEAGUE = 64000, 64005
-DUTIES = {'viewer': 64001, 'operator': 64002, 'registrar': 64003, 'auditor': 64004}
+DUTIES = {'viewer': 64001, 'operator': 64002, 'registrar': 64003, 'auditor': 64004, 'support': 64006}
 COURIER = 64012
 GIVEN = 'Adèle Agnès Aïcha Anaïs Benoît Camille Chloé Clément Éléonore Élodie Émile Étienne Fatima François Gaël Hélène Inès Jérôme Joël Léa ' \
         'Loïc Maëlle Margaux Maxime Mehdi Noé Océane Rémi Renée Sébastien Solène Théo Thomas Valérie Yasmine Zoé'.split()
@@ -119,6 +119,10 @@ class Demo:
             shutil.copy(REPO / 'build' / program, self.bin / program)  # where every tenant's uid can execute it
             os.chmod(self.bin / program, 0o755)
         os.chmod(self.bin, 0o755)
+        key, certificate = (self.folder / f'support.{kind}' for kind in ('key', 'pem'))  # in real life that key is on another machine
+        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', '/CN=support',
+                     '-keyout', key, '-out', certificate)
+        os.chown(key, STAFF, STAFF)
         duties = '\n'.join(f'duty "{d}" {{ group = "{g}" }}' for d, g in DUTIES.items())
         (self.folder / 'cloison.conf').write_text(f'''run_dir = "{self.run}"
 state_dir = "{self.state}"
@@ -132,6 +136,7 @@ courier_gid = {COURIER}
 region = "eu-fr"
 https_port = {self.port}
 {duties}
+support_certificate = "{self.folder}/support.pem"
 destination "medium" {{ kind = directory path = "{self.medium}" region = eu-fr same_medium = true }}
 listener "127.0.0.1:{self.port}" {{ kind = tls }}
 listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/8"}} }}

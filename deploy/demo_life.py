@@ -10,6 +10,7 @@ import tarfile
 from demo_host import COLLEAGUE, COURIER, STAFF, Client, need, wait_for
 
 PERSON, LETTER = 'Zoé Quatremère-Île', 'Chère Madame, '.encode() * 20000
+QUESTION, ANSWER = 'Où sont nos mégisseries ?', 'Sous la lettre M.'
 PLAN = {'where': 'medium', 'protection': 'sealed', 'purpose': 'Restore after a failure', 'duration_hours': 30 * 24,
         'mechanism': 'incremental-snapshot', 'frequency_minutes': 24 * 60, 'erasure': 'after-duration'}
 
@@ -31,7 +32,7 @@ class Life:
         client.ask('POST', '/api/v1/session', {'login': self.tenant['login'], 'password': self.tenant['password']})
 
     def enrol(self):
-        functions = ('export', 'documents', 'backup')
+        functions = ('export', 'documents', 'backup', 'support')
         self.tenant, client = self.demo.enrol('cuir', 'Cuir & Fils', functions)
         self.cookies = client.cookies
         for name in ('Tannerie Ozenfant', 'Mégisserie du Tarn'):
@@ -112,6 +113,16 @@ class Life:
         wait_for(delivered, 'the acknowledgement does not reach the provider')
         return f'new terms from {day} on: published, acknowledged by the tenant'
 
+    def support(self):
+        client, key = self.user(), self.demo.folder / 'support.key'
+        client.ask('POST', '/api/v1/support', {'text': QUESTION})
+        wait_for(lambda: self.staff('support', 'list'), 'the message does not reach the support')
+        number = str(self.staff('support', 'list')[0]['id'])
+        need(self.demo.staff_needs('support', 'show', number, '--key', key).strip() == QUESTION, 'the support reads something else')
+        self.demo.staff_needs('support', 'answer', number, '--key', key, ANSWER)
+        wait_for(lambda: client.ask('GET', '/api/v1/support')['items'][0]['answer'] == ANSWER, 'the answer does not reach the tenant')
+        return 'a question sealed to the support’s own key, read with it, answered'
+
     def contract(self):
         return (self.staff('tenant', 'show', 'cuir')['contract'] or {}).get('state')
 
@@ -178,6 +189,7 @@ class Life:
         yield 'subject', self.subject
         yield 'disclosure', self.disclosure
         yield 'notice', self.notice
+        yield 'support', self.support
         yield 'leaving', self.leave
         yield 'certificate', self.certificate
         yield 'proof', self.proof

@@ -146,6 +146,12 @@ static bool is_plan(uint64_t number) {
 }
 
 /* What upward messages may hold is checked here, once, for everybody who receives them. */
+static bool copies_fit(const struct message_copies *c) {
+    for (uint32_t i = 0; i < c->count; i++)
+        if (!TEXT(c->copy[i].place)) return false;
+    return true;
+}
+
 static bool fits(const union message *m) {
     switch (m->head.type) {
     case MESSAGE_ROUTER_LISTENER:
@@ -162,7 +168,8 @@ static bool fits(const union message *m) {
         return in_range(m->handover.kind, HANDOVER_TLS, HANDOVER_PLAIN) && m->handover.port <= 65535;
     case MESSAGE_WORKER_START:
     case MESSAGE_WORKER_PROFILE:
-        return TEXT(m->start.name) && TEXT(m->start.title) && TEXT(m->start.region) && hosts(m->start.host, m->start.host_count);
+        return TEXT(m->start.name) && TEXT(m->start.title) && TEXT(m->start.region) && TEXT(m->start.node_region) &&
+               hosts(m->start.host, m->start.host_count);
     case MESSAGE_WORKER_CHAIN:
         return in_range(m->plain.value, 1, CHAIN_MAX);
     case MESSAGE_WORKER_READY:
@@ -211,6 +218,10 @@ static bool fits(const union message *m) {
         return in_range(m->plain.value, 1, UINT32_MAX);
     case MESSAGE_WORKER_REFERENCES:
         return m->plain.value <= REFERENCES_ALL;
+    case MESSAGE_WORKER_REGIONS:
+        return m->plain.value == 0 || in_range(m->plain.value, REGIONS_BOUNDED, REGIONS_ALL);
+    case MESSAGE_WORKER_COPIES:
+        return m->copies.count <= COPIES_MAX && copies_fit(&m->copies);
     case MESSAGE_COURIER_LETTER:
         return in_range(m->letter.kind, NOTICE_NONE + 1, NOTICE_KINDS - 1) && in_range(m->letter.bytes, 1, NOTICE_BYTES) &&
                TEXT(m->letter.to) && TEXT(m->letter.host);

@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "notices.h"
 #include "references.h"
+#include "regions.h"
 
 #include <stdint.h>
 
@@ -74,6 +75,7 @@ struct message_start {
     char name[TENANT_NAME_MAX + 8];
     char title[TENANT_TITLE_MAX + 8];
     char region[TENANT_REGION_MAX + 8];
+    char node_region[TENANT_REGION_MAX + 8]; /* where this machine is, whatever the entry says */
     char host[TENANT_HOSTS_MAX][HOST_MAX + 3];
     uint32_t host_count;
     uint32_t enrolled;                   /* 1: an enrolment code is no longer taken */
@@ -312,6 +314,11 @@ struct message_copy {
     uint64_t written_ms; /* Unix time of the file there; 0 = there is none */
     uint64_t current;    /* 1: it is the capsule as the worker handed it up last; 0: it may be an older one */
 };
+struct message_copies {
+    struct message_head head;
+    uint32_t count, reserved;
+    struct message_copy copy[COPIES_MAX];
+};
 
 /* What the provider entered about a tenant, and how its worker does. */
 struct message_tenant {
@@ -489,6 +496,7 @@ union message {
     struct message_outcome outcome;
     struct message_spool spool;
     struct message_notice notice;
+    struct message_copies copies;
     struct message_letter letter;
     struct message_ready ready;
     struct message_tenant tenant;

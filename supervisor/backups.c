@@ -33,6 +33,12 @@ static uint32_t index_of(const struct supervisor *h, const char *name) {
     return UINT32_MAX;
 }
 
+/* S8: nothing goes to or comes from a destination in a region that the tenant excludes; what lies there is still looked at and erased */
+static bool is_excluded(const struct tenant *t, uint32_t destination) {
+    const struct config *c = &t->house->config;
+    return destination < c->destination_count && !tenant_allows(t, c->destination[destination].region);
+}
+
 static bool courier_is_there(const struct supervisor *h) { return h->courier.state == SERVICE_READY; }
 
 static const char *word_of(enum backup_kind kind, enum courier_task task) {
@@ -198,11 +204,16 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
     if ((!t->entry->enrolled || t->entry->contract.gone_ms) && row->period_minutes) end_plan(t, row);
     if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
     if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
+    bool excluded = is_excluded(t, index_of(t->house, row->destination));
     bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && plan_due(row, clock_unix_ms())));
     if (row->period_minutes == 0 && now >= b->again_at)
         begin_job(t, kind, TASK_ERASE, -1);
+    else if (b->unsent && now >= b->again_at && excluded)
+        failed(t, kind, TASK_SEND, BACKUP_REGION);
     else if (b->unsent && now >= b->again_at)
         begin_job(t, kind, TASK_SEND, -1);
+    else if (due && excluded)
+        failed(t, kind, TASK_TAKE, BACKUP_REGION);
     else if (due && may_take(t))
         take(t, kind);
     else if (b->check)
@@ -379,6 +390,7 @@ bool backups_may(const struct tenant *t, const struct message_act *said) {
 void backups_act(struct tenant *t, enum verb verb, const struct message_act *said) {
     enum backup_kind kind = kind_of(said);
     const struct plan_row *row = plan_of(t, kind);
+    const struct tenant *of = said->source ? supervisor_tenant(t->house, said->source) : NULL; /* whose copy it is */
     const char *place = said->set & ACT_PLACE ? said->place : row ? row->destination : "";
     struct message_job job = {.task = TASK_GIVE, .kind = kind, .destination = index_of(t->house, place), .source = said->source};
     switch (verb) {
@@ -396,6 +408,10 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
     default:
         job.snapshot = said->snapshot;
         job.foreign = verb == VERB_backup_restore;
+        if (is_excluded(t, job.destination) || (of && is_excluded(of, job.destination))) {
+            errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_REGION, .fd = -1});
+            return;
+        }
         if (courier_is_there(t->house) && job.destination != UINT32_MAX && !t->backups.job && loading_begin(t, verb, &job, send_job))
             return;
         errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1});

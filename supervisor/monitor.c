@@ -169,6 +169,8 @@ static void on_chain_done(struct tenant *t, struct heard *h) {
 
 static void on_references(struct tenant *t, struct heard *h) { tenant_keep_references(t, (uint32_t)h->message->plain.value); }
 
+static void on_regions(struct tenant *t, struct heard *h) { tenant_keep_regions(t, h->message->plain.value); }
+
 static void on_notice_read(struct tenant *t, struct heard *h) {
     if (!announce_read(t, (uint32_t)h->message->plain.value)) tenant_fail(t, "has read a notice that it was not given");
 }
@@ -243,6 +245,7 @@ static const struct {
     {MESSAGE_WORKER_ENROLLED, RUNNING | LEAVING, 1, on_enrolled},
     {MESSAGE_WORKER_PLAIN, RUNNING | LEAVING, 30, on_plain},
     {MESSAGE_WORKER_REFERENCES, RUNNING | LEAVING, 30, on_references},
+    {MESSAGE_WORKER_REGIONS, RUNNING | LEAVING, 120, on_regions},
     {MESSAGE_WORKER_NOTICE_READ, RUNNING | LEAVING, 120, on_notice_read},
     {MESSAGE_WORKER_LEAVING, RUNNING | LEAVING, 30, on_leaving},
     {MESSAGE_WORKER_CSR_MADE, RUNNING | LEAVING, 240, on_csr_made},

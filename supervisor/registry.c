@@ -65,6 +65,7 @@ uint32_t registry_bad_field(const struct registry_tenant *t) {
     if (!places_are_fine(t)) return ACT_PLACE;
     if (!ends(t->contact, sizeof t->contact) || (t->contact[0] && !name_is_mail_address(t->contact))) return ACT_CONTACT;
     if (!ends(t->entity, sizeof t->entity) || !name_is_title(t->entity)) return ACT_ENTITY;
+    if (!region_bound_is_fine(&t->bound)) return ACT_REGION;
     return t->quota_bytes == 0 || t->quota_bytes % 4096 || t->quota_bytes > REGISTRY_QUOTA_MAX ? ACT_QUOTA : 0;
 }
 
@@ -127,6 +128,7 @@ static size_t format_later(const struct registry_tenant *t, char *out, size_t ro
     if (t->contact[0]) used += (size_t)snprintf(out + used, room - used, "contact=%s\t", t->contact);
     if (t->entity[0]) used += (size_t)snprintf(out + used, room - used, "entity=%s\t", t->entity);
     if (t->references) used += (size_t)snprintf(out + used, room - used, "references=%" PRIu32 "\t", t->references);
+    if (t->bound.bounded) used += (size_t)snprintf(out + used, room - used, "regions=%s\t", t->bound.names);
     if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
     if (t->destroying) used += (size_t)snprintf(out + used, room - used, "destroying=1\t");
     if (t->contract.end_ms)
@@ -341,6 +343,8 @@ static bool take_later(char **p, struct registry_tenant *t) {
     if (strncmp(*p, "contact=", 8) == 0 && !take_text(p, "contact", t->contact, sizeof t->contact)) return false;
     if (strncmp(*p, "entity=", 7) == 0 && !take_text(p, "entity", t->entity, sizeof t->entity)) return false;
     if (strncmp(*p, "references=", 11) == 0 && !take_u32(p, "references", REFERENCES_ALL, &t->references)) return false;
+    t->bound.bounded = strncmp(*p, "regions=", 8) == 0;
+    if (t->bound.bounded && !take_text(p, "regions", t->bound.names, sizeof t->bound.names)) return false;
     if (strncmp(*p, "resetting=", 10) == 0 && !take_flag(p, "resetting", &t->resetting)) return false;
     if (strncmp(*p, "destroying=", 11) == 0 && !take_flag(p, "destroying", &t->destroying)) return false;
     if (strncmp(*p, "end=", 4) == 0 && !take_contract(p, &t->contract)) return false;

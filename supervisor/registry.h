@@ -41,6 +41,7 @@ struct registry_tenant {
     char contact[MAIL_ADDRESS_MAX + 1];         /* where notices go; "" = none */
     char entity[TENANT_TITLE_MAX + 1];          /* to whom the contract was transferred; "" = it never was */
     uint32_t references;                        /* bit set of enum reference: uses the tenant consents to (C10) */
+    struct region_bound bound;                  /* where its copies may be (S8) */
     bool has_code;                              /* an enrolment code may be used; false once enrolled */
     uint8_t code_hash[ENROL_CODE_HASH];         /* SHA-256 of the normalised code; zero without one */
 };

@@ -56,6 +56,7 @@ static void finish(struct tenant *t, uint64_t now) {
     bool awaited = errand_asked(t, VERB_reset);
     wanted.resetting = wanted.enrolled = wanted.plain = false;
     wanted.chain_ms = 0;
+    wanted.bound = (struct region_bound){0};
     wanted.references = 0; /* consents of whoever was there before */
     wanted.has_code = awaited && registry_new_code(code, wanted.code_hash);
     if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) {
@@ -65,6 +66,7 @@ static void finish(struct tenant *t, uint64_t now) {
     t->emptied = t->save_enrolled = false;
     t->save_plain = -1;
     t->save_references = -1;
+    t->save_bound = false;
     t->save_chain_ms = 0;
     tenant_open_plain(t);
     ledger_event(t->house->ledger, clock_unix_ms(), "emptied", supervisor_about(t->entry), "done");

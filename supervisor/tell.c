@@ -168,6 +168,13 @@ static void fill_copies(struct message_tenant *m, const struct tenant *t) {
     }
 }
 
+static void tell_worker_copies(struct tenant *t, const struct message_tenant *told) {
+    union message m = {.copies = {.head = {.type = MESSAGE_WORKER_COPIES, .tenant = t->entry->number, .generation = t->life.generation}}};
+    m.copies.count = told->copy_count;
+    memcpy(m.copies.copy, told->copy, sizeof m.copies.copy);
+    if (life_ready(&t->life)) link_send(t->link, &m, -1);
+}
+
 static void fill_reset(struct message_tenant *m, const struct tenant *t) {
     m->resetting = t->entry->resetting;
     const struct request *open = requests_open_about(t->house->requests, REQUEST_reset, t->entry->number, clock_unix_ms());
@@ -199,6 +206,7 @@ void tell_tenant(struct tenant *t) {
     memcpy(m.tenant.layer, t->report.layer, sizeof m.tenant.layer);
     memcpy(m.tenant.filter_hash, t->report.filter_hash, sizeof m.tenant.filter_hash);
     to_steward(t->house, &m, -1);
+    tell_worker_copies(t, &m.tenant);
 }
 
 void tell_counters(struct tenant *t) {

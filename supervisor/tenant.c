@@ -78,6 +78,7 @@ static void say_profile(struct tenant *t, uint32_t type) {
     TEXT_COPY(m.start.name, e->name);
     TEXT_COPY(m.start.title, e->title);
     TEXT_COPY(m.start.region, e->region);
+    TEXT_COPY(m.start.node_region, c->region);
     for (uint32_t i = 0; i < e->host_count; i++)
         TEXT_COPY(m.start.host[i], e->host[i]);
     if (e->has_code && !e->enrolled) memcpy(m.start.enrol_hash, e->code_hash, sizeof m.start.enrol_hash);
@@ -350,7 +351,7 @@ void tenant_event(struct tenant *t, enum life_event event) {
 /* ---- what the tenant's administrator decided ---- */
 
 static bool has_wishes(const struct tenant *t) {
-    return t->save_enrolled || t->save_plain >= 0 || t->save_references >= 0 || t->save_chain_ms;
+    return t->save_enrolled || t->save_plain >= 0 || t->save_references >= 0 || t->save_bound || t->save_chain_ms;
 }
 
 static void keep_wishes(struct tenant *t) {
@@ -362,6 +363,7 @@ static void keep_wishes(struct tenant *t) {
     }
     if (t->save_plain >= 0) e.plain = t->save_plain;
     if (t->save_references >= 0) e.references = (uint32_t)t->save_references;
+    if (t->save_bound) e.bound = t->bound;
     if (t->save_chain_ms) e.chain_ms = t->save_chain_ms;
     t->save_at = clock_ms() + SAVE_AGAIN_MS;
     if (registry_update(t->house->registry, &e) != REGISTRY_DONE) {
@@ -372,6 +374,7 @@ static void keep_wishes(struct tenant *t) {
     t->save_enrolled = false;
     t->save_plain = -1;
     t->save_references = -1;
+    t->save_bound = false;
     t->save_chain_ms = 0;
     tenant_open_plain(t);
     tell_tenant(t);
@@ -389,6 +392,26 @@ void tenant_keep_references(struct tenant *t, uint32_t references) {
     ledger_event(t->house->ledger, clock_unix_ms(), "references", supervisor_about(t->entry), "done");
     t->save_references = references;
     keep_wishes(t);
+}
+
+/* S8: a bound is names, so that another list of destinations does not widen it: what crosses
+ * with another list is put right by the worker, which says its bits anew after each one */
+void tenant_keep_regions(struct tenant *t, uint64_t bits) {
+    const struct config *c = &t->house->config;
+    struct region_bound wanted = {.bounded = bits != 0};
+    if (bits & REGIONS_NODE) region_allow(&wanted, c->region);
+    for (uint32_t i = 0; i < c->destination_count; i++)
+        if (bits >> i & 1) region_allow(&wanted, c->destination[i].region);
+    const struct region_bound *now = t->save_bound ? &t->bound : &t->entry->bound;
+    if (now->bounded == wanted.bounded && strcmp(now->names, wanted.names) == 0) return;
+    ledger_event(t->house->ledger, clock_unix_ms(), "regions", supervisor_about(t->entry), "done");
+    t->bound = wanted;
+    t->save_bound = true;
+    keep_wishes(t);
+}
+
+bool tenant_allows(const struct tenant *t, const char *region) {
+    return region_allowed(t->save_bound ? &t->bound : &t->entry->bound, region);
 }
 
 void tenant_keep_enrolled(struct tenant *t) {

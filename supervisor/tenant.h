@@ -27,21 +27,23 @@ struct tenant {
     struct link *link; /* NULL = no worker, or one that is to be heard no more */
     int counters;      /* fd of its page, -1 = none */
     struct counter_page *page;
-    int cgroup;                    /* fd of its directory, -1 = none */
-    struct message_ready report;   /* of the running worker; zero before it is ready */
-    uint8_t cgroup_limits;         /* enum layer_state of the running worker */
-    uint64_t memory_bytes;         /* memory.current when it was sampled last */
-    uint64_t quota_bytes;          /* of the store when the worker started: its files may grow to twice that */
-    uint64_t since_ms;             /* Unix time of the present state */
-    uint64_t lost_at;              /* ms of the clock: it closed its channel; 0 = not */
-    int32_t last_exit;             /* exit status, or -signal */
-    enum no_worker_reason told;    /* to the router; 0 = it has a worker */
-    bool renewed;                  /* its hand-over socket, after the router had lost it */
-    enum lock locking;             /* what the coming drain ends */
-    int plain;                     /* fd of web/NAME.sock, -1 = not open */
-    bool save_enrolled;            /* what the worker said and the registry could not keep yet */
-    int save_plain;                /* the same: 0 or 1; -1 = nothing */
-    int64_t save_references;       /* the same: bit set of enum reference; -1 = nothing */
+    int cgroup;                  /* fd of its directory, -1 = none */
+    struct message_ready report; /* of the running worker; zero before it is ready */
+    uint8_t cgroup_limits;       /* enum layer_state of the running worker */
+    uint64_t memory_bytes;       /* memory.current when it was sampled last */
+    uint64_t quota_bytes;        /* of the store when the worker started: its files may grow to twice that */
+    uint64_t since_ms;           /* Unix time of the present state */
+    uint64_t lost_at;            /* ms of the clock: it closed its channel; 0 = not */
+    int32_t last_exit;           /* exit status, or -signal */
+    enum no_worker_reason told;  /* to the router; 0 = it has a worker */
+    bool renewed;                /* its hand-over socket, after the router had lost it */
+    enum lock locking;           /* what the coming drain ends */
+    int plain;                   /* fd of web/NAME.sock, -1 = not open */
+    bool save_enrolled;          /* what the worker said and the registry could not keep yet */
+    int save_plain;              /* the same: 0 or 1; -1 = nothing */
+    int64_t save_references;     /* the same: bit set of enum reference; -1 = nothing */
+    bool save_bound;             /* the same: `bound` */
+    struct region_bound bound;
     uint64_t save_chain_ms;        /* the same: Unix time; 0 = nothing */
     uint64_t save_at;              /* ms of the clock: not tried again before */
     uint32_t said[TENANT_RULES];   /* messages of each kind in this minute */
@@ -93,6 +95,9 @@ void tenant_ledger_changed(struct tenant *tenant);
 void tenant_keep_plain(struct tenant *tenant, bool wanted);
 /* What it may be cited with: the same. */
 void tenant_keep_references(struct tenant *tenant, uint32_t references);
+/* Where its copies may be, as REGIONS_ bits of the destinations that there are now: the same; in force at once. */
+void tenant_keep_regions(struct tenant *tenant, uint64_t bits);
+bool tenant_allows(const struct tenant *tenant, const char *region);
 void tenant_keep_enrolled(struct tenant *tenant);
 void tenant_keep_chain(struct tenant *tenant); /* a certificate chain was installed */
 /* Opens or closes web/NAME.sock as the registry says and tells the router. */

@@ -155,14 +155,14 @@ class Client:
                 assert answer.status == 200 and answer.json['enabled'] is on, answer
 
 
-def destinations(root, uid=COURIER_UID):
-    """Places for backups (`medium`, `other`) and archives (`vault`) as the configuration names them."""
+def destinations(root, uid=COURIER_UID, regions=()):
+    """Places for backups (`medium`, `other`) and archives (`vault`) as the configuration names them; all in eu-fr but where `regions`, a dict, says."""
     text = ''
     for name, more in (('medium', ''), ('other', ''), ('vault', 'archive = true')):
         path = pathlib.Path(root) / name
         path.mkdir(mode=0o700, exist_ok=True)
         os.chown(path, uid, uid)
-        text += f'destination "{name}" {{ kind = directory path = "{path}" region = eu-fr same_medium = true {more} }}\n'
+        text += f'destination "{name}" {{ kind = directory path = "{path}" region = {dict(regions).get(name, "eu-fr")} same_medium = true {more} }}\n'
     return text
 
 

@@ -3,6 +3,7 @@
 #include "crm/ulid.h"
 #include "functions.h"
 #include "journal.h"
+#include "regions.h"
 #include "tenant.h"
 #include "uplink.h"
 #include "web/account.h"
@@ -55,7 +56,12 @@ void backup_rows(enum backup_kind kind, int fd) {
     close(fd);
 }
 
-/* ---- while a function is off, its plan rests ---- */
+const struct message_offer *backup_offers(uint32_t *count) {
+    *count = offers;
+    return offered;
+}
+
+/* ---- while a function is off or a region excluded, its plan rests ---- */
 
 static uint32_t index_of(const char *destination) {
     for (uint32_t i = 0; i < offers; i++)
@@ -71,9 +77,10 @@ static void tell_plan(enum backup_kind kind, uint32_t destination, uint32_t minu
 void backup_turn(void) {
     for (int kind = 0; kind < BACKUP_KINDS && self.keys; kind++) {
         struct plan_kept *p = &kept.plan[kind];
-        bool paused = !function_on(function_of[kind]);
         uint32_t destination = index_of(p->destination);
-        if (!p->on || p->paused == paused || destination == offers) continue;
+        if (!p->on || destination == offers) continue;
+        bool paused = !function_on(function_of[kind]) || !regions_allow(offered[destination].region);
+        if (p->paused == paused) continue;
         p->paused = paused;
         tell_plan((enum backup_kind)kind, destination, p->period_minutes, p->keep_hours, paused);
     }
@@ -124,8 +131,8 @@ static json_t *plan_json(enum backup_kind kind) {
 static json_t *destinations_json(void) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < offers; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:b}", "name", offered[i].name, "region", offered[i].region, "archive", offered[i].archive == 1));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b}", "name", offered[i].name, "region", offered[i].region, "archive",
+                                              offered[i].archive == 1, "allowed", (int)regions_allow(offered[i].region)));
     return list;
 }
 
@@ -136,11 +143,14 @@ static void answer(struct exchange *x, int status, json_t *body) {
         answer_errno(x, ENOMEM);
 }
 
+json_t *backup_plans_json(void) {
+    return json_pack("{s:o, s:o, s:o}", "backup", plan_json(BACKUP_COPY), "archive", plan_json(BACKUP_ARCHIVE), "destinations",
+                     destinations_json());
+}
+
 static void get_plans(struct exchange *x, struct request *r) {
     (void)r;
-    answer(x, 200,
-           json_pack("{s:o, s:o, s:o}", "backup", plan_json(BACKUP_COPY), "archive", plan_json(BACKUP_ARCHIVE), "destinations",
-                     destinations_json()));
+    answer(x, 200, backup_plans_json());
 }
 
 static json_t *row_json(const struct snapshot_row *row) {
@@ -150,13 +160,17 @@ static json_t *row_json(const struct snapshot_row *row) {
                      hash_json(row->hash), "sent", row->sent == 1);
 }
 
-static void get_backups(struct exchange *x, struct request *r) {
-    (void)r;
+json_t *backup_rows_json(void) {
     json_t *items = json_array();
     for (int kind = 0; kind < BACKUP_KINDS; kind++)
         for (size_t i = row_count[kind]; i-- > 0;)
             if (rows[kind][i].kind == (uint32_t)kind) json_array_append_new(items, row_json(&rows[kind][i]));
-    answer(x, 200, json_pack("{s:o}", "items", items));
+    return items;
+}
+
+static void get_backups(struct exchange *x, struct request *r) {
+    (void)r;
+    answer(x, 200, json_pack("{s:o}", "items", backup_rows_json()));
 }
 
 /* ---- a plan is made ---- */
@@ -211,10 +225,20 @@ static bool read_plan(struct exchange *x, json_t *object, enum backup_kind kind,
            is_stated(x, object, "erasure", erasure[kind]);
 }
 
+/* true: answered. */
+static bool is_excluded(struct exchange *x, const char *destination) {
+    uint32_t i = index_of(destination);
+    if (i == offers || regions_allow(offered[i].region)) return false;
+    respond_problem(x, 409, "region-excluded", "The destination is in a region that this tenant excludes.", "where", 0);
+    return true;
+}
+
 /* In the journal and the store with the next commit; upward at once: a plan that was told and not kept here is shown all the same. */
 static void keep_plan(struct exchange *x, struct request *r, enum backup_kind kind, const struct wanted *w) {
     struct plan_kept *p = &kept.plan[kind];
     const char *where = offered[w->plan.destination].name;
+    /* S8: no plan for a region that the tenant excludes */
+    if (is_excluded(x, where)) return;
     if (p->destination[0] && strcmp(p->destination, where) != 0) {
         respond_problem(x, 409, "elsewhere", "What is kept lies at another destination: end that plan first.", "where", 0);
         return;
@@ -279,6 +303,7 @@ static void post_now(struct exchange *x, struct request *r, enum backup_kind kin
         respond_problem(x, 409, "no-plan", "There is no plan that says where it goes and for how long.", NULL, 0);
         return;
     }
+    if (is_excluded(x, kept.plan[kind].destination)) return;
     enum store_result result = journal_first(JOURNAL_backup_asked, r->session->user, json_pack("{s:s}", "kind", kind_name[kind]));
     if (result != STORE_OK) {
         answer_failure(x, result);

@@ -5,6 +5,7 @@
 #include "backup.h"
 #include "journal.h"
 #include "notices.h"
+#include "regions.h"
 #include "support.h"
 #include "tenant.h"
 #include "web/identity.h"
@@ -88,6 +89,7 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
 void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
 void uplink_references(uint64_t bits) { say(MESSAGE_WORKER_REFERENCES, bits, -1); }
+void uplink_regions(uint64_t bits) { say(MESSAGE_WORKER_REGIONS, bits, -1); }
 void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
 void uplink_plan(uint64_t packed) { say(MESSAGE_WORKER_PLAN, packed, -1); }
 void uplink_backup(enum backup_kind kind) { say(MESSAGE_WORKER_BACKUP, kind, -1); }
@@ -246,6 +248,10 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_OFFER:
         backup_offer(&m->offer);
+        if (m->offer.index + 1 >= m->offer.count) regions_tell();
+        break;
+    case MESSAGE_WORKER_COPIES:
+        places_copies(&m->copies);
         break;
     case MESSAGE_WORKER_PLANS:
         backup_plans(&m->plans);

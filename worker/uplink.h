@@ -22,6 +22,7 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 void uplink_state(void); /* sealed or serving, as self.keys says */
 void uplink_enrolled(void);
 void uplink_references(uint64_t bits);    /* what the tenant may be cited with now, enum reference */
+void uplink_regions(uint64_t bits);       /* where copies may be: REGIONS_ bits of the destinations offered last */
 void uplink_notice_read(uint32_t number); /* an administrator has acknowledged it */
 /* After each turn of the loop: tells the staff how many ways in there are, and hands the capsule up when it has changed and copies are
  * wanted. */

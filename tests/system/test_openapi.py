@@ -233,6 +233,9 @@ def walk_persons(c):
     assert c.post(f'{one}/erasure', {'mode': 'anonymise'}).status == c.post(f'{one}/erasure', {'mode': 'erase'}).status == 200
     assert c.get(f'{one}/package').status == c.put(f'{one}/restriction', {'restricted': True}).status == c.post(f'{one}/erasure', {'mode': 'erase'}).status == 404
     assert c.get('/api/v1/provider/holdings').status == 200
+    assert c.get('/api/v1/provider/places').status == c.get('/api/v1/provider/regions').status == 200
+    bound = lambda *regions, **more: c.put('/api/v1/provider/regions', {'allowed': list(regions)} | more).status
+    assert bound('local') == c.put('/api/v1/provider/regions', {'allowed': None}).status == 200 and bound('mars') == 400
 
 
 def walk_documents(c):

@@ -96,6 +96,9 @@ void uplink_enrolled(void) {
 }
 void uplink_plain(bool wanted) { plain_told = wanted; }
 void uplink_references(uint64_t bits) { (void)bits; }
+void uplink_regions(uint64_t bits) { (void)bits; }
+void uplink_plan(uint64_t packed) { (void)packed; }
+void uplink_backup(enum backup_kind kind) { (void)kind; }
 void uplink_want_permit(void (*granted)(void *), void *argument) {
     asked++;
     permit = granted;

@@ -3,6 +3,7 @@
 #include "../../policy/duties.h"
 #include "../../policy/limits.h"
 #include "../../policy/names.h"
+#include "../../policy/regions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,36 @@ static void duties_are_disjoint(void **state) {
             has += duty_may(1U << d, (enum verb)v);
         assert_true(has > 0);
     }
+}
+
+/* S8: a bound allows what it names, whole names only, and without one all is allowed */
+static void a_bound_is_a_list_of_regions(void **state) {
+    (void)state;
+    struct region_bound b = {0};
+    assert_true(region_allowed(&b, "eu-fr") && region_bound_is_fine(&b));
+    b.bounded = true;
+    assert_false(region_allowed(&b, "eu-fr") || region_allowed(&b, ""));
+    assert_true(region_bound_is_fine(&b));
+    assert_true(region_allow(&b, "eu-fr") && region_allow(&b, "eu") && region_allow(&b, "eu-fr"));
+    assert_string_equal(b.names, "eu-fr,eu");
+    assert_true(region_allowed(&b, "eu-fr") && region_allowed(&b, "eu") && region_bound_is_fine(&b));
+    assert_false(region_allowed(&b, "eu-f") || region_allowed(&b, "fr") || region_allowed(&b, "eu-fr,eu") || region_allowed(&b, "eu-fr-1"));
+    b.bounded = false;
+    assert_false(region_bound_is_fine(&b));
+    static const char *const wrong[] = {",", "eu,", ",eu", "eu,,fr", "EU", "eu fr", "0123456789012345678901234567890123"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct region_bound bad = {.bounded = true};
+        strcpy(bad.names, wrong[i]);
+        assert_false(region_bound_is_fine(&bad));
+    }
+    struct region_bound full = {.bounded = true};
+    char name[] = "00000000000000000000000000000-00";
+    for (int i = 0; i < 1 + DESTINATIONS_MAX; i++, name[0]++)
+        assert_true(region_allow(&full, name));
+    assert_true(region_bound_is_fine(&full) && region_allowed(&full, "80000000000000000000000000000-00"));
+    assert_false(region_allow(&full, "one-more"));
+    memset(full.names, 'a', sizeof full.names);
+    assert_false(region_bound_is_fine(&full));
 }
 
 /* C6: nobody has the five verbs */
@@ -134,6 +165,7 @@ static void utf8_is_strict(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(duties_are_disjoint),
+        cmocka_unit_test(a_bound_is_a_list_of_regions),
         cmocka_unit_test(nobody_may_touch_what_a_tenant_stored),
         cmocka_unit_test(a_counter_names_its_promise),
         cmocka_unit_test(what_is_shown_has_two_significant_digits),

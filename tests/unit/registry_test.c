@@ -99,6 +99,27 @@ static void assert_file(bool has, const char *text) {
     assert_int_equal(strstr(bytes, text) != NULL, has);
 }
 
+/* S8: a bound outlives a restart, also one that allows nothing */
+static void a_bound_is_kept(void **state) {
+    (void)state;
+    struct registry_tenant t = *create("acme", "acme.example");
+    assert_file(false, "regions=");
+    t.bound.bounded = true;
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    reopen();
+    assert_true(registry_by_number(registry, 1)->bound.bounded);
+    strcpy(t.bound.names, "eu-fr,eu-de");
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    assert_file(true, "\tregions=eu-fr,eu-de\t");
+    reopen();
+    assert_string_equal(registry_by_number(registry, 1)->bound.names, "eu-fr,eu-de");
+    strcpy(t.bound.names, "eu-fr,,eu-de");
+    assert_int_equal(registry_update(registry, &t), REGISTRY_BAD_FIELD);
+    t.bound = (struct region_bound){0};
+    assert_int_equal(registry_update(registry, &t), REGISTRY_DONE);
+    assert_file(false, "regions=");
+}
+
 /* What came later is in the file only where it says something, so that an older file is read as it is. */
 static void places_and_a_reset_are_kept(void **state) {
     (void)state;
@@ -385,6 +406,7 @@ static void codes_are_random_and_hashed_as_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_entered_is_there_after_a_restart, make, clean),
+        cmocka_unit_test_setup_teardown(a_bound_is_kept, make, clean),
         cmocka_unit_test_setup_teardown(places_and_a_reset_are_kept, make, clean),
         cmocka_unit_test_setup_teardown(names_and_hosts_are_unique, make, clean),
         cmocka_unit_test_setup_teardown(numbers_are_never_reused, make, clean),

@@ -141,7 +141,8 @@ const struct route account_routes[] = {
 const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_routes[] = {{0}}, rotation_routes[] = {{0}},
                    function_routes[] = {{0}}, usage_routes[] = {{0}}, support_routes[] = {{0}}, confirmation_routes[] = {{0}},
                    document_routes[] = {{0}}, notice_routes[] = {{0}}, backup_routes[] = {{0}}, subject_routes[] = {{0}},
-                   reference_routes[] = {{0}}, rule_routes[] = {{0}}, register_routes[] = {{0}}, leaving_routes[] = {{0}};
+                   reference_routes[] = {{0}}, rule_routes[] = {{0}}, register_routes[] = {{0}}, leaving_routes[] = {{0}},
+                   region_routes[] = {{0}};
 enum store_result confirmation_spend(const struct request *r, enum function f) { return (void)r, (void)f, STORE_MISSING; }
 void answer_failure(struct exchange *x, enum store_result result) { respond_problem(x, 500, "failed", "It failed.", NULL, result); }
 bool rollback_admit(struct exchange *x) { return (void)x, true; }

@@ -5,6 +5,7 @@
 #include "../journal.h"
 #include "../keys/credential.h"
 #include "../references.h"
+#include "../regions.h"
 #include "../tenant.h"
 #include "../uplink.h"
 #include "fields.h"
@@ -188,6 +189,7 @@ void account_unsealed(void) {
     if (capsule_enrolled(self.capsule) && store_count(self.store, STORE_USERS) > 0) account_enrolled();
     uplink_plain(function_on(FUNCTION_plain_socket));
     references_load();
+    regions_load();
 }
 
 const struct route account_routes[] = {

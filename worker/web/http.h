@@ -70,6 +70,7 @@ extern const struct route usage_routes[];        /* anonymous usage numbers: wor
 extern const struct route subject_routes[];      /* a person's own rights: subject/ */
 extern const struct route document_routes[];     /* contents and uploads of documents: documents/ */
 extern const struct route reference_routes[];    /* consents to be cited: worker/ */
+extern const struct route region_routes[];       /* where data and copies are and may be: worker/ */
 extern const struct route notice_routes[];       /* notices of change: worker/ */
 extern const struct route backup_routes[];       /* plans, backups, archives: worker/ */
 extern const struct route rule_routes[];         /* retention rules: worker/ */

@@ -25,9 +25,9 @@ static unsigned segments_of(const char *path) {
 
 bool routes_start(void) {
     static const struct route *const tables[] = {
-        web_routes,       account_routes,      crm_routes,      witness_routes,  journal_routes, rollback_routes, rotation_routes,
-        function_routes,  confirmation_routes, usage_routes,    document_routes, notice_routes,  backup_routes,   subject_routes,
-        reference_routes, rule_routes,         register_routes, leaving_routes,  support_routes,
+        web_routes,      region_routes,    account_routes,      crm_routes,      witness_routes,  journal_routes, rollback_routes,
+        rotation_routes, function_routes,  confirmation_routes, usage_routes,    document_routes, notice_routes,  backup_routes,
+        subject_routes,  reference_routes, rule_routes,         register_routes, leaving_routes,  support_routes,
     };
     size_t n = 0;
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)

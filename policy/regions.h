@@ -1,0 +1,22 @@
+/* The regions that a tenant allows (S8): names of the operator's own list, and how a worker says which of them, since it says nothing but
+ * numbers. Pure. */
+#pragma once
+
+#include "limits.h"
+
+#include <stdbool.h>
+
+/* Up: 0 = there is no bound; else REGIONS_BOUNDED, and a bit for each destination of the list whose region is allowed. */
+enum { REGIONS_NODE = 1 << DESTINATIONS_MAX, REGIONS_BOUNDED = 2 << DESTINATIONS_MAX, REGIONS_ALL = (4 << DESTINATIONS_MAX) - 1 };
+
+enum { REGIONS_ROOM = (1 + DESTINATIONS_MAX) * (TENANT_REGION_MAX + 1) };
+struct region_bound {
+    bool bounded;             /* false: wherever the operator's destinations are */
+    char names[REGIONS_ROOM]; /* with commas between; "" and bounded: none that there is */
+};
+
+bool region_allowed(const struct region_bound *bound, const char *region);
+/* Each once. false: there is no room. */
+bool region_allow(struct region_bound *bound, const char *region);
+/* Only names of regions, and none without a bound. */
+bool region_bound_is_fine(const struct region_bound *bound);

@@ -1,0 +1,180 @@
+#include "regions.h"
+
+#include "../policy/regions.h"
+#include "backup.h"
+#include "journal.h"
+#include "tenant.h"
+#include "uplink.h"
+#include "web/fields.h"
+#include "web/login.h"
+
+#include <string.h>
+
+/* As stored in STORE_SETTINGS. */
+static struct region_bound bound;
+static const uint8_t id[ID_BYTES] = "r:regions";
+static struct message_copies capsule_copies;
+
+static const char *node(void) { return self.profile.node_region; }
+
+bool regions_allow(const char *region) { return region_allowed(&bound, region); }
+
+void regions_tell(void) {
+    uint32_t count;
+    const struct message_offer *offer = backup_offers(&count);
+    uint64_t bits = bound.bounded ? REGIONS_BOUNDED : 0;
+    if (bound.bounded && regions_allow(node())) bits |= REGIONS_NODE;
+    for (uint32_t i = 0; bound.bounded && i < count; i++)
+        if (regions_allow(offer[i].region)) bits |= (uint64_t)1 << i;
+    if (self.keys) uplink_regions(bits);
+}
+
+void regions_load(void) {
+    const uint8_t *value;
+    size_t size;
+    enum store_result result = store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL);
+    bound = (struct region_bound){0};
+    if (result == STORE_OK && size == sizeof bound)
+        memcpy(&bound, value, sizeof bound);
+    else if (result != STORE_MISSING)
+        bound.bounded = true; /* to nothing: what cannot be read allows nothing */
+    regions_tell();
+}
+
+/* ---- the list, and what is allowed of it ---- */
+
+static json_t *destinations_in(const char *region) {
+    uint32_t count;
+    const struct message_offer *offer = backup_offers(&count);
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(offer[i].region, region) == 0) json_array_append_new(names, json_string(offer[i].name));
+    return names;
+}
+
+static json_t *region_json(const char *region) {
+    return json_pack("{s:s, s:b, s:o}", "region", region, "allowed", (int)regions_allow(region), "destinations", destinations_in(region));
+}
+
+/* The operator's regions: the node's own, then each of the destinations' once. */
+static struct region_bound all_regions(void) {
+    uint32_t count;
+    const struct message_offer *offer = backup_offers(&count);
+    struct region_bound all = {.bounded = true};
+    region_allow(&all, node());
+    for (uint32_t i = 0; i < count; i++)
+        region_allow(&all, offer[i].region);
+    return all;
+}
+
+static json_t *node_json(void) { return json_pack("{s:s, s:b}", "region", node(), "allowed", (int)regions_allow(node())); }
+
+static json_t *regions_json(void) {
+    struct region_bound all = all_regions();
+    json_t *list = json_array();
+    for (char *rest = all.names, *name; (name = strsep(&rest, ","));)
+        json_array_append_new(list, region_json(name));
+    return json_pack("{s:b, s:o, s:o}", "bounded", (int)bound.bounded, "node", node_json(), "regions", list);
+}
+
+static void answer(struct exchange *x, json_t *body) {
+    if (body)
+        respond_json(x, 200, body);
+    else
+        answer_failure(x, STORE_MEMORY);
+}
+
+static void get_regions(struct exchange *x, struct request *r) {
+    (void)r;
+    answer(x, regions_json());
+}
+
+/* ---- a bound is set ---- */
+
+/* `allowed`: names of the list, at least one, or null. false: answered. */
+static bool read_bound(struct exchange *x, const json_t *allowed, struct region_bound *wanted) {
+    struct region_bound all = all_regions();
+    size_t i;
+    json_t *name;
+    *wanted = (struct region_bound){.bounded = !json_is_null(allowed)};
+    if (json_is_null(allowed)) return true;
+    bool fine = json_array_size(allowed) > 0;
+    json_array_foreach(allowed, i, name) {
+        const char *region = json_string_value(name);
+        fine = fine && region && *region && region_allowed(&all, region) && region_allow(wanted, region);
+    }
+    if (!fine) fields_refuse(x, "allowed", "Names of regions of the list, at least one, or null are expected.");
+    return fine;
+}
+
+/* S8: the bound is on the disk, with its line of the journal, before it is told */
+static enum store_result keep(const struct region_bound *wanted, const json_t *allowed, const uint8_t user[ID_BYTES]) {
+    enum store_result result =
+        journal_add(JOURNAL_regions_bounded, user,
+                    json_pack("{s:o, s:b}", "regions", json_deep_copy(allowed), "node_stays", (int)!region_allowed(wanted, node())));
+    if (result == STORE_OK) result = store_put(self.store, STORE_SETTINGS, id, wanted, sizeof *wanted, STORE_ANY, NULL);
+    if (result == STORE_OK) result = exchange_commit();
+    if (result != STORE_OK && store_dirty(self.store)) store_lose(self.store, result);
+    if (result != STORE_OK) return result;
+    bound = *wanted;
+    regions_tell();
+    return STORE_OK;
+}
+
+static void set_bound(struct exchange *x, struct request *r, const json_t *object) {
+    const json_t *allowed = json_object_get(object, "allowed"), *stays = json_object_get(object, "node_stays");
+    struct region_bound wanted;
+    if (stays && !json_is_boolean(stays)) {
+        fields_refuse(x, "node_stays", "Expected true or false.");
+        return;
+    }
+    if (!read_bound(x, allowed, &wanted)) return;
+    /* S8: data do not move by themselves, and who excludes their place says that this is known */
+    if (!region_allowed(&wanted, node()) && !json_is_true(stays)) {
+        respond_problem(
+            x, 409, "node-region",
+            "The node itself is in a region outside of these. Data do not move from it by themselves: ask the provider for that, "
+            "and state node_stays.",
+            "node_stays", 0);
+        return;
+    }
+    enum store_result result = keep(&wanted, allowed, r->session->user);
+    if (result == STORE_OK)
+        answer(x, regions_json());
+    else
+        answer_failure(x, result);
+}
+
+static void put_regions(struct exchange *x, struct request *r) {
+    static const char *const names[] = {"allowed", "node_stays", NULL};
+    json_t *object;
+    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    set_bound(x, r, object);
+    json_decref(object);
+}
+
+/* ---- where things are ---- */
+
+void places_copies(const struct message_copies *copies) { capsule_copies = *copies; }
+
+json_t *places_json(void) {
+    json_t *copies = json_array();
+    for (uint32_t i = 0; i < capsule_copies.count; i++) {
+        const struct message_copy *c = &capsule_copies.copy[i];
+        json_array_append_new(copies, json_pack("{s:s, s:o, s:b}", "place", c->place, "written", json_time(c->written_ms / 1000), "current",
+                                                (int)(c->current == 1)));
+    }
+    return json_pack("{s:o, s:o, s:o}", "node", node_json(), "capsule_copies", copies, "plans", backup_plans_json());
+}
+
+static void get_places(struct exchange *x, struct request *r) {
+    (void)r;
+    answer(x, places_json());
+}
+
+const struct route region_routes[] = {
+    {HTTP_GET, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_NO_BODY, get_regions, FUNCTION_NONE},
+    {HTTP_PUT, "/api/v1/provider/regions", RIGHT_ADMIN, 0, put_regions, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/provider/places", RIGHT_ADMIN, ROUTE_NO_BODY, get_places, FUNCTION_NONE},
+    {0},
+};

@@ -81,15 +81,19 @@ static json_t *notice_json(size_t i) {
                      time_json(notice_in_force(n->effective_ms, delivered, n->period_days)), "to", n->entity[0] ? n->entity : NULL);
 }
 
-static void get_notices(struct exchange *x, struct request *r) {
-    (void)r;
+json_t *notices_json(void) {
     json_t *items = json_array();
     for (size_t i = known; items && i > 0; i--)
         if (json_array_append_new(items, notice_json(i - 1)) != 0) {
             json_decref(items);
             items = NULL;
         }
-    answer_items(x, items);
+    return items;
+}
+
+static void get_notices(struct exchange *x, struct request *r) {
+    (void)r;
+    answer_items(x, notices_json());
 }
 
 static void get_notice(struct exchange *x, struct request *r) {

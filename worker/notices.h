@@ -16,5 +16,9 @@
 
 #include "../policy/messages.h"
 
+#include <jansson.h>
+
 /* A new one, or one whose trace has changed; fd, its text, is taken over. */
 void notices_take(const struct message_notice *notice, int fd);
+/* All, the newest first, without their texts. A new value; NULL: out of memory. */
+json_t *notices_json(void);

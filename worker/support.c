@@ -59,20 +59,22 @@ static json_t *all_shown(const json_t *records, const struct session *asker) {
     return items;
 }
 
+json_t *support_json(const struct session *asker, enum store_result *result) {
+    json_t *records = support_records(result);
+    json_t *items = records ? all_shown(records, asker) : NULL;
+    if (records && !items) *result = STORE_MEMORY;
+    json_decref(records);
+    return items;
+}
+
 static void get_support(struct exchange *x, struct request *r) {
     enum store_result result;
-    json_t *records = support_records(&result);
-    if (!records) {
-        answer_failure(x, result);
-        return;
-    }
-    json_t *items = all_shown(records, r->session);
+    json_t *items = support_json(r->session, &result);
     json_t *body = items ? json_pack("{s:b, s:s, s:o}", "available", (int)support_available(), "warning", warning, "items", items) : NULL;
     if (body)
         respond_json(x, 200, body);
     else
-        answer_failure(x, STORE_MEMORY);
-    json_decref(records);
+        answer_failure(x, items ? STORE_MEMORY : result);
 }
 
 /* ---- writing ---- */

@@ -13,10 +13,15 @@
 #pragma once
 
 #include "../policy/messages.h"
+#include "web/session.h"
+
+#include <jansson.h>
 
 /* The support's certificate; -1: there is no support. Takes fd. */
 void support_key_take(int fd, uint64_t bytes);
 /* How a message stands at the provider; fd: the sealed answer, or -1. Takes fd. */
 void support_told(const struct message_support *message, int fd);
+/* All messages, the newest first, as this session may see them. A new value; NULL: *result says why. */
+json_t *support_json(const struct session *asker, enum store_result *result);
 /* The store has its keys: asks how all stand, and sends what has not arrived. */
 void support_unsealed(void);

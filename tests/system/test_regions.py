@@ -48,6 +48,8 @@ def test_a_tenant_sees_where_everything_is(house, acme):
     assert places['node'] == {'region': 'eu-fr', 'allowed': True} and places['capsule_copies'] == []
     assert (places['plans']['backup']['where'], places['plans']['backup']['region']) == ('medium', 'eu-fr')
     assert places['plans'] == acme.get('/api/v1/plans').json
+    held = acme.get('/api/v1/provider/holdings').json
+    assert held['places'] == places and [s['number'] for s in held['snapshots']] == [1]
 
 
 # S8: a plan for an excluded region is refused, and the bound outlives worker and supervisor

@@ -117,8 +117,14 @@ def test_an_erasure_leaves_nothing(house, mode):
     assert bois.get('/api/v1/journal/verify').json['sound'] is True
 
 
+# S10: one call gives a tenant all that the provider holds about it
 def test_what_the_provider_holds(house, acme):
+    house.cli('terms', 'publish', '-', '--kind', 'privacy', '--effective', '2099-01-01', input='Politique')
+    wait_for(lambda: acme.get('/api/v1/notices').json['items'], why='the notice')
     held = acme.get('/api/v1/provider/holdings')
     assert held.status == 200
     assert held.json['registry']['name'] == 'acme' and held.json['registry']['hosts'] == ['acme.localhost'] and held.json['registry']['enrolled'] is True
     assert held.json['counters']['connections_total'] > 0 and held.json['ledger']['lines'] > 0
+    for part, path in (('notices', 'notices'), ('snapshots', 'backups'), ('support', 'support')):
+        assert held.json[part] == acme.get(f'/api/v1/{path}').json['items']
+    assert held.json['places'] == acme.get('/api/v1/provider/places').json and held.json['places']['node']['region'] == 'local'

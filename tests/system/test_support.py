@@ -64,6 +64,7 @@ def test_written_read_answered_closed(house):
     trace = number_of(house, before)
     assert trace['tenant'] == 'acme' and trace['state'] == 'kept' and trace['until'] - trace['received'] == 90 * 86400
     assert kept['until'] and kept['answer'] is None
+    assert kept in house.acme.get('/api/v1/provider/holdings').json['support']
     assert support(house, 'show', str(trace['id']), '--key', house.key).stdout == text + '\n'
     support(house, 'answer', str(trace['id']), '--key', house.key, 'Bonjour, c’est réparé.')
     answered = seen(house.acme, message, 'answered')

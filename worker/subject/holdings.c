@@ -1,7 +1,12 @@
 #include "holdings.h"
 
+#include "../backup.h"
 #include "../crm/answer.h"
+#include "../notices.h"
+#include "../regions.h"
+#include "../support.h"
 #include "../tenant.h"
+#include "../web/login.h"
 
 #include <string.h>
 
@@ -25,17 +30,27 @@ static json_t *counters(void) {
     return all;
 }
 
+/* S10: one call tells what the provider holds about the tenant: what each part of it tells by itself, and what no worker knows */
 void holdings_get(struct exchange *x, struct request *r) {
     static const char *const none[] = {NULL};
     static const char *const elsewhere[] = {"the lines of the provider's ledger about this tenant",
-                                            "the places of copies of the key capsule, sealed",
                                             "modules subscribed to, and the day the tenant was created"};
+    enum store_result result;
     if (!query_known(x, r, none)) return;
+    json_t *support = support_json(r->session, &result);
+    if (!support) {
+        answer_failure(x, result);
+        return;
+    }
     json_t *others = json_array();
     for (size_t i = 0; others && i < sizeof elsewhere / sizeof *elsewhere; i++)
         json_array_append_new(others, json_string(elsewhere[i]));
     json_t *ledger = json_pack("{s:I, s:s}", "lines", (json_int_t)self.profile.ledger_count, "heads", "/api/v1/provider-ledger");
-    respond_json(x, 200,
-                 json_pack("{s:o, s:o, s:o, s:[s, s, s], s:o}", "registry", registry(), "counters", counters(), "ledger", ledger, "see",
-                           "/api/v1/notices", "/api/v1/plans", "/api/v1/backups", "elsewhere", others));
+    json_t *all =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "registry", registry(), "counters", counters(), "ledger", ledger, "notices",
+                  notices_json(), "places", places_json(), "snapshots", backup_rows_json(), "support", support, "elsewhere", others);
+    if (all)
+        respond_json(x, 200, all);
+    else
+        answer_failure(x, STORE_MEMORY);
 }

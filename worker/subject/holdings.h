@@ -1,11 +1,12 @@
 /*
  * What the provider holds about the tenant itself (S10), as this worker knows it:
  *
- *   GET /api/v1/provider/holdings   {registry, counters, ledger, see, elsewhere}   admin
+ *   GET /api/v1/provider/holdings   {registry, counters, ledger, notices, places, snapshots, support, elsewhere}   admin
  *
  * registry: the entry that the worker was started with. counters: every number that may leave this worker, as it stands now; staff see the
- * last sample of it. ledger: how long the provider's ledger was at this start, and where its heads are kept. see: where the notices to the
- * tenant, its plans and its backups are told. elsewhere: what the provider holds that no worker knows.
+ * last sample of it. ledger: how long the provider's ledger was at this start, and where its heads are kept. notices, places, snapshots and
+ * support: as each tells by itself; of messages to support that others wrote there is how long they are kept, not what. elsewhere: what the
+ * provider holds that no worker knows.
  */
 #pragma once
 

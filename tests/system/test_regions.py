@@ -1,11 +1,10 @@
 """Where a tenant's data and its copies are, and the bound that its administrator sets to that (S8)."""
+import os
 import signal
 
 import pytest
 from house import House, destinations, wait_for
-from test_backup import ARCHIVE, PLAN, idle, planned, words
-
-ABROAD = PLAN | {'where': 'other'}
+from test_backup import ARCHIVE, PLAN, folder, idle, last, planned, words
 
 
 @pytest.fixture(scope='module')
@@ -119,13 +118,40 @@ def test_only_an_administrator_with_a_login_bounds(house, acme):
     assert bound(member, 'eu-fr').status == 403
 
 
+def moved(house, **regions):
+    """The configuration says that these destinations are elsewhere."""
+    house.extra = destinations(house.root, regions={'other': 'eu-de', 'vault': 'eu-be'} | regions)
+    house.write_config()
+    said = house.logged().count('cloison-courier: ready')
+    house.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: house.logged().count('cloison-courier: ready') > said, why='another courier')
+
+
 # S8: another list of destinations does not widen a bound
 def test_another_list_does_not_widen_a_bound(house, acme):
     assert bound(acme, 'eu-fr', 'eu-de').status == 200
-    house.extra = destinations(house.root, regions={'other': 'us-east', 'vault': 'eu-be'})
-    house.write_config()
-    house.process.send_signal(signal.SIGHUP)
+    moved(house, other='us-east')
     wait_for(lambda: {d['name']: d['allowed'] for d in acme.get('/api/v1/plans').json['destinations']} == {'medium': True, 'other': False, 'vault': False},
              why='the other list')
     assert acme.put('/api/v1/plans/archive', ARCHIVE).status == 409
     wait_for(lambda: '\tregions=eu-fr\t' in registry(house), why='the registry')
+
+
+# S8: also while the worker cannot say so, nothing is taken for, or sent to, a destination that is in an excluded region from now on
+def test_a_destination_that_moves_takes_nothing_from_then_on(house, acme):
+    at = folder(house)
+    os.chmod(at, 0)  # so that one waits in the spool
+    assert acme.post('/api/v1/backups').status == 202
+    wait_for(lambda: last(acme)['result'] == 'refused', why='what cannot be sent')
+    house.cli('tenant', 'stop', 'acme')
+    there = sorted(at.rglob('*'))
+    moved(house, medium='us-east')
+    now = house.cli('backup', 'now', 'acme', duties=('operator',), check=False)
+    assert now.returncode != 0 and "excludes the destination's region" in now.stderr
+    assert words(house, 'backup')[-1] == 'region'
+    house.stop()
+    os.chmod(at, 0o700)
+    house.start()
+    assert acme.login().status in (200, 201)
+    wait_for(lambda: last(acme)['result'] == 'region', why='what waits in the spool')
+    assert sorted(at.rglob('*')) == there and words(house, 'backup_sent')[-1] == 'region'

@@ -229,6 +229,10 @@ static bool fits(const union message *m) {
         return m->head.tenant && in_range(m->plain.value >> 1, 1, UINT32_MAX);
     case MESSAGE_COURIER_SEAL:
         return TEXT(m->spool.path);
+    case MESSAGE_WORKER_WANT_LEDGER:
+        return m->plain.value >= 1;
+    case MESSAGE_STEWARD_OWN_LINES:
+        return m->plain.value <= OWN_LINES_MAX * (uint64_t)LEDGER_LINE_BYTES;
     case MESSAGE_STEWARD_SOCKET:
         return in_range(m->plain.value, STEWARD_STATUS, STEWARD_CONTROL);
     case MESSAGE_STEWARD_TENANT:

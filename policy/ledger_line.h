@@ -21,7 +21,7 @@
 enum {
     LEDGER_WORD_MAX = 31, /* bytes of a verb, event or result: [a-z][a-z0-9_-]* */
     LEDGER_NOTE_MAX = NOTE_MAX,
-    LEDGER_LINE_MAX = 1024, /* bytes of any line, its newline included */
+    LEDGER_LINE_MAX = LEDGER_LINE_BYTES, /* bytes of any line, its newline included */
 };
 
 struct ledger_line {

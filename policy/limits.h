@@ -19,6 +19,8 @@ enum {
     REASON_MAX = 200,           /* bytes: and why; both fit into a note */
     LEDGER_CLOCK_MS = 300000,   /* so far the clock may be behind what is recorded: steps of a time service */
     ENROL_CODE_HASH = 32,       /* SHA-256 */
+    OWN_LINES_MAX = 20000,      /* of a tenant's chain of the ledger, given to its worker at once */
+    LEDGER_LINE_BYTES = 1024,   /* of any line of the ledger */
     LEDGER_HASH = 32,           /* SHA-256 */
     PROGRAM_HASH = 32,          /* SHA-256 of a program's file */
     PLACE_NAME_MAX = 32,        /* bytes, as a tenant's name: a place for copies of key capsules */

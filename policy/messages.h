@@ -28,6 +28,13 @@ struct message_plain {
     uint64_t value;
 };
 
+/* A piece of one tenant's chain of the ledger. */
+struct message_own {
+    struct message_head head;
+    uint64_t from; /* its own number of the first line wanted, from 1 */
+    uint64_t last; /* COUNT of its last line; 0 = it has none */
+};
+
 enum listener_kind { LISTENER_TLS = 1, LISTENER_HTTP = 2, LISTENER_PLAIN = 3 /* web/NAME.sock, head.tenant says whose */ };
 
 struct message_listener {
@@ -483,6 +490,7 @@ struct message_answer {
 union message {
     struct message_head head;
     struct message_plain plain;
+    struct message_own own;
     struct message_listener listener;
     struct message_host host;
     struct message_limits limits;

@@ -5,6 +5,7 @@
 #include "backup.h"
 #include "journal.h"
 #include "notices.h"
+#include "provider.h"
 #include "regions.h"
 #include "support.h"
 #include "tenant.h"
@@ -101,6 +102,8 @@ void uplink_want_permit(void (*granted)(void *), void *argument) {
     permit_argument = argument;
     say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
 }
+
+void uplink_want_ledger(uint64_t from) { say(MESSAGE_WORKER_WANT_LEDGER, from, -1); }
 
 void uplink_permit_done(void) { say(MESSAGE_WORKER_PERMIT_DONE, 0, -1); }
 
@@ -264,6 +267,9 @@ static void obey(const union message *m, int fd) {
         break;
     case MESSAGE_WORKER_SUPPORT_TRACE:
         support_told(&m->support, fd);
+        break;
+    case MESSAGE_WORKER_LEDGER:
+        provider_lines(fd, m->plain.value);
         break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);

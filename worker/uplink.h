@@ -40,3 +40,6 @@ void uplink_support_ask(void); /* tell me of all of them */
 /* One password KDF at a time is asked for: granted(argument) is called when it may run, uplink_permit_done() must follow. */
 void uplink_want_permit(void (*granted)(void *), void *argument);
 void uplink_permit_done(void);
+
+/* The tenant's own lines of the provider's ledger, from that one on: provider_lines() gets them. */
+void uplink_want_ledger(uint64_t from);

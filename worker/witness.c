@@ -1,6 +1,7 @@
 #include "witness.h"
 
 #include "../policy/hex.h"
+#include "provider.h"
 #include "tenant.h"
 
 #include <string.h>
@@ -73,7 +74,7 @@ static json_t *head_json(const struct head *head) {
     return json_pack("{s:I, s:s, s:s}", "count", (json_int_t)head->lines, "hash", hash, "seen", seen);
 }
 
-static void provider_ledger(struct exchange *x, struct request *r) {
+static void provider_heads(struct exchange *x, struct request *r) {
     (void)r;
     struct heads h;
     if (heads_read(&h) != STORE_OK) {
@@ -87,6 +88,8 @@ static void provider_ledger(struct exchange *x, struct request *r) {
 }
 
 const struct route witness_routes[] = {
-    {HTTP_GET, "/api/v1/provider-ledger", RIGHT_ADMIN, ROUTE_NO_BODY, provider_ledger},
+    {HTTP_GET, "/api/v1/provider-ledger", RIGHT_ADMIN, ROUTE_NO_BODY, provider_heads, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/provider/ledger", RIGHT_ADMIN, ROUTE_NO_BODY, provider_ledger, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/provider/disclosures", RIGHT_ADMIN, ROUTE_NO_BODY, provider_disclosures, FUNCTION_NONE},
     {0},
 };

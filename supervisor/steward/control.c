@@ -6,6 +6,7 @@
 #include "backups.h"
 #include "certificate_view.h"
 #include "ledger_view.h"
+#include "memfd.h"
 #include "notices_view.h"
 #include "publication.h"
 #include "request_view.h"
@@ -19,10 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#ifndef MFD_NOEXEC_SEAL /* Linux 6.3; not in glibc 2.36 */
-#define MFD_NOEXEC_SEAL 8U
-#endif
 
 static const struct {
     enum http_method method;
@@ -104,30 +101,13 @@ void control_refuse(struct steward *steward, struct staff_request *r, enum verb 
     send_up(steward, r, &act, -1);
 }
 
-/* The chain travels as a sealed memfd, so that what the worker checks is what was sent. */
-static int sealed_memfd(const char *pem, size_t size) {
-    int fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL) fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return -1;
-    for (size_t done = 0; done < size;) {
-        ssize_t written = write(fd, pem + done, size - done);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) goto out;
-        done += (size_t)written;
-    }
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) return fd;
-out:
-    close(fd);
-    return -1;
-}
-
 static void act_chain(struct steward *steward, struct staff_request *r) {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";
     if (r->body_size > CHAIN_MAX || !memmem(r->body, r->body_size, begin, sizeof begin - 1)) {
         staff_problem(r, 422, "invalid-chain", "certificate", "PEM certificates, the tenant's own first, 65536 bytes at most");
         return;
     }
-    int fd = sealed_memfd(r->body, r->body_size);
+    int fd = memfd_of("chain", r->body, r->body_size); /* sealed: what the worker checks is what was sent */
     if (fd < 0) {
         staff_problem(r, 503, "no-memory", NULL, "no memory for the chain");
         return;
@@ -144,7 +124,7 @@ static void act_notice(struct steward *steward, struct staff_request *r) {
         staff_problem(r, 422, "invalid-field", *problem.field ? problem.field : NULL, problem.detail);
         return;
     }
-    int fd = sealed_memfd(r->body, r->body_size);
+    int fd = memfd_of("text", r->body, r->body_size);
     if (fd < 0) {
         staff_problem(r, 503, "no-memory", NULL, "no memory for the text");
         return;

@@ -2,12 +2,14 @@
 
 #include "../../policy/channel.h"
 #include "control.h"
+#include "memfd.h"
 #include "notices_view.h"
 #include "publication.h"
 #include "status.h"
 #include "support.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +33,21 @@ static bool on_groups(struct steward *steward, const union message *m, int fd) {
 
 static bool on_page(struct steward *steward, const union message *m, int fd) {
     if (!tenants_page(steward->tenants, m->head.tenant, fd)) steward_log("a page of counters is refused: %s", strerror(errno));
+    return true;
+}
+
+/* A worker wants its tenant's lines: they go down through the supervisor as they are; the worker checks them. */
+static bool on_own(struct steward *steward, const struct message_own *wanted) {
+    union message m = {.plain = {.head = wanted->head}};
+    size_t size = 0;
+    char *text = ledger_files_own(&steward->ledger, wanted->head.tenant, wanted->last, wanted->from, OWN_LINES_MAX, &size);
+    int fd = text && size ? memfd_of("ledger", text, size) : -1;
+    free(text);
+    m.head.type = MESSAGE_STEWARD_OWN_LINES;
+    m.plain.value = fd >= 0 ? size : 0;
+    bool sent = channel_send(steward->channel, CHANNEL_STEWARD, &m, fd) == CHANNEL_OK;
+    if (fd >= 0) close(fd);
+    if (!sent) steward_log("the supervisor takes no lines of the ledger now");
     return true;
 }
 
@@ -74,6 +91,8 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         return on_host(steward, m);
     case MESSAGE_STEWARD_LEDGER:
         return ledger_files_take(&steward->ledger, m->plain.value, fd);
+    case MESSAGE_STEWARD_OWN:
+        return on_own(steward, &m->own);
     case MESSAGE_STEWARD_RECORD:
         return on_record(steward, m->plain.value, fd);
     case MESSAGE_STEWARD_GROUPS:

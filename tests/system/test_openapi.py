@@ -140,6 +140,9 @@ def test_every_answer_is_what_the_document_says(client, house):
     assert c.delete(f'/api/v1/tokens/{token.json["id"]}').status == 204
     assert c.delete(f'/api/v1/tokens/{token.json["id"]}').status == 404
     assert c.get('/api/v1/provider-ledger').status == 200
+    assert c.get('/api/v1/provider/ledger?from=1&limit=2').status == 200
+    assert c.get('/api/v1/provider/ledger?from=0').status == 400
+    assert c.get('/api/v1/provider/disclosures').status == 200
     assert c.get('/api/v1/journal?limit=200').status == 200
     assert c.get('/api/v1/journal?limit=201').status == 400
     assert c.get('/api/v1/journal/export').status == 200

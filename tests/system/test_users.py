@@ -89,7 +89,7 @@ def needs(method, path):
              '/api/v1/enrol': 'public', '/api/v1/invitations': 'public', '/api/v1/recovery-kit': 'admin', '/api/v1/password': None,
              '/api/v1/tokens': None, '/api/v1/tokens/{id}': None, '/api/v1/sessions': None, '/api/v1/sessions/{id}': None,
              '/api/v1/functions': None, '/api/v1/confirmations': None, '/api/v1/rules': 'admin', '/api/v1/rules/{id}': 'admin',
-             '/api/v1/rules/{id}/run': 'admin', '/api/v1/rules/clock': 'admin', '/api/v1/register': 'admin', '/api/v1/functions/{name}': 'admin', '/api/v1/provider-ledger': 'admin', '/api/v1/users': 'admin',
+             '/api/v1/rules/{id}/run': 'admin', '/api/v1/rules/clock': 'admin', '/api/v1/register': 'admin', '/api/v1/functions/{name}': 'admin', '/api/v1/provider-ledger': 'admin', '/api/v1/provider/ledger': 'admin', '/api/v1/provider/disclosures': 'admin', '/api/v1/users': 'admin',
              '/api/v1/users/{id}': 'admin', '/api/v1/users/{id}/invitation': 'admin', '/api/v1/journal': 'admin', '/api/v1/journal/export': 'admin',
              '/api/v1/journal/verify': 'admin', '/api/v1/rollback': 'admin', '/api/v1/rotation': 'admin', '/api/v1/rotation/keys/{id}': 'admin'}
     if path == '/api/v1/session':

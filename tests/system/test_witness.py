@@ -1,8 +1,10 @@
 """The tenant as a witness: a provider's ledger that was shortened or rewritten is found (S11)."""
+import hashlib
 import json
 import shutil
 
-from house import House
+import pytest
+from house import STAFF_UID, House, wait_for
 
 
 def lines(house):
@@ -44,3 +46,104 @@ def test_a_shortened_ledger_is_found():
 def test_a_member_without_the_right_does_not_see_it(house):
     token = house.client('acme', token=house.token(house.acme, scopes=('read',)))
     assert token.get('/api/v1/provider-ledger').status == 403
+
+
+# ---- the tenant's own chain ----
+
+def own(client, **query):
+    return client.get('/api/v1/provider/ledger?' + '&'.join(f'{k}={v}' for k, v in query.items())).json
+
+
+def test_a_tenant_reads_its_own_chain_and_no_other(house):
+    house.cli('tenant', 'set', 'acme', '--title', 'Acme SA')
+    house.cli('tenant', 'set', 'bois', '--title', 'Bois')
+    read = own(house.acme, **{'from': 1, 'limit': 500})
+    whole = {line['count']: line for line in lines(house)}
+    assert read['consistent'] is True and read['count'] == len(read['items']) and read['next'] is None
+    assert [i['line'] for i in read['items']] == list(range(1, read['count'] + 1))
+    assert {whole[i['count']]['tenant'] for i in read['items']} == {'acme'} and all(whole[i['count']]['hash'] == i['hash'] for i in read['items'])
+    assert len(read['items']) == sum(line['tenant'] == 'acme' for line in whole.values())  # and all of them
+    page = own(house.acme, **{'from': 2, 'limit': 2})
+    assert [i['line'] for i in page['items']] == [2, 3] and page['next'] == 4
+
+
+def test_a_disclosure_is_seen_at_once(house):
+    ask = ('disclosure', 'request', 'acme', '--ground', 'abuse', '--recipient', 'CERT-FR', '--reason', 'Incident 7')
+    number = json.loads(house.cli('--json', *ask, duties=('registrar',)).stdout)['number']
+    held = json.loads(house.cli('--json', *ask, '--hold-until', '2099-01-01', duties=('registrar',)).stdout)['number']
+    for n in (number, held):
+        house.cli('disclosure', 'approve', str(n), uid=STAFF_UID + 1, duties=('auditor',))
+    told = house.acme.get('/api/v1/provider/disclosures').json
+    assert told['consistent'] is True and [(i['number'], i['result'], i['uid']) for i in told['items'] if i['result'] == 'disclosed'] == [(number, 'disclosed', STAFF_UID + 1)]
+    assert told['items'][-1]['note'] == 'ground: abuse; scope: registry; recipient: CERT-FR; reason: Incident 7'
+    assert held not in [i['number'] for i in told['items']]
+    assert house.bois.get('/api/v1/provider/disclosures').json['items'] == []
+
+
+def sign_again(path, change):
+    """The whole file anew after `change` of its lines' fields, every hash computed again: sound to look at."""
+    previous, own_ends, out = '0' * 64, {}, []
+    rows = change([line.split('\t') for line in path.read_text().splitlines()])
+    for count, row in enumerate(rows, 1):
+        row[0] = str(count)
+        if len(row) == 15 and row[10] != '0':
+            ended = own_ends.get(row[4], (0, 0, '0' * 64))
+            row[10:13] = [str(ended[0] + 1), str(ended[1]), ended[2]]
+        row[-2] = previous
+        previous = row[-1] = hashlib.sha256('\t'.join(row[:-1]).encode()).hexdigest()
+        if len(row) == 15 and row[10] != '0':
+            own_ends[row[4]] = (int(row[10]), count, previous)
+        out.append('\t'.join(row))
+    path.write_text('\n'.join(out) + '\n')
+
+
+def title_act(rows):
+    return next(i for i, r in enumerate(rows) if r[3] == 'set' and r[5] == 'acme' and r[6] == 'done')
+
+
+CHANGES = {
+    'removed': lambda rows: rows[:title_act(rows)] + rows[title_act(rows) + 1:],
+    'edited': lambda rows: [r[:2] + ['77777'] + r[3:] if i == title_act(rows) else r for i, r in enumerate(rows)],
+    'reordered': lambda rows: [*rows[:title_act(rows) - 1], rows[title_act(rows)], rows[title_act(rows) - 1], *rows[title_act(rows) + 1:]],
+    'truncated': lambda rows: rows[:title_act(rows)],
+}
+
+
+# S11: lines removed, edited, reordered or cut off, and the whole signed again, are found by the tenant itself
+@pytest.mark.parametrize('change', CHANGES)
+def test_a_ledger_signed_again_is_found_by_the_tenant(change):
+    """The auditor's walk finds nothing wrong with it; the tenant, who has seen its end, does: by itself, and longer or not."""
+    with House() as h:
+        acme = h.enrolled('acme')
+        h.cli('tenant', 'set', 'acme', '--title', 'Acme SA')
+        h.cli('tenant', 'set', 'acme', '--title', 'Acme')
+        assert own(acme)['consistent'] is True  # and seals what it saw
+        h.stop()
+        sign_again(h.state / 'ledger', CHANGES[change])
+        h.start()
+        if change != 'truncated':
+            for _ in range(3):
+                h.cli('tenant', 'set', 'acme', '--title', 'Acme SA')  # it grows past what was seen
+        assert json.loads(h.cli('--json', 'ledger', 'verify').stdout)['sound'] is True
+        acme.close()
+        assert acme.get('/api/v1/companies').status == 200
+        told = wait_for(lambda: [a for a in acme.get('/api/v1/journal?limit=50').json['items'] if a['act'] == 'ledger_contradicted'], why='the journal')
+        assert len(told) == 1 and own(acme)['consistent'] is False
+
+
+def test_it_goes_on_over_a_rotation_of_the_file():
+    with House(ledger_file_max='64K') as h:
+        acme = h.enrolled('acme')
+        before = own(acme, **{'from': 1, 'limit': 1})['items']
+        files = lambda: sorted(p.name for p in h.state.glob('ledger-*'))  # noqa: E731
+        for _ in range(200):
+            h.cli('tenant', 'set', 'acme', '--title', 'Acme SA')
+            if files():
+                break
+        assert wait_for(files, why='a new file')
+        assert own(acme, **{'from': 1, 'limit': 1})['items'] == before
+        assert own(acme)['consistent'] is True and json.loads(h.cli('--json', 'ledger', 'verify').stdout)['sound'] is True
+        h.stop()
+        h.start()
+        acme.close()
+        assert own(acme)['consistent'] is True

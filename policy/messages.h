@@ -382,7 +382,9 @@ struct message_posture {
     struct message_head head;
     uint8_t layer[64]; /* of the machine and the supervisor, enum layer_state; index enum layer */
     uint32_t max_workers;
-    uint32_t evictions;  /* workers stopped to make room */
+    uint32_t evictions; /* workers stopped to make room */
+    uint32_t mode;      /* enum mode (C5) */
+    uint32_t reserved_mode;
     uint64_t started_ms; /* Unix time */
     uint64_t ledger_lines;
     uint64_t ledger_gaps; /* lifecycle events that could not be recorded */

@@ -175,8 +175,11 @@ bool config_resolve(const char *file, const char *etc, struct config *c, char er
     if (c->router_uid.id == c->steward_uid.id) return refuse(at, "steward_uid: the router has the same");
     at.line = 0;
     if (!resolve_courier(at, etc, c)) return false;
-    for (int i = 0; i < DUTY_COUNT; i++)
+    for (int i = 0; i < DUTY_COUNT; i++) {
+        /* C5: where there is no provider its groups have no duty: only those that the file names, the customer's own */
+        if (c->mode != MODE_SHARED && c->duty[i].line == 0) c->duty[i].name[0] = '\0';
         if (!resolve_group(at, etc, duty_table[i].name, &c->duty[i])) return false;
+    }
     return resolve_group(at, etc, "proxy_group", &c->proxy_group);
 }
 
@@ -245,6 +248,7 @@ bool config_same_courier(const struct config *a, const struct config *b) {
 const char *config_needs_restart(const struct config *old, const struct config *changed) {
     if (strcmp(old->run_dir, changed->run_dir) != 0) return "run_dir";
     if (strcmp(old->state_dir, changed->state_dir) != 0) return "state_dir";
+    if (old->mode != changed->mode) return "mode"; /* what was told of each tenant before stays told */
     if (old->uid_base != changed->uid_base) return "uid_base";
     if (old->uid_count != changed->uid_count) return "uid_count";
     if (old->router_uid.id != changed->router_uid.id) return "router_uid";

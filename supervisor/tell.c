@@ -211,6 +211,8 @@ void tell_tenant(struct tenant *t) {
 
 void tell_counters(struct tenant *t) {
     union message m = plain(MESSAGE_STEWARD_COUNTERS, t, 0);
+    /* C5: where there is no provider nothing is counted for one */
+    if (t->house->config.mode != MODE_SHARED) return;
     if (t->counters >= 0) to_steward(t->house, &m, t->counters);
 }
 
@@ -224,6 +226,7 @@ void tell_posture(struct supervisor *h) {
     h->posture_stale = false;
     union message m = {.posture = {.head = {.type = MESSAGE_STEWARD_HOST},
                                    .max_workers = h->config.max_workers,
+                                   .mode = h->config.mode,
                                    .evictions = h->evictions,
                                    .started_ms = h->started_ms,
                                    .ledger_gaps = ledger_gaps(h->ledger),

@@ -218,7 +218,7 @@ class House:
         if self.process.poll() is not None:
             raise AssertionError(f'cloisond left with {self.process.returncode}:\n{self.logged()}')
         try:
-            return self.status_get('/v1/status').status == 200
+            return self.status_get('/v1/posture').status == 200  # in every mode
         except OSError:
             return False
 

@@ -69,6 +69,10 @@ static void print_one_way(const json_t *tenants) {
 
 static void print_posture(const json_t *posture, bool holds) {
     json_t *catalogue = json_object_get(posture, "layers");
+    bool shared = strcmp(show_text(posture, "mode"), "shared") == 0;
+    printf("Mode %s: %s\n\n", show_text(posture, "mode"),
+           shared ? "the provider's duties hold, operational numbers are sampled and may be published as aggregates"
+                  : "no provider: its groups have no duty, nothing is counted, published or disclosed");
     puts("The machine and the supervisor");
     print_layers(catalogue, json_object_get(posture, "machine"), "machine");
     print_programs(posture);

@@ -1,5 +1,7 @@
 #include "posture.h"
 
+#include "../../policy/decide.h"
+
 #include "../../policy/hex.h"
 
 #include <linux/capability.h>
@@ -154,7 +156,8 @@ json_t *posture_json(const struct message_posture *host, const struct tenants *t
         if (counts(row, only)) json_array_append_new(workers, worker_json(row, excused));
         if ((!only || row == only) && tenants_ways_in(row) == 1) json_array_append_new(one_way, json_string(row->is.name));
     }
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "holds", posture_all_hold(host, tenants, only), "machine",
+    const char *mode = mode_name(host ? (enum mode)host->mode : MODE_SHARED);
+    return json_pack("{s:b, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "holds", posture_all_hold(host, tenants, only), "mode", mode, "machine",
                      host ? posture_layers(host->layer, true) : json_object(), "capabilities",
                      capabilities_json(host ? host->capabilities : 0), "programs", host ? programs_json(host) : json_object(), "workers",
                      workers, "one_way_in", one_way, "layers", catalogue(excused));

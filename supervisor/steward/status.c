@@ -1,7 +1,7 @@
 #include "status.h"
 
+#include "../../policy/decide.h"
 #include "certificate_view.h"
-
 #include "control.h"
 #include "metrics.h"
 #include "posture.h"
@@ -188,6 +188,11 @@ void status_handle(struct staff_request *r) {
     if (route < sizeof paths / sizeof *paths && r->head.method != HTTP_GET) {
         staff_header(r, "Allow", "GET, HEAD");
         staff_problem(r, 405, "method", NULL, "this can only be read");
+        return;
+    }
+    bool posture = route == 3 || route == 6;
+    if (!posture && steward->has_host && !(needs_table[VERB_status].modes & steward->host.mode)) {
+        control_refuse(steward, r, VERB_status, ""); /* there is no provider to count for (C5) */
         return;
     }
     switch (route) {

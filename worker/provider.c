@@ -149,7 +149,7 @@ static void answer_page(struct exchange *x, struct walk *w, struct page *page, c
     *w = (struct walk){.fd = w->fd, .size = w->size, .each = page_line, .argument = page};
     walk(w, &none);
     bool consistent = seen->contradictions == 0, more = !page->disclosures && page->from + page->limit <= count;
-    json_t *next = more ? json_integer((json_int_t)(page->from + page->limit)) : json_null();
+    json_t *next = more ? json_integer((json_int_t)page->from + (json_int_t)page->limit) : json_null();
     if (page->disclosures)
         respond_json(x, 200, json_pack("{s:b, s:o}", "consistent", consistent, "items", page->items));
     else

@@ -65,7 +65,7 @@ static const struct {
     {"certificate", "issue", cli_certificate_issue, "NAME --key FILE --out FILE"},
     {"certificate", "verify", cli_certificate_verify, "FILE --key FILE"},
     {"ledger", "list", cli_ledger_list, "[--from LINE] [--limit LINES]"},
-    {"ledger", "verify", cli_ledger_verify, ""},
+    {"ledger", "verify", cli_ledger_verify, "[FILE|DIR [--head COUNT:HASH]...]"},
     {"support", "list", cli_support_list, ""},
     {"support", "show", cli_support_show, "ID --key FILE"},
     {"support", "answer", cli_support_answer, "ID --key FILE TEXT"},

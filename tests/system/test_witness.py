@@ -2,6 +2,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 
 import pytest
 from house import STAFF_UID, House, wait_for
@@ -117,7 +118,8 @@ def test_a_ledger_signed_again_is_found_by_the_tenant(change):
         acme = h.enrolled('acme')
         h.cli('tenant', 'set', 'acme', '--title', 'Acme SA')
         h.cli('tenant', 'set', 'acme', '--title', 'Acme')
-        assert own(acme)['consistent'] is True  # and seals what it saw
+        seen = own(acme)['items'][-1]  # and seals what it saw
+        assert own(acme)['consistent'] is True
         h.stop()
         sign_again(h.state / 'ledger', CHANGES[change])
         h.start()
@@ -125,6 +127,9 @@ def test_a_ledger_signed_again_is_found_by_the_tenant(change):
             for _ in range(3):
                 h.cli('tenant', 'set', 'acme', '--title', 'Acme SA')  # it grows past what was seen
         assert json.loads(h.cli('--json', 'ledger', 'verify').stdout)['sound'] is True
+        copy = [h.bin / 'cloison', 'ledger', 'verify', h.state]
+        assert subprocess.run(copy, capture_output=True).returncode == 0
+        assert subprocess.run([*copy, '--head', f'{seen["count"]}:{seen["hash"]}'], capture_output=True).returncode == 1  # but not what was seen
         acme.close()
         assert acme.get('/api/v1/companies').status == 200
         told = wait_for(lambda: [a for a in acme.get('/api/v1/journal?limit=50').json['items'] if a['act'] == 'ledger_contradicted'], why='the journal')
@@ -143,7 +148,14 @@ def test_it_goes_on_over_a_rotation_of_the_file():
         assert wait_for(files, why='a new file')
         assert own(acme, **{'from': 1, 'limit': 1})['items'] == before
         assert own(acme)['consistent'] is True and json.loads(h.cli('--json', 'ledger', 'verify').stdout)['sound'] is True
+        last = own(acme)['items'][-1]
         h.stop()
+        copy = subprocess.run([h.bin / 'cloison', '--json', 'ledger', 'verify', h.state, '--head', f'{last["count"]}:{last["hash"]}'], capture_output=True, text=True)
+        assert copy.returncode == 0 and json.loads(copy.stdout)['first'] == 1, copy
+        older = h.state / files()[0]
+        older.write_bytes(older.read_bytes().replace(b'\tdone', b'\tgone', 1))
+        assert subprocess.run([h.bin / 'cloison', 'ledger', 'verify', h.state], capture_output=True).returncode == 1
+        older.write_bytes(older.read_bytes().replace(b'\tgone', b'\tdone', 1))
         h.start()
         acme.close()
         assert own(acme)['consistent'] is True

@@ -98,7 +98,10 @@ class Life:
         need(self.demo.staff('disclosure', 'approve', str(number)).returncode == 1, 'one person alone may disclose')
         package = self.staff('disclosure', 'approve', str(number), person=COLLEAGUE)
         need('capsule' not in package['sealed']['files'] and 'Ozenfant' not in str(package), 'a disclosure gives more than the provider holds')
-        return 'no ground for commerce; by law, agreed by a second person, of sealed files only'
+        told = self.user().ask('GET', '/api/v1/provider/disclosures')
+        need(told['consistent'] and (number, COLLEAGUE, 'disclosed') in [(i['number'], i['uid'], i['result']) for i in told['items']],
+             'the tenant does not see what was disclosed')
+        return 'no ground for commerce; by law, agreed by a second person, of sealed files only; the tenant sees it'
 
     def notice(self):
         day = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=60)

@@ -161,11 +161,11 @@ def test_publication_of_many_and_of_no_fewer(house):
                 assert client.post('/api/v1/usage', {'page': 'contact', 'milliseconds': 200}).status == 204
         run = house.cli('--json', 'publish', duties=('registrar',), check=False)
         return json.loads(run.stdout) if run.returncode == 0 else None
-    found = wait_for(lambda: (p := published()) and p['tenants'] == 10 and p, seconds=40, why='a whole period')
+    found = wait_for(lambda: (p := published()) and p['tenants'] == 10 and p, seconds=40, step=0.5, why='a whole period')
     assert found['cells'] == []  # nine of the ten have counted
     clients.append(house.client('autre'))
     assert clients[-1].login().status == 200
-    found = wait_for(lambda: (p := published()) and p['cells'] and p, seconds=40, why='a period in which ten have counted')
+    found = wait_for(lambda: (p := published()) and p['cells'] and p, seconds=40, step=0.5, why='a period in which ten have counted')
     assert {c['number'] for c in found['cells']} <= {'page_contact', 'load_300ms', 'zone_FR'}
     assert all(c['tenants'] == 10 and c['at_least'] in (10, 100) for c in found['cells'])
     text = house.cli('publish', duties=('registrar',)).stdout

@@ -166,7 +166,7 @@ static void answer_all(struct walk *w, const struct seen *seen) {
         struct page page = {.from = waiting[i].from, .limit = waiting[i].limit, .disclosures = waiting[i].disclosures};
         waiting[i].exchange = 0;
         struct walk again = w ? *w : (struct walk){0};
-        if (x && w)
+        if (x && w && seen)
             answer_page(x, &again, &page, seen);
         else if (x)
             respond_problem(x, 503, "try-again", "The provider's ledger cannot be read now; try again.", NULL, 0);

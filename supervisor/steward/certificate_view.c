@@ -4,6 +4,8 @@
 #include "../../policy/hex.h"
 #include "act.h"
 #include "ledger_files.h"
+#include "support.h"
+#include "traces.h"
 #include "undertaking.h"
 
 #include <stdio.h>
@@ -121,14 +123,28 @@ static json_t *not_known(const struct tenants_row *row) {
     return list;
 }
 
-static json_t *certificate(const struct tenants_row *row, const struct facts *f) {
+/* Messages that the tenant itself sent to the support: sealed to the support's key, they outlive it to the end of their term. */
+static void add_support(struct steward *steward, uint32_t tenant, json_t *remains) {
+    struct trace t;
+    for (size_t i = 0; support_kept(steward, tenant, &i, &t);) {
+        char what[96];
+        snprintf(what, sizeof what, "message %llu to the support: sealed to the support's key, erased at its date",
+                 (unsigned long long)t.number);
+        json_array_append_new(remains, json_pack("{s:s, s:o, s:o}", "what", what, "when", certificate_view_date(t.received_ms), "until",
+                                                 certificate_view_date(t.until_ms)));
+    }
+}
+
+static json_t *certificate(struct steward *steward, const struct tenants_row *row, const struct facts *f) {
+    add_support(steward, row->is.head.tenant, f->remains);
     const struct message_tenant *t = &row->is;
     char hash[2 * LEDGER_HASH + 1] = "";
     hex_write(f->hash, LEDGER_HASH, hash);
     return json_pack("{s:s, s:{s:s, s:s, s:I}, s:o, s:O, s:O, s:O, s:s, s:o, s:{s:I, s:s}, s:o}", "certificate", "cloison destruction 1",
                      "tenant", "name", t->name, "title", t->title, "number", (json_int_t)t->head.tenant, "contract",
                      certificate_view_contract(t), "decided", f->decided, "destroyed", f->destroyed, "remains", f->remains, "remains_means",
-                     "ciphertext under keys whose every listed capsule is destroyed: nobody can read it, and it is erased at its date",
+                     "copies are ciphertext under keys whose every listed capsule is destroyed, so that nobody can read them; a message to "
+                     "the support is readable by the support alone; each is erased at its date",
                      "not_known", not_known(row), "ledger", "line", (json_int_t)f->line, "hash", hash, "issued",
                      certificate_view_date(steward_now_ms()));
 }
@@ -136,7 +152,7 @@ static json_t *certificate(const struct tenants_row *row, const struct facts *f)
 void certificate_view_answer(struct steward *steward, struct staff_request *r, uint64_t last) {
     const struct tenants_row *row = tenants_by_name(steward->tenants, r->tenant);
     struct facts f = {.destroyed = json_array(), .remains = json_array(), .decided = json_array()};
-    json_t *json = row && collect(steward, row->is.head.tenant, last, &f) ? certificate(row, &f) : NULL;
+    json_t *json = row && collect(steward, row->is.head.tenant, last, &f) ? certificate(steward, row, &f) : NULL;
     json_decref(f.destroyed);
     json_decref(f.remains);
     json_decref(f.decided);

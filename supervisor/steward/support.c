@@ -90,6 +90,17 @@ void support_take(struct steward *steward, const struct message_support *m, int 
     tell_state(steward, m->head.tenant, m->reference, SUPPORT_REFUSED);
 }
 
+bool support_kept(const struct steward *steward, uint32_t tenant, size_t *i, struct trace *out) {
+    const struct support *s = steward->support;
+    while (s && s->traces && *i < SUPPORT_TRACES_MAX) {
+        const struct trace *t = traces_at(s->traces, (*i)++);
+        if (!t || t->tenant != tenant) continue;
+        *out = *t;
+        return true;
+    }
+    return false;
+}
+
 void support_ask(struct steward *steward, uint32_t tenant) {
     struct support *s = steward->support;
     if (!s->traces) return; /* it asks again at its next unsealing */

@@ -26,6 +26,10 @@ void support_ask(struct steward *steward, uint32_t tenant);
 /* After each look at the counters: removes what is kept no longer. */
 void support_tick(struct steward *steward, uint64_t now_ms);
 
+/* Walks the messages kept of one tenant, *i from 0; false at the end. */
+struct trace;
+bool support_kept(const struct steward *steward, uint32_t tenant, size_t *i, struct trace *out);
+
 /* A request of the support duty: answers, or finds whose message it is (r->tenant, r->number) and sends the act up by `up`. variable: the
  * path's part after /v1/support/. */
 void support_act(struct steward *steward, struct staff_request *r, struct slice variable,

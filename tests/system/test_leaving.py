@@ -159,7 +159,7 @@ def certify(house, keys, tmp_path, name):
         assert subprocess.run(['openssl', *openssl], capture_output=True).returncode == 0
         text = json.loads(file.read_text())
         assert text['tenant']['name'] == name and text['contract']['state'] == 'gone'
-        assert any('key capsule' in d['what'] for d in text['destroyed']) and text['remains'] == []
+        assert any('key capsule' in d['what'] for d in text['destroyed']) and text['remains'] == []  # no plan, no message to the support
         line = next(entry for entry in house.ledger() if entry['count'] == text['ledger']['line'])
         assert line['hash'] == text['ledger']['hash']
         # Another text, another key, no signature: not verified.

@@ -302,13 +302,13 @@ static void metrics_show_the_catalogue(void **state) {
 static void events_have_words(void **state) {
     (void)state;
     char text[EVENTS_TEXT_MAX];
-    for (int e = EVENT_CREATED; e <= EVENT_RESET; e++) {
+    for (int e = EVENT_CREATED; e <= EVENT_GONE; e++) {
         assert_non_null(events_word((uint64_t)e));
         size_t size = events_format(UINT64_MAX, UINT64_MAX, "a2345678901234567890123456789012", (enum tenant_event)e, text);
         assert_true(size < sizeof text && text[size - 1] == '\n' && text[size - 2] == '\n');
     }
     assert_null(events_word(0));
-    assert_null(events_word(EVENT_RESET + 1));
+    assert_null(events_word(EVENT_GONE + 1));
 }
 
 /* ---- requests ---- */

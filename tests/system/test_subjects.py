@@ -125,6 +125,8 @@ def test_what_the_provider_holds(house, acme):
     assert held.status == 200
     assert held.json['registry']['name'] == 'acme' and held.json['registry']['hosts'] == ['acme.localhost'] and held.json['registry']['enrolled'] is True
     assert held.json['counters']['connections_total'] > 0 and held.json['ledger']['lines'] > 0
+    own = acme.get(held.json['ledger']['read']).json
+    assert own['consistent'] is True and 0 < held.json['ledger']['own'] <= own['count']
     for part, path in (('notices', 'notices'), ('snapshots', 'backups'), ('support', 'support')):
         assert held.json[part] == acme.get(f'/api/v1/{path}').json['items']
     assert held.json['places'] == acme.get('/api/v1/provider/places').json and held.json['places']['node']['region'] == 'local'

@@ -33,8 +33,7 @@ static json_t *counters(void) {
 /* S10: one call tells what the provider holds about the tenant: what each part of it tells by itself, and what no worker knows */
 void holdings_get(struct exchange *x, struct request *r) {
     static const char *const none[] = {NULL};
-    static const char *const elsewhere[] = {"the lines of the provider's ledger about this tenant",
-                                            "modules subscribed to, and the day the tenant was created"};
+    static const char *const elsewhere[] = {"modules subscribed to, and the day the tenant was created"};
     enum store_result result;
     if (!query_known(x, r, none)) return;
     json_t *support = support_json(r->session, &result);
@@ -45,7 +44,8 @@ void holdings_get(struct exchange *x, struct request *r) {
     json_t *others = json_array();
     for (size_t i = 0; others && i < sizeof elsewhere / sizeof *elsewhere; i++)
         json_array_append_new(others, json_string(elsewhere[i]));
-    json_t *ledger = json_pack("{s:I, s:s}", "lines", (json_int_t)self.profile.ledger_count, "heads", "/api/v1/provider-ledger");
+    json_t *ledger = json_pack("{s:I, s:I, s:s, s:s}", "lines", (json_int_t)self.profile.ledger_count, "own",
+                               (json_int_t)self.profile.own_count, "heads", "/api/v1/provider-ledger", "read", "/api/v1/provider/ledger");
     json_t *all =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "registry", registry(), "counters", counters(), "ledger", ledger, "notices",
                   notices_json(), "places", places_json(), "snapshots", backup_rows_json(), "support", support, "elsewhere", others);

@@ -287,6 +287,21 @@ static int remove_etc(void **state) {
 
 static bool resolve(const char *text) { return parse(text) && config_resolve("c", etc, &config, error); }
 
+/* C5: where there is no provider its groups have no duty, only those that the file names */
+static void modes_without_a_provider_have_no_groups_of_its_own(void **state) {
+    (void)state;
+    assert_true(resolve("mode = on-premise"));
+    assert_int_equal(config.mode, MODE_ON_PREMISE);
+    for (int d = 0; d < DUTY_COUNT; d++)
+        assert_int_equal(config.duty[d].id, CONFIG_NOBODY);
+    assert_true(resolve("mode = dedicated\nduty \"operator\" { group = ops }"));
+    assert_int_equal(config.duty[DUTY_operator].id, 960);
+    assert_int_equal(config.duty[DUTY_viewer].id, CONFIG_NOBODY);
+    assert_true(resolve("mode = shared"));
+    assert_int_equal(config.duty[DUTY_viewer].id, 950);
+    assert_false(resolve("mode = own"));
+}
+
 static void accounts_are_resolved(void **state) {
     (void)state;
     assert_true(resolve(""));
@@ -388,6 +403,7 @@ int main(void) {
         cmocka_unit_test(errors_name_line_option_and_expectation),
         cmocka_unit_test(places_are_read),
         cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test_setup_teardown(modes_without_a_provider_have_no_groups_of_its_own, make_etc, remove_etc),
         cmocka_unit_test_setup_teardown(accounts_are_resolved, make_etc, remove_etc),
         cmocka_unit_test_setup_teardown(accounts_that_do_not_fit_are_refused, make_etc, remove_etc),
         cmocka_unit_test_setup_teardown(a_file_others_can_write_is_refused, make_etc, remove_etc),

@@ -264,12 +264,29 @@ static void tampering_is_found(void **state) {
     }
 }
 
+/* Each of its three links alone. */
+static void a_line_of_a_tenant_follows_in_every_link(void **state) {
+    (void)state;
+    const struct ledger_own end = {.count = 4, .at = 9, .hash = {7}};
+    const struct ledger_line next = {.count = 12, .own_count = 5, .own_last = 9, .own_previous = {7}, .hash = {8}};
+    for (int wrong = 0; wrong < 4; wrong++) {
+        struct ledger_own own = end;
+        struct ledger_line line = next;
+        line.own_count += wrong == 1;
+        line.own_last -= wrong == 2;
+        line.own_previous[0] ^= wrong == 3;
+        assert_int_equal(ledger_own_next(&own, &line), wrong == 0);
+        assert_int_equal(own.count, wrong ? 4 : 5);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_rotation_breaks_no_chain, make, clean),
         cmocka_unit_test_setup_teardown(a_tenant_reads_its_own_lines, make, clean),
         cmocka_unit_test_setup_teardown(a_missing_older_file_is_refused, make, clean),
         cmocka_unit_test_setup_teardown(a_crash_between_the_names, make, clean),
+        cmocka_unit_test(a_line_of_a_tenant_follows_in_every_link),
         cmocka_unit_test_setup_teardown(tampering_is_found, make, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

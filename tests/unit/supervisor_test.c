@@ -180,12 +180,15 @@ static void on_child(evutil_socket_t none, short what, void *unused) {
     supervisor_children(&house);
 }
 
+static unsigned pages; /* of counters that the steward was given */
+
 static void turn(void) {
     union message m;
     int fd;
     event_base_loop(house.base, EVLOOP_NONBLOCK);
     supervisor_tick(&house);
     while (channel_receive(steward_end, CHANNEL_SUPERVISOR, CHANNEL_STEWARD, &m, &fd, NULL) == CHANNEL_OK) {
+        pages += m.head.type == MESSAGE_STEWARD_COUNTERS;
         if (m.head.type == MESSAGE_STEWARD_ANSWER) {
             answer = m;
             answer_fd = fd;
@@ -331,6 +334,22 @@ static void a_new_tenant_has_a_code_and_a_closed_directory(void **state) {
     assert_int_equal(act("acme", VERB_enrol_code), ACT_DONE);
     assert_int_equal(strlen(answer.answer.code), ENROL_CODE_TEXT - 1);
     assert_int_equal(act("nobody", VERB_start), ACT_NO_TENANT);
+}
+
+/* C5: where there is no provider nobody is given a worker's numbers */
+static void nothing_is_counted_where_there_is_no_provider(void **state) {
+    (void)state;
+    assert_int_equal(create("own"), ACT_DONE);
+    house.config.mode = MODE_ON_PREMISE;
+    unsigned before = pages;
+    assert_int_equal(act("own", VERB_start), ACT_DONE);
+    assert_int_equal(act("own", VERB_stop), ACT_DONE);
+    assert_int_equal(pages, before);
+    assert_int_equal(act("own", VERB_publish), ACT_MODE);
+    house.config.mode = MODE_SHARED;
+    assert_int_equal(act("own", VERB_start), ACT_DONE);
+    assert_int_equal(pages, before + 1);
+    assert_int_equal(act("own", VERB_stop), ACT_DONE);
 }
 
 static void a_crash_backs_off_and_is_felt_by_nobody_else(void **state) {
@@ -641,6 +660,7 @@ int main(int argc, char **argv) {
     if (argc > 0 && strncmp(argv[0], "cloison-worker", 14) == 0) return worker();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_tenant_has_a_code_and_a_closed_directory),
+        cmocka_unit_test(nothing_is_counted_where_there_is_no_provider),
         cmocka_unit_test(a_crash_backs_off_and_is_felt_by_nobody_else),
         cmocka_unit_test(a_failed_start_says_its_status),
         cmocka_unit_test(a_worker_without_its_walls_does_not_serve),

@@ -164,6 +164,24 @@ static void a_changed_record_does_not_open(void **state) {
     assert_int_equal(undertakings_judge(book, ALICE + 3, noon), UNDERTAKING_IN_FORCE);
 }
 
+/* A line of another record, whole and of the right number, does not follow. */
+static void a_line_of_another_record_does_not_follow(void **state) {
+    (void)state;
+    static char one[4096], other[4096];
+    assert_true(undertakings_sign(book, ALICE, noon, noon + DAY, "N"));
+    assert_true(undertakings_sign(book, BOB, noon, noon + DAY, "N"));
+    size_t size = read_file(one, sizeof one), line = size / 2;
+    unlink(path);
+    assert_true(reopen());
+    assert_true(undertakings_sign(book, BOB, noon, noon + DAY, "N"));
+    assert_true(undertakings_sign(book, BOB, noon, noon + DAY, "N"));
+    assert_int_equal(read_file(other, sizeof other), size);
+    memcpy(one + line, other + line, line);
+    write_file(one, size);
+    assert_false(reopen());
+    assert_non_null(strstr(error, "line 2"));
+}
+
 /* In a mount namespace of its own, on a file system of two pages. */
 static int on_a_full_disk(void) {
     if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return 77;
@@ -229,6 +247,7 @@ int main(void) {
         cmocka_unit_test(the_texts_are_what_was_signed),
         cmocka_unit_test_setup_teardown(signatures_are_kept, make, clean),
         cmocka_unit_test_setup_teardown(a_changed_record_does_not_open, make, clean),
+        cmocka_unit_test_setup_teardown(a_line_of_another_record_does_not_follow, make, clean),
         cmocka_unit_test_setup_teardown(a_full_disk_takes_no_signature, make, clean),
         cmocka_unit_test(bodies_are_read_strictly),
     };

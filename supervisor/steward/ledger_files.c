@@ -105,7 +105,7 @@ struct backwards {
 };
 
 static bool prepend(struct backwards *b, const char *text, size_t size) {
-    if (b->used + size + 1 > b->size) {
+    if (!b->room || b->used + size + 1 > b->size) {
         size_t more = b->size ? 2 * b->size : 65536;
         char *room = malloc(more);
         if (!room) return false;

@@ -616,6 +616,42 @@ static void warns(void **state) {
     assert_int_equal(json_array_size(json_object_get(now.body, "warnings")), 0);
 }
 
+/* A record that does not open is listed as such and can be removed, with all that opened the tenant for it; but not where that would leave
+ * nobody to administer, since it may have been the last administrator's. */
+static void a_damaged_user_can_be_removed(void **state) {
+    (void)state;
+    uint8_t id[ID_BYTES];
+    join(&bert, "bert", "\"role\":\"member\"");
+    assert_true(ulid_parse(bert.id, strlen(bert.id), id));
+    assert_int_equal(store_put(self.store, STORE_USERS, id, "no user", 7, STORE_ANY, NULL), STORE_OK);
+    assert_int_equal(as(&anna, HTTP_GET, "/api/v1/users", NULL), 200);
+    json_t *items = json_object_get(now.body, "items"), *row;
+    size_t i, damaged = 0;
+    json_array_foreach(items, i, row) {
+        if (strcmp(json_string_value(json_object_get(row, "state")), "damaged") != 0) continue;
+        assert_string_equal(json_string_value(json_object_get(row, "id")), bert.id);
+        damaged++;
+    }
+    assert_int_equal(damaged, 1);
+    assert_int_equal(json_array_size(items), 2);
+    assert_int_equal(as(&anna, HTTP_GET, bert.path, NULL), 500);
+    assert_int_equal(as(&anna, HTTP_PATCH, bert.path, "{\"role\":\"reader\"}"), 500);
+    assert_int_equal(as(&anna, HTTP_DELETE, bert.path, NULL), 204);
+    assert_int_equal(capsule_slots_of(self.capsule, id, 0), 0);
+    assert_int_equal(as(&anna, HTTP_DELETE, bert.path, NULL), 404);
+    assert_int_equal(log_in_as("bert", password), 401);
+
+    /* Nobody else could log in then. */
+    join(&bert, "bert", "\"role\":\"administrator\"");
+    assert_true(ulid_parse(bert.id, strlen(bert.id), id));
+    assert_int_equal(store_put(self.store, STORE_USERS, id, "no user", 7, STORE_ANY, NULL), STORE_OK);
+    uint8_t annas[ID_BYTES];
+    assert_true(ulid_parse(anna.id, strlen(anna.id), annas));
+    assert_int_equal(capsule_remove_owner(self.capsule, annas, SLOT_PASSWORD), 0);
+    assert_int_equal(as(&anna, HTTP_DELETE, bert.path, NULL), 409);
+    assert_string_equal(now.type, "last-administrator");
+}
+
 int main(void) {
     if (!account_open()) return 1;
     const struct CMUnitTest tests[] = {
@@ -640,6 +676,7 @@ int main(void) {
         cmocka_unit_test_setup(sessions_expire, one_administrator),
         cmocka_unit_test_setup(log_ins_rotate, one_administrator),
         cmocka_unit_test_setup(warns, one_administrator),
+        cmocka_unit_test_setup(a_damaged_user_can_be_removed, one_administrator),
     };
     return account_close(cmocka_run_group_tests(tests, NULL, NULL));
 }

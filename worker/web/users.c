@@ -45,6 +45,29 @@ static void answer_missing(struct exchange *x, enum store_result result) {
         answer_failure(x, result);
 }
 
+/* One whose record does not open: it can be removed. */
+static json_t *damaged_json(const uint8_t id[ID_BYTES]) {
+    return json_pack("{s:o, s:s, s:n, s:[], s:n, s:s, s:b}", "id", journal_id(id), "login", "", "role", "rights", "created", "state",
+                     "damaged", "recovery_kit", (int)(capsule_slots_of(self.capsule, id, SLOT_RECOVERY) > 0));
+}
+
+/* The walk over the records cannot say whose it was that did not open; their slots can. false: out of memory. */
+static bool add_damaged(json_t *items) {
+    uint8_t seen[USERS_MAX][ID_BYTES];
+    struct user user;
+    struct slot slot;
+    size_t n = 0;
+    for (size_t i = 0; n < USERS_MAX && capsule_slot(self.capsule, i, &slot); i++) {
+        size_t s = 0;
+        while (s < n && memcmp(seen[s], slot.owner, ID_BYTES) != 0)
+            s++;
+        if (s < n || user_load(slot.owner, &user) != STORE_BROKEN) continue;
+        memcpy(seen[n++], slot.owner, ID_BYTES);
+        if (json_array_append_new(items, damaged_json(slot.owner)) != 0) return false;
+    }
+    return true;
+}
+
 /* With the code, which nobody sees again. */
 static void answer_invitation(struct exchange *x, const struct user *user, const char *code, uint64_t expires) {
     json_t *body = user_json(user);
@@ -116,7 +139,7 @@ void get_users(struct exchange *x, struct request *r) {
     for (size_t i = 0; i < all->count; i++)
         failed |= json_array_append_new(items, user_json(&all->user[i]));
     free(all);
-    if (failed) {
+    if (failed || !add_damaged(items)) {
         json_decref(items);
         items = NULL;
     }
@@ -316,8 +339,17 @@ static void remove_all(struct exchange *x, const struct request *r, const struct
     respond_empty(x, 204);
 }
 
+/* Of a record that does not open the rights are not known: whoever removes it must be able to spare an administrator. */
+static bool path_user_damaged(const struct request *r, struct user *user) {
+    if (!ulid_parse(r->segment[0].data, r->segment[0].size, user->id) || user_load(user->id, user) != STORE_BROKEN) return false;
+    *user = (struct user){.rights = RIGHT_ALL};
+    return ulid_parse(r->segment[0].data, r->segment[0].size, user->id);
+}
+
 /* C2: who is removed is gone at once, in sessions, tokens and what he had begun */
 void remove_user(struct exchange *x, struct request *r) {
     struct user user;
-    if (is_person(x, r) && path_user(x, r, &user) && can_spare(x, &user, true)) remove_all(x, r, &user);
+    if (!is_person(x, r)) return;
+    bool damaged = path_user_damaged(r, &user);
+    if ((damaged || path_user(x, r, &user)) && can_spare(x, &user, true)) remove_all(x, r, &user);
 }

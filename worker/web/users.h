@@ -9,7 +9,8 @@
  *   POST   /api/v1/users/{id}/invitation   {expires}          201 user and {code, code_expires}: the password and the sessions are gone
  *
  * user is {id, login, role, rights, created, state, recovery_kit}: role is null when no role has exactly these rights; state is "active"
- * (has a password), "invited" (a code waits), or "closed" (neither: make a code); recovery_kit says whether they have one.
+ * (has a password), "invited" (a code waits), "closed" (neither: make a code), or, in the list alone, "damaged": the record does not open,
+ * login is "", created null, and it can only be removed; recovery_kit says whether they have one.
  *
  * What is taken away is gone at once: rights are looked up anew, and sessions and tokens made before end, since rights may be given back
  * later but not to them. An administrator always remains who can log in (409 `last-administrator`), and the only recovery kit of an

@@ -354,8 +354,9 @@ struct message_tenant {
     uint8_t layer[64]; /* of the running worker, enum layer_state */
     uint8_t filter_hash[32];
     uint64_t arena_bytes;
-    uint64_t memory_bytes;         /* memory.current of its cgroup; 0 = unavailable */
-    uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the running worker was started from; zero = unknown */
+    uint64_t memory_bytes;                     /* memory.current of its cgroup; 0 = unavailable */
+    uint64_t memory_max, pids_max, cpu_weight; /* as they stand in its cgroup; 0 = unavailable, or none */
+    uint8_t program[PROGRAM_HASH];             /* SHA-256 of the file that the running worker was started from; zero = unknown */
     struct message_copy copy[COPIES_MAX];
     uint32_t copy_count;
     char contact[MAIL_ADDRESS_MAX + 2];

@@ -137,9 +137,9 @@ int cgroup_tenant(const struct cgroup *cgroup, const char *name, const struct co
     return tenant;
 }
 
-uint64_t cgroup_memory(int tenant) {
+uint64_t cgroup_number(int tenant, const char *file) {
     char text[READ_MAX];
-    return tenant >= 0 && read_at(tenant, "memory.current", text) > 0 ? strtoull(text, NULL, 10) : 0;
+    return tenant >= 0 && read_at(tenant, file, text) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
 uint64_t cgroup_oom_kills(int tenant) {

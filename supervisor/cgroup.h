@@ -31,8 +31,8 @@ int cgroup_tenant(const struct cgroup *cgroup, const char *name, const struct co
 /* Sets the limits again, e.g. after a reload. 0 or -1 with errno. */
 int cgroup_limit(const struct cgroup *cgroup, int tenant, const struct config_limits *limits);
 
-/* memory.current of a tenant's cgroup in bytes; 0 = unknown. */
-uint64_t cgroup_memory(int tenant);
+/* The number in one file of a tenant's cgroup, such as memory.current; 0 = unknown, or `max`. */
+uint64_t cgroup_number(int tenant, const char *file);
 
 /* How many times the kernel killed a process of this cgroup for its memory limit; 0 = none or unknown. */
 uint64_t cgroup_oom_kills(int tenant);

@@ -196,7 +196,10 @@ void tell_tenant(struct tenant *t) {
                                   .landlock_abi = t->report.landlock_abi,
                                   .syscalls = t->report.syscalls,
                                   .arena_bytes = t->report.arena_bytes,
-                                  .memory_bytes = t->memory_bytes}};
+                                  .memory_bytes = t->memory_bytes,
+                                  .memory_max = cgroup_number(t->cgroup, "memory.max"),
+                                  .pids_max = cgroup_number(t->cgroup, "pids.max"),
+                                  .cpu_weight = cgroup_number(t->cgroup, "cpu.weight")}};
     fill_entry(&m.tenant, t->entry);
     if (t->life.state == LIFE_THROTTLED && t->life.deadline > now) m.tenant.throttled_until_ms = clock_unix_ms() + t->life.deadline - now;
     fill_copies(&m.tenant, t);

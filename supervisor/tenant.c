@@ -480,7 +480,7 @@ void tenant_tick(struct tenant *t, uint64_t now) {
 }
 
 void tenant_sample(struct tenant *t) {
-    uint64_t bytes = t->cgroup >= 0 ? cgroup_memory(t->cgroup) : 0;
+    uint64_t bytes = t->cgroup >= 0 ? cgroup_number(t->cgroup, "memory.current") : 0;
     if (bytes == t->memory_bytes) return;
     t->memory_bytes = bytes;
     tell_tenant(t);

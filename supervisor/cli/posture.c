@@ -45,6 +45,22 @@ static const char *tls_words(const char *tls) {
     return strcmp(tls, "both") == 0 ? "TLS ends here, and in a proxy that the tenant let see its traffic" : "TLS ends here alone";
 }
 
+/* A bound that is not there is said, too. */
+static void print_limits(const json_t *limits) {
+    char bytes[16];
+    bool pids = json_is_integer(json_object_get(limits, "pids_max")), cpu = json_is_integer(json_object_get(limits, "cpu_weight"));
+    printf("  limits: memory %s, processes ", show_bytes(limits, "memory_max", bytes));
+    if (pids)
+        printf("%lld", (long long)show_number(limits, "pids_max"));
+    else
+        putchar('-');
+    printf(", processor weight ");
+    if (cpu)
+        printf("%lld\n", (long long)show_number(limits, "cpu_weight"));
+    else
+        puts("-");
+}
+
 static void print_workers(const json_t *catalogue, const json_t *workers) {
     size_t i;
     json_t *w;
@@ -54,6 +70,7 @@ static void print_workers(const json_t *catalogue, const json_t *workers) {
         printf("  %lld system calls allowed, Landlock ABI %lld, %lld bytes of secret memory\n", (long long)show_number(w, "syscalls"),
                (long long)show_number(w, "landlock_abi"), (long long)show_number(w, "secret_memory_bytes"));
         printf("  filter %s\n  binary %s\n", show_text(w, "filter"), show_text(w, "binary"));
+        print_limits(json_object_get(w, "limits"));
         print_layers(catalogue, json_object_get(w, "layers"), "worker");
     }
 }

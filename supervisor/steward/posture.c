@@ -101,14 +101,25 @@ static json_t *hash_json(const uint8_t hash[32]) {
     return json_string(text);
 }
 
+/* What bounds it, as read from its cgroup. */
+static json_t *limits_json(const struct message_tenant *t) {
+    const uint64_t bound[] = {t->memory_max, t->pids_max, t->cpu_weight};
+    static const char *const names[] = {"memory_max", "pids_max", "cpu_weight"};
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof bound / sizeof *bound; i++)
+        json_object_set_new(object, names[i], bound[i] ? json_integer((json_int_t)(bound[i] & INT64_MAX)) : json_null());
+    return object;
+}
+
 static json_t *worker_json(const struct tenants_row *row, uint64_t excused) {
     const struct message_tenant *t = &row->is;
     uint64_t ways = tenants_ways_in(row);
-    return json_pack("{s:s, s:b, s:i, s:i, s:o, s:o, s:I, s:s, s:o, s:o}", "tenant", t->name, "holds",
+    return json_pack("{s:s, s:b, s:i, s:i, s:o, s:o, s:I, s:s, s:o, s:o, s:o}", "tenant", t->name, "holds",
                      posture_holds(t->layer, false, excused), "landlock_abi", (int)t->landlock_abi, "syscalls", (int)t->syscalls, "filter",
                      hash_json(t->filter_hash), "binary", hash_json(t->program), "secret_memory_bytes",
                      (json_int_t)(t->arena_bytes & INT64_MAX), "tls", t->plain ? "both" : "passthrough", "ways_in",
-                     ways ? json_integer((json_int_t)ways) : json_null(), "layers", posture_layers(t->layer, false));
+                     ways ? json_integer((json_int_t)ways) : json_null(), "limits", limits_json(t), "layers",
+                     posture_layers(t->layer, false));
 }
 
 /* Names of those a supervisor may have; any other by its number. */

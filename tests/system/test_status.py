@@ -117,6 +117,8 @@ def test_posture_in_words(house):
     assert {w['tenant'] for w in posture['workers']} == {'acme', 'bois'}
     for worker in posture['workers']:
         assert worker['holds'] is True and worker['syscalls'] < 45 and worker['secret_memory_bytes'] >= 4 << 20 and len(worker['filter']) == 64
+        assert set(worker['limits']) == {'memory_max', 'pids_max', 'cpu_weight'}
+        assert (worker['limits']['memory_max'] is not None) == (worker['layers']['cgroup_limits'] == 'on')
         for layer in ('user_namespace', 'mount_namespace', 'pid_namespace', 'net_namespace', 'ipc_namespace', 'uts_namespace', 'cgroup_namespace',
                       'no_new_privs', 'no_capabilities', 'not_dumpable', 'seccomp', 'secret_memory'):
             assert worker['layers'][layer] == 'on', layer

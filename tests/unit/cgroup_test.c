@@ -29,7 +29,7 @@ static void off_is_unavailable_and_no_error(void **state) {
     assert_int_equal(cgroup_tenant(&cgroup, "acme", &limits), -1);
     assert_int_equal(errno, ENOTSUP);
     assert_int_equal(cgroup_remove(&cgroup, "acme"), 0);
-    assert_int_equal(cgroup_memory(-1), 0);
+    assert_int_equal(cgroup_number(-1, "memory.current"), 0);
     assert_int_equal(cgroup_oom_kills(-1), 0);
     cgroup_close(&cgroup);
 }
@@ -106,7 +106,12 @@ static void limits_are_written(void **state) {
     expect("io.weight", "60");
     put("memory.current", "123456789\n");
     put("memory.events", "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n");
-    assert_int_equal(cgroup_memory(tenant), 123456789);
+    assert_int_equal(cgroup_number(tenant, "memory.current"), 123456789);
+    assert_int_equal(cgroup_number(tenant, "memory.max"), limits.memory_max);
+    assert_int_equal(cgroup_number(tenant, "cpu.weight"), limits.cpu_weight);
+    put("pids.max", "max\n");
+    assert_int_equal(cgroup_number(tenant, "pids.max"), 0);
+    assert_int_equal(cgroup_number(tenant, "nothing"), 0);
     assert_int_equal(cgroup_oom_kills(tenant), 2);
     close(tenant);
 }

@@ -96,12 +96,26 @@ def traffic(house, port, words):
     token = client.post('/api/v1/tokens', {'name': words['token name'], 'scopes': ['read', 'write', 'import', 'export'], 'expires': '2099-01-01T00:00:00Z'})
     words.learn('token', token.json['token'].removeprefix('clt_'))
     words.learn('cookie', client.cookies['__Host-cloison'])
+    invitation(client, Client(house, host, port=port), words)
     records(client, words)
     by_token = Client(house, host, token=token.json['token'], port=port)
     assert words['imported'].encode() in by_token.get('/api/v1/companies?letter=K&limit=200').body
     by_token.close()
     errors(client, words)
     return client
+
+
+def invitation(client, guest, words):
+    """A code that was redeemed and one that waits, the self-sufficient kit, and who they are for."""
+    for name in ('guest', 'invited'):
+        made = client.post('/api/v1/users', {'login': words[f'{name} login'], 'role': 'reader'})
+        assert made.status == 201, made
+        words.learned[f'{name} code'] = made.json['code'][:24]
+        if name == 'guest':
+            assert guest.post('/api/v1/invitations', {'code': made.json['code'], 'password': words['guest password'] + ' et encore'}).status == 200
+    guest.post('/api/v1/invitations', {'code': made.json['code'][:-1] + '0', 'password': words['refused password'] + ' et encore'})
+    guest.close()
+    words.learned['self-sufficient kit'] = client.post('/api/v1/self-sufficient-kit').json['recovery_kit'][:24]
 
 
 def records(client, words):

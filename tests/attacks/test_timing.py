@@ -64,3 +64,28 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password(house):
     assert len(bodies) == 1, bodies
     assert abs(share - 0.5) < BOUND, (share, middle)
     assert min(took['unknown']) > 0.005, 'a KDF takes longer than that'
+
+
+def test_an_unknown_invitation_takes_as_long_as_one_that_was_redeemed(house):
+    """Neither tells that there was one: no slot is left of it, and both are tried on the same made-up one."""
+    admin = house.client('acme')  # the many log-ins before this may have pushed the first session out
+    assert admin.login().status == 200
+    made = admin.post('/api/v1/users', {'login': 'guest', 'role': 'reader'}).json
+    assert house.client('acme').post('/api/v1/invitations', {'code': made['code'], 'password': PASSWORD}).status == 200
+    other = admin.post('/api/v1/users', {'login': 'guest2', 'role': 'reader'}).json
+    unknown = admin.post(f'/api/v1/users/{other["id"]}/invitation', {}) and other['code']  # replaced: nobody's any more
+    r, took, bodies = random.Random(SEED), {made['code']: [], unknown: []}, set()
+    for batch in range(60):
+        client = From(house, 'acme.localhost', f'127.2.{batch}.1')
+        client.get('/api/v1/health')
+        for _ in range(4):  # ten wrong ones from one address are free
+            for code in r.sample(list(took), 2):
+                start = time.perf_counter()
+                answer = client.post('/api/v1/invitations', {'code': code, 'password': PASSWORD})
+                took[code].append(time.perf_counter() - start)
+                assert answer.status == 401, answer
+                bodies.add(answer.body)
+        client.close()
+    share = share_longer(took[made['code']], took[unknown])
+    print(f'{share:.3f} of {len(took[unknown])} pairs')
+    assert len(bodies) == 1 and abs(share - 0.5) < BOUND, share

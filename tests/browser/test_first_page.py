@@ -193,11 +193,11 @@ def test_what_is_refused_is_said_in_the_page_s_language_at_its_field(browser, ho
 def test_french_and_english(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions', 'Avis'])
+    page.wait(lambda: {'Sociétés', 'Contacts', 'Fonctions', 'Utilisateurs', 'Sessions', 'Journal', 'Clés'} <= set(page.text('#menu').split()))
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Companies', 'Contacts', 'Documents', 'Functions', 'Notices'])
+    page.wait(lambda: {'Companies', 'Contacts', 'Functions', 'Users', 'Sessions', 'Journal', 'Keys'} <= set(page.text('#menu').split()))
     page.one('#language').click()
-    page.wait(lambda: page.text('#menu').split() == ['Sociétés', 'Contacts', 'Documents', 'Fonctions', 'Avis'])
+    page.wait(lambda: {'Sociétés', 'Contacts', 'Fonctions', 'Utilisateurs', 'Sessions', 'Journal', 'Clés'} <= set(page.text('#menu').split()))
 
 
 def test_a_function_is_switched_with_what_it_means_beside_it(browser, house):
@@ -229,6 +229,96 @@ def test_a_notice_is_read_and_acknowledged(browser, house):
     page.wait(lambda: page.text('#notice') == 'C’est noté.')
     page.wait(lambda: house.acme.get('/api/v1/notices').json['items'][0]['delivered'])
     assert page.complaints() == []
+
+
+def confirmed(browser, element):
+    element.click()
+    browser.switch_to.alert.accept()
+
+
+def rows(page, css='main tbody tr'):
+    return page.wait(lambda: [[c.text for c in r.find_elements(By.CSS_SELECTOR, 'th,td')] for r in page.browser.find_elements(By.CSS_SELECTOR, css)] or None)
+
+
+def test_users_sessions_journal_and_keys(browser, house):
+    admin = house.enrolled('menuiserie')
+    page = Page(browser, house, 'menuiserie.localhost')
+    login(page)
+
+    # A user is invited, takes the invitation elsewhere, gets another role, and goes.
+    page.one('#menu a[href="#/users"]').click()
+    page.wait(lambda: page.text('h1') == 'Utilisateurs' and rows(page)[0][0] == 'admin')
+    page.fill(login='admin')
+    page.submit()
+    page.wait(lambda: 'déjà pris' in page.text('#notice'))
+    page.fill(login='bert')
+    page.submit()
+    code = page.text('#kit')
+    page.one('#kit-done').click()
+    page.wait(lambda: len(rows(page)) == 2)
+    assert code not in browser.page_source
+    bert = house.client('menuiserie')
+    assert bert.post('/api/v1/invitations', {'code': code, 'password': PASSWORD}).status == 200
+    browser.execute_script("[...document.querySelectorAll('tbody tr')].find(r => r.textContent.includes('bert')).querySelector('select').value = 'reader'")
+    browser.execute_script("[...document.querySelectorAll('tbody tr')].find(r => r.textContent.includes('bert')).querySelector('select').dispatchEvent(new Event('change'))")
+    page.wait(lambda: page.text('#notice') == 'Enregistré.')
+    assert {u['login']: u['role'] for u in admin.get('/api/v1/users').json['items']} == {'admin': 'administrator', 'bert': 'reader'}
+    confirmed(browser, page.one('tbody tr button.danger[aria-label$="admin"]'))
+    page.wait(lambda: 'autre administrateur' in page.text('#notice'))
+    confirmed(browser, page.one('tbody tr button.danger[aria-label$="bert"]'))
+    page.wait(lambda: len(rows(page)) == 1)
+
+    # One's sessions: another one ends.
+    page.one('#menu a[href="#/sessions"]').click()
+    page.wait(lambda: page.text('h1') == 'Sessions')
+    assert sum('celle-ci' in r[0] for r in rows(page)) == 1 and len(rows(page)) >= 2
+    confirmed(browser, page.one('#end-all'))
+    page.wait(lambda: len(rows(page)) == 1)
+    assert admin.get('/api/v1/session').status == 401
+    assert admin.login().status == 200
+
+    # The journal tells of it, newest first, in words, and is whole.
+    page.one('#menu a[href="#/journal"]').click()
+    page.wait(lambda: page.text('h1') == 'Journal')
+    told = [r[2] for r in rows(page, '#lines tbody tr')]
+    assert told.index('Connexion') < told.index('Sessions fermées') < told.index('Utilisateur retiré') < told.index('Droits changés') < told.index('Première ouverture')
+    page.one('#verify').click()
+    page.wait(lambda: page.text('#notice') == 'Le journal est entier.')
+
+    # A self-sufficient kit is made with its warning, shown once, and removed, after which the key changes.
+    page.one('#menu a[href="#/keys"]').click()
+    page.wait(lambda: page.text('#alone') == 'Il n’y en a jamais eu.')
+    page.one('#new-alone').click()
+    assert 'même après la destruction des clés' in browser.switch_to.alert.text
+    browser.switch_to.alert.accept()
+    kit = page.text('#kit')
+    assert admin.post('/api/v1/session', {'recovery_kit': kit}).status == 200
+    page.one('#kit-done').click()
+    page.wait(lambda: page.text('#alone').startswith('Un code est valable'))
+    confirmed(browser, page.one('#remove-alone'))
+    page.wait(lambda: page.text('#alone').startswith('Aucun n’est valable'))
+    assert house.client('menuiserie').post('/api/v1/session', {'recovery_kit': kit}).status == 401
+    # Every control of these pages has a name, every table its caption and heads.
+    for fragment in ('users', 'sessions', 'journal', 'keys'):
+        page.open(f'#/{fragment}').one('h1')
+        page.wait(lambda: not browser.execute_script("""return [...document.querySelectorAll('main button, main select, main input, main a')]
+            .filter(e => !e.hidden && !(e.textContent.trim() || e.getAttribute('aria-label') || e.closest('label'))).length
+            + [...document.querySelectorAll('main table')].filter(e => !e.caption || !e.tHead.querySelector('th[scope=col]')).length"""))
+    complaints = [c for c in page.complaints() if 'status of 409' not in c]
+    assert complaints == [], complaints
+
+
+def test_a_member_sees_no_page_that_is_not_theirs(browser, house):
+    admin = house.enrolled('cordonnerie')
+    made = admin.post('/api/v1/users', {'login': 'bert', 'role': 'member'}).json
+    assert house.client('cordonnerie').post('/api/v1/invitations', {'code': made['code'], 'password': PASSWORD}).status == 200
+    page = Page(browser, house, 'cordonnerie.localhost').open()
+    page.fill(login='bert', password=PASSWORD)
+    page.submit()
+    menu = page.wait(lambda: (m := set(page.text('#menu').split())) >= {'Sociétés', 'Contacts', 'Sessions'} and m)
+    assert not menu & {'Fonctions', 'Utilisateurs', 'Journal', 'Clés'}
+    page.open('#/users')
+    page.wait(lambda: page.text('h1') == 'Sociétés')
 
 
 def test_logging_out_and_a_wrong_password(browser, house):

@@ -1,9 +1,11 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
+import { accountPages } from './account.js';
 import { call } from './api.js';
 import { contentOf, uploadForm } from './documents.js';
 import { noticesPage } from './notices.js';
+import { explain, form, h, input, lists, menu, say, show } from './page.js';
 import { startUsage, usage } from './usage.js';
-import { current, has, switchLanguage, t } from './words.js';
+import { current, switchLanguage, t } from './words.js';
 
 const kinds = {
   companies: {
@@ -18,75 +20,11 @@ const kinds = {
   },
   documents: { page: 'document', fields: ['name', 'folder', 'tags', 'links'], required: ['name'], title: r => r.name, aside: r => r.folder || '' },
 };
-const lists = ['emails', 'phones', 'tags', 'links'];
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
-const main = document.getElementById('main');
-const menu = document.getElementById('menu');
 const lastList = {}; // the list each kind was left at
 let rights = []; // of who is logged in
 let pending = ''; // what the next page has to say
 let began = 0; // when this page was asked for; the first one with the document
-
-// Text goes in as text, never as markup.
-export function h(tag, attributes = {}, ...children) {
-  const e = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) e.addEventListener(name.slice(2), value);
-    else if (value === true) e.setAttribute(name, '');
-    else if (value !== false && value !== undefined) e.setAttribute(name, value);
-  }
-  e.append(...children.flat().filter(c => c !== null && c !== undefined));
-  return e;
-}
-
-export function show(...children) {
-  main.replaceChildren(...children.filter(Boolean));
-  const heading = main.querySelector('h1');
-  document.title = `${heading.dataset.title ?? heading.textContent} – Cloison`;
-  (main.querySelector('[data-first]') ?? main).focus({ preventScroll: true });
-  scrollTo(0, 0);
-}
-
-export function say(text, bad = false) {
-  const notice = document.getElementById('notice');
-  notice.textContent = text;
-  notice.classList.toggle('bad', bad);
-}
-
-// A problem in the page's language; the field that is meant is marked and takes the focus.
-export function explain(problem) {
-  if (problem.status === undefined) throw problem;
-  const field = problem.field?.replace(/\[.*/, '');
-  const ended = !menu.hidden && (problem.status === 401 || problem.type === 'sealed');
-  const known = ended ? 'ended' : { 0: 'offline', 401: 'wrong', 429: 'wait' }[problem.status];
-  const key = [known, `bad.${field}`, `type.${problem.type}`].find(has);
-  const text = key ? t(key) : (current() === 'en' && problem.message) || t(field ? 'refused' : 'error');
-  say(!known && field ? t('field').replace('%', t(field)) + text : text, true);
-  for (const e of main.querySelectorAll('[aria-invalid]')) e.removeAttribute('aria-invalid');
-  const wrong = field && main.querySelector(`[name="${CSS.escape(field)}"]`);
-  wrong?.setAttribute('aria-invalid', 'true');
-  wrong?.focus();
-}
-
-function input(name, { label = t(name), type = 'text', value = '', required = false, ...more } = {}) {
-  const area = lists.includes(name) || ['notes', 'text'].includes(name);
-  return h('label', {}, h('span', {}, label),
-    area ? h('textarea', { name, rows: lists.includes(name) ? 2 : 4, ...more }, value) : h('input', { name, type, value, required, ...more }));
-}
-
-function form(fields, button, submit, ...more) {
-  return h('form', {
-    onsubmit: async event => {
-      event.preventDefault();
-      say('');
-      const send = event.target.querySelector('button[type=submit]');
-      send.disabled = true;
-      try { await submit(new FormData(event.target)); } catch (problem) { explain(problem); }
-      send.disabled = false;
-      if (document.activeElement === document.body) send.focus();
-    },
-  }, fields, h('div', { class: 'actions' }, h('button', { type: 'submit' }, button), more));
-}
 
 // Log-in and first opening
 
@@ -292,11 +230,16 @@ const readNotices = () => noticesPage(rights.includes('admin'));
 const places = { functions: functionsPage, notices: readNotices, support: supportPage }; // pages that are of no record
 const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : []), 'notices', 'support'];
 
+// Who administers is not counted.
+const mayOpen = place => rights.includes('admin') || !(place === 'functions' || accountPages[place]?.admin);
+const count = (page, what) => Object.hasOwn(accountPages, page) || usage(what);
+for (const [name, page] of Object.entries(accountPages)) places[name] = page.open;
+
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
   const here = location.hash.split(/[/?]/)[1];
-  menu.replaceChildren(...frames().map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => usage({ menu: k }) }, t(k))));
+  menu.replaceChildren(...[...frames(), ...Object.keys(accountPages).filter(mayOpen)].map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => count(k, { menu: k }) }, t(k))));
   document.getElementById('tools').replaceChildren(
     h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
     ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));
@@ -304,7 +247,7 @@ function frame(session) {
 
 async function route() {
   const [, kind, id, letter] = location.hash.match(/^#\/(\w+)(?:\/([0-9A-Za-z]+))?(?:\?(.+))?$/) || [];
-  const place = Object.hasOwn(places, kind) && places[kind];
+  const place = Object.hasOwn(places, kind) && mayOpen(kind) && places[kind];
   if (!place && !Object.hasOwn(kinds, kind)) { location.hash = '#/companies'; return; }
   frame(true);
   say(pending);
@@ -313,7 +256,7 @@ async function route() {
   try {
     if (place) await place();
     else if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
-    usage({ page: id ? kinds[kind].page : kind, milliseconds: Math.round(performance.now() - began) });
+    count(kind, { page: id ? kinds[kind].page : kind, milliseconds: Math.round(performance.now() - began) });
   } catch (problem) {
     if (problem.status === 401 || problem.type === 'sealed') await start();
     else if (problem.status === 404) show(h('h1', {}, t('type.not-found')), h('a', { href: `#/${kind}` }, t(kind)));

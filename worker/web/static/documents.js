@@ -1,6 +1,6 @@
 // Documents: sending a file so that it can go on where it broke off (tus 1.0.0), and what a document's page shows of its versions.
 import { call, Problem } from './api.js';
-import { explain, h, say } from './app.js';
+import { explain, h, say } from './page.js';
 import { current, t } from './words.js';
 
 const TRIES = 5;

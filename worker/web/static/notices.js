@@ -1,6 +1,6 @@
 // The provider's notices of change: each with its text, from when it holds, and a button for whoever may acknowledge it.
 import { call } from './api.js';
-import { explain, h, say, show } from './app.js';
+import { explain, h, say, show } from './page.js';
 import { current, t } from './words.js';
 
 const day = time => new Date(time).toLocaleDateString(current(), { dateStyle: 'long', timeZone: 'UTC' });

@@ -18,7 +18,7 @@ struct store_image {
     bool has_format, has_state;
 };
 
-static const struct sealed_key format_key = {{SPACE_META, 'f'}}, state_key = {{SPACE_META, 's'}};
+static const struct sealed_key format_key = {{SPACE_META, 'f'}}, state_key = {{SPACE_META, 's'}}, clear_key = {{SPACE_META, 'k'}};
 
 struct store_image *store_image_begin(const char *path, uint64_t map_bytes) {
     struct store_image *m = calloc(1, sizeof *m);
@@ -38,6 +38,7 @@ struct store_image *store_image_begin(const char *path, uint64_t map_bytes) {
 static bool plausible(struct store_image *m, const struct chunk *c) {
     uint8_t space = c->key[0];
     if (memcmp(c->key, format_key.bytes, SEALED_KEY) == 0) return m->has_format = store_is_format(c->value, c->size);
+    if (memcmp(c->key, clear_key.bytes, SEALED_KEY) == 0) return c->size > 0 && c->size <= STORE_CLEAR_MAX;
     if (c->size < SEALED_OVERHEAD) return false;
     if (memcmp(c->key, state_key.bytes, SEALED_KEY) == 0) return m->has_state = true;
     return (space > SPACE_RECORDS && space < SPACE_RECORDS + STORE_TABLES_END) ||

@@ -110,6 +110,12 @@ static enum store_result take_chunks(void) {
     return exchange_commit();
 }
 
+bool sweep_takes(const uint8_t id[CONTENT_ID]) {
+    for (size_t i = 0; i < queued; i++)
+        if (memcmp(queue[i].id, id, CONTENT_ID) == 0) return true;
+    return false;
+}
+
 static void enqueue(const struct content *c) {
     for (size_t i = 0; i < queued; i++)
         if (memcmp(queue[i].id, c->id, CONTENT_ID) == 0) return;

@@ -15,5 +15,8 @@ void sweep_commit(void);
 /* At the end of each turn of the loop. */
 void sweep_turn(void);
 
+/* Whether its chunks are on their way out: it is over, whatever its entry says. */
+bool sweep_takes(const uint8_t id[CONTENT_ID]);
+
 /* receive.c: this upload is being received now. */
 bool upload_is_live(const uint8_t id[CONTENT_ID]);

@@ -165,6 +165,7 @@ static bool find(struct exchange *x, const struct request *r, struct upload *u) 
     enum store_result result = STORE_MISSING;
     if (r->segment[0].size == CONTENT_TEXT && hex_read(r->segment[0].data, CONTENT_ID, id)) result = upload_load(id, u);
     if (result == STORE_OK && memcmp(u->user, r->session->user, ID_BYTES) != 0) result = STORE_MISSING;
+    if (result == STORE_OK && (u->expires < (uint64_t)time(NULL) || sweep_takes(u->content.id))) result = STORE_MISSING;
     if (result == STORE_OK) return true;
     if (result == STORE_MISSING)
         respond_problem(x, 404, "not-found", "There is no such upload, or it is over.", NULL, 0);

@@ -257,7 +257,7 @@ static void run_step(struct rule *rule) {
 /* C4, C13: a rule of the tenant's own runs while its function is on and the clock is to be trusted; each step asks anew */
 static void step(void) {
     struct rule rule;
-    if (!function_on(FUNCTION_retention) || rules_clock() != RULES_CLOCK_GOOD) {
+    if (self.profile.end_ms || !function_on(FUNCTION_retention) || rules_clock() != RULES_CLOCK_GOOD) {
         while (waits)
             end_run(NULL, false);
         return;
@@ -271,7 +271,7 @@ static void step(void) {
 
 static void begin_pass(void) {
     struct rule_list *all;
-    if (!function_on(FUNCTION_retention) || rules_load(&all) != STORE_OK) return;
+    if (self.profile.end_ms || !function_on(FUNCTION_retention) || rules_load(&all) != STORE_OK) return; /* S14: all is handed back */
     for (size_t i = 0; i < all->count; i++)
         if (all->rule[i].enabled) rules_run(all->rule[i].id);
     free(all);

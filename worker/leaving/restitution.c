@@ -143,7 +143,10 @@ static bool go_on_content(struct restitution *e, struct evbuffer *out) {
     size_t size;
     if (e->chunk < content_chunks(&e->content)) {
         enum store_result result = content_get(&e->content, e->chunk++, &bytes, &size);
-        return result == STORE_OK && put(e, out, bytes, size);
+        static const uint8_t hole[CONTENT_CHUNK];
+        if (result != STORE_OK && result != STORE_BROKEN) return false;
+        e->damaged |= result == STORE_BROKEN; /* what follows is still handed back */
+        return result == STORE_OK ? put(e, out, bytes, size) : put(e, out, hole, content_chunk_size(&e->content, e->chunk - 1));
     }
     size_t padding = tar_padding(e->content.size);
     e->content = (struct content){0};

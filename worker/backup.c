@@ -299,6 +299,7 @@ static void delete_archive(struct exchange *x, struct request *r) { end_plan(x, 
 /* ---- one now ---- */
 
 static void post_now(struct exchange *x, struct request *r, enum backup_kind kind) {
+    if (!is_person(x, r)) return;
     if (!kept.plan[kind].on) {
         respond_problem(x, 409, "no-plan", "There is no plan that says where it goes and for how long.", NULL, 0);
         return;
@@ -325,6 +326,6 @@ const struct route backup_routes[] = {
     {HTTP_DELETE, "/api/v1/plans/archive", RIGHT_ADMIN, ROUTE_NO_BODY, delete_archive, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/backups", 0, ROUTE_NO_BODY, get_backups, FUNCTION_NONE},
     {HTTP_POST, "/api/v1/backups", 0, ROUTE_NO_BODY, post_backup, FUNCTION_backup},
-    {HTTP_POST, "/api/v1/archives", 0, ROUTE_NO_BODY, post_archive, FUNCTION_archive},
+    {HTTP_POST, "/api/v1/archives", RIGHT_ADMIN, ROUTE_NO_BODY, post_archive, FUNCTION_archive},
     {0},
 };

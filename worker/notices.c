@@ -127,6 +127,7 @@ static void get_text(struct exchange *x, struct request *r) {
 
 /* On the disk here first; the supervisor's own record answers with the notice anew. */
 static void acknowledge(struct exchange *x, struct request *r) {
+    if (!is_person(x, r)) return;
     size_t i = find(r->segment[0]);
     if (i == known) {
         not_found(x);

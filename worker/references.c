@@ -74,7 +74,7 @@ static void put_reference(struct exchange *x, struct request *r) {
         respond_problem(x, 404, "not-found", "There is no such use.", NULL, 0);
         return;
     }
-    if (!fields_read(x, r, names, &object)) return;
+    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
     const json_t *wanted = json_object_get(object, "given");
     bool fine = json_is_boolean(wanted), on = json_is_true(wanted);
     json_decref(object);

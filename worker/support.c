@@ -39,7 +39,7 @@ static json_t *time_of(const json_t *record, const char *name) {
 }
 
 static json_t *shown(const json_t *record, const struct session *asker) {
-    bool own = is_own(record, asker);
+    bool own = is_own(record, asker) && asker->kind == SLOT_SESSION; /* no token's scope covers what a person wrote */
     return json_pack("{s:O, s:o, s:O, s:s, s:o, s:o, s:o, s:o}", "id", json_object_get(record, "id"), "at", time_of(record, "at"), "by",
                      json_object_get(record, "by"), "state", states[support_state(record)], "until", time_of(record, "until"), "text",
                      text_or_null(record, "text", own), "answer", text_or_null(record, "answer", own), "answered",

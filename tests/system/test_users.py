@@ -92,7 +92,7 @@ def needs(method, path):
     table = {'/api/v1/self-sufficient-kit': 'admin', '/api/v1/recovery': 'public', '/api/v1/usage': None, '/api/v1/uploads': 'documents.write',
              '/api/v1/uploads/{id}': 'documents.write', '/api/v1/notices': None, '/api/v1/notices.atom': 'public', '/api/v1/notices/{number}': None,
              '/api/v1/notices/{number}/text': 'public', '/api/v1/notices/{number}/acknowledge': 'admin', '/api/v1/plans': 'admin',
-             '/api/v1/plans/backup': 'admin', '/api/v1/plans/archive': 'admin', '/api/v1/backups': None, '/api/v1/archives': None,
+             '/api/v1/plans/backup': 'admin', '/api/v1/plans/archive': 'admin', '/api/v1/backups': None, '/api/v1/archives': 'admin',
              '/api/v1/provider/holdings': 'admin', '/api/v1/provider/references': None, '/api/v1/provider/references/{name}': 'admin',
              '/api/v1/provider/regions': 'admin', '/api/v1/provider/places': 'admin', '/api/v1/leaving': 'admin', '/api/v1/restitution': 'admin',
              '/api/v1/support': None, '/api/v1/support/{id}': None, '/api/v1/import': 'import', '/api/v1/export': 'export', '/api/v1/health': 'public', '/api/v1/openapi.json': 'public',
@@ -139,7 +139,9 @@ def test_each_right_opens_its_routes_and_no_others(acme):
                    ('POST', '/api/v1/confirmations'), ('POST', '/api/v1/rules'), ('POST', '/api/v1/rules/clock'), ('PATCH', f'/api/v1/rules/{NOBODY}'),
                    ('DELETE', f'/api/v1/rules/{NOBODY}'), ('DELETE', '/api/v1/self-sufficient-kit'),
                    ('GET', '/api/v1/restitution'), ('POST', '/api/v1/leaving'), ('POST', '/api/v1/support'), ('POST', '/api/v1/usage'),
-                   ('POST', f'/api/v1/contacts/{NOBODY}/erasure'), ('PUT', '/api/v1/provider/regions'),
+                   ('POST', f'/api/v1/contacts/{NOBODY}/erasure'), ('GET', f'/api/v1/contacts/{NOBODY}/package'),
+                   ('PUT', f'/api/v1/contacts/{NOBODY}/restriction'),
+                   ('PUT', '/api/v1/provider/regions'),
                    *((m, f'/api/v1/plans/{p}') for m in ('PUT', 'DELETE') for p in ('backup', 'archive'))}
     others = {('DELETE', '/api/v1/sessions'), ('DELETE', f'/api/v1/sessions/{NOBODY}'), ('DELETE', f'/api/v1/tokens/{NOBODY}')}
     wrong = []

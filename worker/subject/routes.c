@@ -3,6 +3,7 @@
 #include "../crm/answer.h"
 #include "../journal.h"
 #include "../web/fields.h"
+#include "../web/login.h"
 #include "erase.h"
 #include "holdings.h"
 #include "package.h"
@@ -42,7 +43,7 @@ static void answer_restriction(struct exchange *x, const struct request *r, bool
 static void put_restriction(struct exchange *x, struct request *r) {
     static const char *const known[] = {"restricted", NULL};
     json_t *body;
-    if (!fields_read(x, r, known, &body)) return;
+    if (!is_person(x, r) || !fields_read(x, r, known, &body)) return;
     json_t *restricted = json_object_get(body, "restricted");
     if (json_is_boolean(restricted))
         answer_restriction(x, r, json_is_true(restricted));

@@ -21,11 +21,15 @@ static const char words[] =
     "Nothing changes before this notice has been delivered to you and the notice period has run. Your data stay sealed under your key; "
     "neither the old nor the new provider can read them. Until then you can export your data and end the contract.\n";
 
-/* The last one to that entity; NULL: there is none. */
-static const struct notice *find(const struct tenant *t, const char *entity) {
+enum { STALE_DAYS = 90 /* after its date: what was announced and not done by then must be announced anew */ };
+
+/* The tenant's newest, if it is to that entity and not too old: one of before was carried out or given up. NULL: there is none. */
+static const struct notice *find(const struct tenant *t, const char *entity, uint64_t now_ms) {
     for (size_t i = notices_count(t->house->notices); i > 0; i--) {
         const struct notice *n = notices_at(t->house->notices, i - 1);
-        if (n->kind == NOTICE_transfer && n->tenant == t->entry->number && strcmp(n->entity, entity) == 0) return n;
+        if (n->kind != NOTICE_transfer || n->tenant != t->entry->number) continue;
+        bool counts = strcmp(n->entity, entity) == 0 && now_ms < n->effective_ms + STALE_DAYS * NOTICE_DAY_MS;
+        return counts ? n : NULL;
     }
     return NULL;
 }
@@ -49,7 +53,7 @@ static enum transfer_step publish(struct tenant *t, const char *entity, uint32_t
 }
 
 enum transfer_step transfer_want(struct tenant *t, const char *entity, uint32_t uid, uint64_t now_ms, enum transfer_result *why) {
-    const struct notice *n = find(t, entity);
+    const struct notice *n = find(t, entity, now_ms);
     if (!n) return publish(t, entity, uid, now_ms);
     uint64_t in_force = announce_in_force(n, t);
     *why = n->uid == uid ? TRANSFER_ALONE : !in_force ? TRANSFER_NOT_DELIVERED : TRANSFER_PERIOD;

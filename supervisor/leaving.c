@@ -55,6 +55,20 @@ void leaving_heard(struct tenant *t, uint64_t word) {
         log_errno("tenant %s: its destruction is not recorded", t->entry->name);
 }
 
+/* The lines first, on the disk: after the mark nothing tells them again. Told twice after a crash they say the same. */
+static bool tell_end(struct tenant *t) {
+    uint8_t hash[LEDGER_HASH];
+    uint64_t lines, gaps = ledger_gaps(t->house->ledger);
+    if (!t->told_end) {
+        backups_leave(t);
+        event(t, "gone", NULL);
+    }
+    ledger_head(t->house->ledger, &lines, hash);
+    t->told_end = ledger_gaps(t->house->ledger) == gaps;
+    if (!t->told_end) errno = ENOSPC;
+    return t->told_end;
+}
+
 bool leaving_finish(struct tenant *t) {
     struct registry_tenant wanted = *t->entry;
     wanted.contract.gone_ms = clock_unix_ms();
@@ -62,10 +76,8 @@ bool leaving_finish(struct tenant *t) {
     wanted.resetting = wanted.destroying = wanted.plain = false;
     wanted.suspended = true;
     wanted.chain_ms = 0;
-    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) return false;
+    if (!tell_end(t) || registry_update(t->house->registry, &wanted) != REGISTRY_DONE) return false;
     tell_hosts(t->house, t->entry, NULL);
-    backups_leave(t);
-    event(t, "gone", NULL);
     tell_event(t, EVENT_GONE);
     tell_tenant(t);
     return true;

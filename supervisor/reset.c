@@ -33,11 +33,13 @@ static void begin_emptying(struct tenant *t, uint64_t now) {
     while (t->entry->place_count) {
         char what[NOTE_MAX + 1];
         snprintf(what, sizeof what, "copy of the key capsule at %s: overwritten and removed", t->entry->place[0]);
-        if (copies_forget(t, 0) != COPY_DONE) {
+        /* Destroyed, told, and only then off the list: a crash in between tells it again. */
+        bool gone = copies_destroy(t, 0) == COPY_DONE;
+        if (gone && t->entry->destroying) leaving_record(t, "destroyed", what);
+        if (!gone || copies_forget(t, 0) != COPY_DONE) {
             again_later(t, now, "a copy of its capsule is not destroyed");
             return;
         }
-        if (t->entry->destroying) leaving_record(t, "destroyed", what);
     }
     if (!tenant_empty_directory(t, &t->emptier)) again_later(t, now, "its directory is not emptied");
 }

@@ -55,6 +55,7 @@ struct tenant {
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
     struct backups backups;
+    bool told_end;     /* and all that a certificate needs */
     bool told_emptied; /* and the ledger says so, once */
     struct errand errand[ERRANDS_MAX];
     bool queued; /* waits for room */

@@ -82,7 +82,10 @@ static void take_line(struct facts *f, const struct ledger_line *line) {
         remains_no_more(f->remains, line->note);
         json_array_append_new(f->destroyed, fact(line));
     }
-    if (strcmp(line->verb, "remains") == 0) json_array_append_new(f->remains, fact(line));
+    if (strcmp(line->verb, "remains") == 0) {
+        remains_no_more(f->remains, line->note);
+        json_array_append_new(f->remains, fact(line));
+    }
     bool decision = strcmp(line->verb, "handed_back") == 0 || strcmp(line->verb, "destroy") == 0 ||
                     strcmp(line->verb, "destruction") == 0 || (strcmp(line->verb, "request_approve") == 0 && line->number);
     if (!decision) return;

@@ -343,6 +343,21 @@ static enum backup_result prune_some(struct destination *d, struct work *w, cons
     return BACKUP_DONE;
 }
 
+/* Every file of the folder, durably; directories stay. */
+static enum backup_result empty(int folder) {
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd < 0 ? NULL : fdopendir(fd);
+    bool fine = names;
+    if (!names && fd >= 0) close(fd);
+    if (fine) errno = 0;
+    for (struct dirent *e; fine && (e = readdir(names)); errno = fine ? 0 : errno)
+        fine = unlinkat(folder, e->d_name, 0) == 0 || errno == EISDIR;
+    fine = fine && errno == 0 && fsync(folder) == 0;
+    enum backup_result result = fine ? BACKUP_DONE : work_spool_failed();
+    if (names) closedir(names);
+    return result;
+}
+
 enum backup_result work_prune(struct destination *d, struct work *w, bool all) {
     uint64_t *number;
     size_t count;
@@ -353,10 +368,8 @@ enum backup_result work_prune(struct destination *d, struct work *w, bool all) {
         enum backup_result swept = sweep(d, w);
         if (result == BACKUP_DONE) result = swept;
     }
-    if (all && result == BACKUP_DONE) {
-        unlinkat(w->folder, "table", 0);
-        unlinkat(w->folder, "sent", 0);
-    }
+    if (all && result == BACKUP_DONE) result = empty(w->packs); /* what was taken and never sent is the tenant's, too */
+    if (all && result == BACKUP_DONE) result = empty(w->folder);
     return result;
 }
 

@@ -197,6 +197,22 @@ static void retention(void **state) {
     assert_int_equal(count(p, "manifests") + count(p, "packs"), 0);
 }
 
+/* S14: what is erased at the destination is not left in the spool. */
+static void nothing_is_left_in_the_spool(void **state) {
+    struct place *p = *state;
+    char command[300];
+    backed_up(p);
+    assert_int_equal(take(p), BACKUP_DONE); /* never sent */
+    int half = openat(p->w.packs, "new", O_WRONLY | O_CREAT, 0600), fetched = openat(p->w.folder, "fetched", O_WRONLY | O_CREAT, 0600);
+    assert_true(half >= 0 && fetched >= 0);
+    close(half);
+    close(fetched);
+    assert_int_equal(work_prune(p->d, &p->w, true), BACKUP_DONE);
+    assert_int_equal(count(p, "manifests") + count(p, "packs"), 0);
+    snprintf(command, sizeof command, "test -z \"$(find %s -type f)\"", p->spool);
+    assert_int_equal(system(command), 0);
+}
+
 /* C8: a lock outlives a clock that is set, a shorter plan and the plan's end */
 /* Neither by the clock alone, nor by the house's own time alone, nor by a shorter plan. */
 static void locks(void **state) {
@@ -352,7 +368,14 @@ static void full_disk(void **state) {
 
 int main(void) {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin, end)
-    const struct CMUnitTest tests[] = {WITH(is_sent_and_sound), WITH(retention),      WITH(locks),  WITH(tampered),
-                                       WITH(rolled_back),       WITH(never_replaced), WITH(killed), WITH(full_disk)};
+    const struct CMUnitTest tests[] = {WITH(is_sent_and_sound),
+                                       WITH(retention),
+                                       WITH(nothing_is_left_in_the_spool),
+                                       WITH(locks),
+                                       WITH(tampered),
+                                       WITH(rolled_back),
+                                       WITH(never_replaced),
+                                       WITH(killed),
+                                       WITH(full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,11 +118,18 @@ static void send_job(struct tenant *t, struct message_job *job, int fd) {
     link_send(h->courier.link, &(union message){.job = *job}, fd);
 }
 
+/* What a worker's store may hold: its file as it was started, or as the quota is now. */
+static uint64_t most_of(const struct tenant *t) {
+    uint64_t quota = t->quota_bytes > t->entry->quota_bytes ? t->quota_bytes : t->entry->quota_bytes;
+    return 2 * quota + FILE_SLACK;
+}
+
 /* A job about the tenant's own plan. */
 static void begin_job(struct tenant *t, enum backup_kind kind, enum courier_task task, int fd) {
     const struct plan_row *row = plan_of(t, kind);
     struct message_job job = {.task = task, .kind = kind, .destination = index_of(t->house, row->destination)};
     job.keep_ms = (uint64_t)row->keep_hours * HOUR_MS;
+    job.most_bytes = most_of(t);
     job.known = row->number;
     memcpy(job.hash, row->hash, sizeof job.hash);
     send_job(t, &job, fd);

@@ -1,5 +1,7 @@
 #include "reader.h"
 
+#include "../clock.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -41,7 +43,8 @@ static bool make_room(struct chunk_reader *r, size_t size) {
 static bool wait_for(const struct chunk_reader *r) {
     struct pollfd p = {.fd = r->fd, .events = POLLIN};
     if (r->patience_ms < 0) return true;
-    int ready = poll(&p, 1, r->patience_ms);
+    bool late = r->until && clock_ms() >= r->until; /* also when it never pauses */
+    int ready = late ? 0 : poll(&p, 1, r->patience_ms);
     if (ready == 0) errno = ETIMEDOUT;
     return ready > 0 || (ready < 0 && errno == EINTR);
 }

@@ -9,6 +9,7 @@ enum { READER_BUFFER = 256 << 10 /* bytes read at once */ };
 struct chunk_reader {
     int fd;          /* borrowed, blocking */
     int patience_ms; /* the longest wait for a byte; -1 = for ever */
+    uint64_t until;  /* ms of the clock: no wait begins after it; 0 = none, and none without patience */
     bool ordered;    /* keys must rise */
     uint8_t *buffer;
     size_t room, from, to;

@@ -1,5 +1,6 @@
 #include "take.h"
 
+#include "../clock.h"
 #include "file.h"
 #include "reader.h"
 #include "table.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const uint8_t pack_magic[PACK_HEAD] = "cloison pack 1";
@@ -44,6 +46,8 @@ struct taking {
     int known_fd, table_fd;
     struct table_writer table;
     uint64_t chunks, bytes, fresh;
+    uint8_t (*mine)[BACKUP_HASH]; /* packs that were not there before */
+    uint32_t mine_count;
 };
 
 static enum backup_result spool_failed(void) {
@@ -84,20 +88,40 @@ static bool begin_pack(struct taking *t) {
     return w->fd >= 0 && EVP_DigestInit_ex(w->hash, EVP_sha256(), NULL) && put(w, pack_magic, PACK_HEAD);
 }
 
+/* "new" gets its name. One of that name may be there, of a snapshot that was killed: it is replaced, and not ours to remove. */
+static bool name_pack(struct taking *t, const uint8_t hash[BACKUP_HASH]) {
+    char name[PACK_NAME + 1];
+    pack_name(hash, name);
+    void *more = t->mine_count % 64 ? t->mine : realloc(t->mine, (t->mine_count + 64) * sizeof *t->mine);
+    if (!more) return false;
+    t->mine = more;
+    if (renameat2(t->packs, "new", t->packs, name, RENAME_NOREPLACE) == 0) {
+        memcpy(t->mine[t->mine_count++], hash, BACKUP_HASH);
+        return true;
+    }
+    return errno == EEXIST && renameat2(t->packs, "new", t->packs, name, 0) == 0;
+}
+
+static void remove_mine(struct taking *t) {
+    char name[PACK_NAME + 1];
+    for (uint32_t i = 0; i < t->mine_count; i++) {
+        pack_name(t->mine[i], name);
+        unlinkat(t->packs, name, 0);
+    }
+}
+
 /* All its chunks are live. */
 static bool end_pack(struct taking *t) {
     struct writer *w = &t->out;
     struct pack *p = &t->pack[t->count];
-    char name[PACK_NAME + 1];
     bool fine = flush(w) && EVP_DigestFinal_ex(w->hash, p->name, NULL) && fsync(w->fd) == 0;
     close(w->fd);
     w->fd = -1;
-    pack_name(p->name, name);
     p->bytes = w->bytes;
     p->chunks = p->live = w->chunks;
     p->bits = calloc(1, pack_bits(p->chunks));
     t->count++;
-    if (!fine || !p->bits || renameat2(t->packs, "new", t->packs, name, 0) < 0) return false;
+    if (!fine || !p->bits || !name_pack(t, p->name)) return false;
     memset(p->bits, 0xff, p->chunks / 8);
     if (p->chunks % 8) p->bits[p->chunks / 8] = (uint8_t)((1u << p->chunks % 8) - 1);
     t->fresh += p->bytes;
@@ -176,11 +200,12 @@ static enum backup_result stream_failed(enum chunk_result result) {
 
 static enum backup_result take_chunk(struct taking *t, const struct chunk *c) {
     struct table_row row;
+    t->chunks++;
+    t->bytes += c->size;
+    if (t->chunks * CHUNK_HEAD + t->bytes > t->asked->most_bytes) return BACKUP_NO_STREAM; /* a hostile worker's has no end */
     memcpy(row.key, c->key, CHUNK_KEY);
     chunk_tag(c, row.tag);
     if (!find(t, c, &row) && !write_chunk(t, c, &row)) return spool_failed();
-    t->chunks++;
-    t->bytes += c->size;
     return table_add(&t->table, &row) ? BACKUP_DONE : spool_failed();
 }
 
@@ -216,6 +241,7 @@ static uint32_t keep_live(struct taking *t, uint32_t *map) {
 static enum backup_result write_all(struct taking *t, const struct stream_head *head, struct manifest *made) {
     const struct take *a = t->asked;
     char name[MANIFEST_NAME + 1];
+    struct stat there;
     size_t size;
     uint32_t packs = t->count, *map = calloc(packs + 1, sizeof *map);
     if (!map) return BACKUP_MEMORY;
@@ -237,6 +263,7 @@ static enum backup_result write_all(struct taking *t, const struct stream_head *
                 renameat2(a->folder, "table.new", a->folder, "table", 0) == 0 && fsync(a->folder) == 0 &&
                 file_store(manifests, name, bytes, size);
     enum backup_result result = fine ? BACKUP_DONE : spool_failed();
+    if (manifests >= 0 && fstatat(manifests, name, &there, AT_SYMLINK_NOFOLLOW) == 0) t->mine_count = 0; /* it names them */
     if (manifests >= 0) close(manifests);
     free(bytes);
     free(map);
@@ -254,6 +281,7 @@ static bool open_all(struct taking *t) {
     if (t->packs < 0 || t->table_fd < 0 || !t->out.hash || !t->out.buffer || !copy_packs(t)) return false;
     if (!table_begin(&t->table, t->table_fd) || !chunk_reader_open(&t->in, a->stream, false)) return false;
     t->in.patience_ms = TAKE_PATIENCE_MS;
+    t->in.until = clock_ms() + a->most_ms;
     open_known(t);
     return true;
 }
@@ -267,6 +295,7 @@ static void close_all(struct taking *t) {
         free(t->pack[i].bits);
     free(t->pack);
     free(t->renew);
+    free(t->mine);
     free(t->out.buffer);
     EVP_MD_CTX_free(t->out.hash);
     table_abandon(&t->table);
@@ -287,6 +316,7 @@ enum backup_result take_snapshot(const struct take *asked, struct manifest *made
     enum backup_result result = open_all(&t) ? take_stream(&t, &head) : spool_failed();
     if (result == BACKUP_DONE && t.out.fd >= 0 && !end_pack(&t)) result = spool_failed();
     if (result == BACKUP_DONE) result = write_all(&t, &head, made);
+    if (result != BACKUP_DONE) remove_mine(&t);
     *fresh = t.fresh;
     close_all(&t);
     return result;

@@ -111,7 +111,9 @@ static enum backup_result take(struct work *w) {
                      .taken_ms = w->job.now_ms,
                      .keep_ms = w->job.keep_ms,
                      .counted_ms = w->job.counted_ms,
-                     .kind = w->job.kind};
+                     .kind = w->job.kind,
+                     .most_bytes = w->job.most_bytes,
+                     .most_ms = TAKE_MOST_MS};
     result = take_snapshot(&t, &made, &w->outcome.fresh);
     if (result == BACKUP_DONE) manifest_free(&made);
     if (newest) manifest_free(&before);

@@ -31,6 +31,7 @@ struct house {
     uint32_t value;           /* bytes */
     struct manifest newest;   /* number 0 = none */
     uint64_t fresh;
+    uint64_t most_bytes, most_ms; /* of a stream */
 };
 
 static void key_of(uint32_t i, uint8_t key[CHUNK_KEY]) {
@@ -98,6 +99,8 @@ static enum backup_result take_from(struct house *h, struct source *s) {
     assert_int_equal(pthread_create(&thread, NULL, pour, s), 0);
     struct take t = {.stream = end[0], .folder = h->folder, .before = h->newest.number ? &h->newest : NULL, .tenant = 3, .taken_ms = 1000};
     t.number = h->newest.number + 1;
+    t.most_bytes = h->most_bytes;
+    t.most_ms = h->most_ms;
     struct manifest made;
     enum backup_result result = take_snapshot(&t, &made, &h->fresh);
     close(end[0]);
@@ -173,6 +176,8 @@ static int begin(void **state) {
     if (!mkdtemp(h->path)) return -1;
     h->folder = open(h->path, O_RDONLY | O_DIRECTORY);
     h->value = VALUE;
+    h->most_bytes = UINT64_MAX;
+    h->most_ms = TAKE_MOST_MS;
     for (uint32_t i = 0; i < CHUNKS; i++)
         h->version[i] = i % 50 == 49 ? 0 : 1;
     *state = h;
@@ -255,6 +260,46 @@ static void cut_short(void **state) {
     assert_int_equal(check(h), BACKUP_DONE);
     assert_int_equal(take(h), BACKUP_DONE);
     gives_back(h);
+}
+
+static int packs_there(const struct house *h) {
+    int n = 0;
+    DIR *all = fdopendir(sub(h, "packs"));
+    for (struct dirent *e; (e = readdir(all));)
+        n += e->d_name[0] != '.';
+    closedir(all);
+    return n;
+}
+
+/* A worker's stream that is longer than a store of its quota, or never done: no snapshot, and nothing of it stays in the spool. */
+static void without_end(void **state) {
+    struct house *h = *state;
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(take(h), BACKUP_DONE);
+    int before = packs_there(h);
+    uint64_t exact = h->newest.bytes + h->newest.chunks * CHUNK_HEAD;
+    h->value = 9000; /* more than one pack */
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        h->version[i] = 2;
+    h->most_bytes = 30 << 20;
+    assert_int_equal(take(h), BACKUP_NO_STREAM);
+    assert_int_equal(packs_there(h), before);
+    h->most_bytes = UINT64_MAX;
+    assert_int_equal(take_from(h, &(struct source){.cut = CHUNKS, .lie = true}), BACKUP_NO_STREAM);
+    assert_int_equal(packs_there(h), before);
+    h->most_ms = 0;
+    assert_int_equal(take(h), BACKUP_STALLED);
+    assert_int_equal(packs_there(h), before);
+    h->most_ms = TAKE_MOST_MS;
+    h->value = VALUE;
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        h->version[i] = i % 50 == 49 ? 0 : 3;
+    h->most_bytes = exact - 1;
+    assert_int_equal(take(h), BACKUP_NO_STREAM);
+    h->most_bytes = exact;
+    assert_int_equal(take(h), BACKUP_DONE);
+    gives_back(h);
+    assert_int_equal(check(h), BACKUP_DONE);
 }
 
 /* Every write of a snapshot fails once: nothing of it counts, and the next one is whole. */
@@ -432,17 +477,9 @@ static void plans_as_numbers(void **state) {
 int main(void) {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        WITH(is_given_back),
-        WITH(one_percent),
-        WITH(stays_bounded),
-        WITH(without_the_table),
-        WITH(cut_short),
-        WITH(full_disk),
-        WITH(killed),
-        WITH(one_bit),
-        WITH(missing),
-        WITH(older_one),
-        cmocka_unit_test(plans_as_numbers),
+        WITH(is_given_back), WITH(one_percent), WITH(stays_bounded), WITH(without_the_table),
+        WITH(cut_short),     WITH(without_end), WITH(full_disk),     WITH(killed),
+        WITH(one_bit),       WITH(missing),     WITH(older_one),     cmocka_unit_test(plans_as_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,6 +333,9 @@ bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows
         if (o->rows && !o->newest.sent) b->unsent = true; /* of before a restart */
         errand_answered(t, VERB_backup_list,
                         &(struct answer){.result = ACT_DONE, .fd = rows, .bytes = (uint64_t)o->rows * sizeof(struct snapshot_row)});
+    } else { /* nothing could be listed; it may be that no other job follows */
+        uint32_t why = o->result == BACKUP_DONE ? BACKUP_SPOOL : o->result;
+        errand_answered(t, VERB_backup_list, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     }
     tell_plans(t);
     return true;
@@ -397,9 +400,15 @@ bool backups_may(const struct tenant *t, const struct message_act *said) {
 void backups_act(struct tenant *t, enum verb verb, const struct message_act *said) {
     enum backup_kind kind = kind_of(said);
     const struct plan_row *row = plan_of(t, kind);
+    const struct answer no_courier = {.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1};
     const struct tenant *of = said->source ? supervisor_tenant(t->house, said->source) : NULL; /* whose copy it is */
-    const char *place = said->set & ACT_PLACE ? said->place : row ? row->destination : "";
+    bool gives = verb == VERB_backup_drill || verb == VERB_backup_restore; /* the others are about the plan's own place */
+    const char *place = gives && said->set & ACT_PLACE ? said->place : row ? row->destination : "";
     struct message_job job = {.task = TASK_GIVE, .kind = kind, .destination = index_of(t->house, place), .source = said->source};
+    if (!courier_is_there(t->house) || job.destination == UINT32_MAX) {
+        errand_answered(t, verb, &no_courier);
+        return;
+    }
     switch (verb) {
     case VERB_backup_now:
         t->backups.kind[kind].wanted = true;
@@ -410,7 +419,7 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
         break;
     case VERB_backup_list:
         t->backups.kind[kind].listed = false;
-        if (!t->backups.job && courier_is_there(t->house)) begin_job(t, kind, TASK_LIST, -1);
+        if (!t->backups.job) begin_job(t, kind, TASK_LIST, -1);
         break;
     default:
         job.snapshot = said->snapshot;
@@ -419,9 +428,8 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
             errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_REGION, .fd = -1});
             return;
         }
-        if (courier_is_there(t->house) && job.destination != UINT32_MAX && !t->backups.job && loading_begin(t, verb, &job, send_job))
-            return;
-        errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1});
+        if (!t->backups.job && loading_begin(t, verb, &job, send_job)) return;
+        errand_answered(t, verb, &no_courier);
     }
 }
 

@@ -587,6 +587,65 @@ static void a_reset_takes_two(void **state) {
     assert_int_equal(reset_by("lost", STAFF + 2), ACT_PENDING); /* and again it would take two */
 }
 
+/* A tenant with a plan for a destination that is there, with nobody to carry anything to it. */
+static struct tenant *with_a_plan(const char *name) {
+    if (!registry_by_name(house.registry, name)) assert_int_equal(create(name), ACT_DONE);
+    struct tenant *t = tenant(name);
+    house.config.destination_count = 1;
+    strcpy(house.config.destination[0].name, "medium");
+    struct plan_row row = {
+        .tenant = t->entry->number, .kind = BACKUP_COPY, .destination = "medium", .period_minutes = 60, .keep_hours = 24};
+    assert_true(plans_put(house.plans, &row));
+    return t;
+}
+
+static void without_plans(const struct tenant *t) {
+    assert_true(plans_remove(house.plans, t->entry->number, BACKUP_COPY));
+    house.config.destination_count = 0;
+    house.courier.state = 0;
+}
+
+static void no_courier_is_said_at_once(void **state) {
+    (void)state;
+    static const enum verb verbs[] = {VERB_backup_list, VERB_backup_verify};
+    struct tenant *t = with_a_plan("planned");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        house.courier.state = 0;
+        house.config.destination_count = 1;
+        assert_int_equal(act("planned", verbs[i]), ACT_FAILED);
+        assert_int_equal(answer.answer.detail, BACKUP_NO_COURIER);
+        house.courier.state = SERVICE_READY;
+        house.config.destination_count = 0; /* out of the configuration */
+        assert_int_equal(act("planned", verbs[i]), ACT_FAILED);
+        assert_int_equal(answer.answer.detail, BACKUP_NO_COURIER);
+        assert_int_equal(t->backups.job, 0);
+    }
+    without_plans(t);
+}
+
+/* A list that a courier was asked for and did not give, or could not. */
+static void a_list_that_fails_is_answered(void **state) {
+    (void)state;
+    struct tenant *t = with_a_plan("planned");
+    for (int lost = 0; lost < 2; lost++) {
+        struct errand list = {.verb = VERB_backup_list, .request = ++last_request, .steward = house.steward.starts, .uid = staff, .fd = -1};
+        assert_true(errand_take(t, &list));
+        t->backups.job = 7;
+        t->backups.task = TASK_LIST;
+        t->backups.kind_now = BACKUP_COPY;
+        struct message_outcome o = {.job = 7, .task = TASK_LIST, .kind = BACKUP_COPY, .result = BACKUP_SPOOL};
+        if (lost)
+            backups_lost(&house);
+        else
+            assert_true(backups_outcome(t, &o, -1));
+        UNTIL(answer.answer.request == last_request);
+        assert_int_equal(answer.answer.result, ACT_FAILED);
+        assert_int_equal(answer.answer.detail, lost ? BACKUP_NO_COURIER : BACKUP_SPOOL);
+        assert_null(errand_asked(t, VERB_backup_list));
+    }
+    without_plans(t);
+}
+
 /* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
 static void duties_are_disjoint(void **state) {
     (void)state;
@@ -671,6 +730,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_copy_lies_where_the_registry_says),
         cmocka_unit_test(no_duty_works_without_an_undertaking),
         cmocka_unit_test(a_clock_that_was_set_back_stops_acts),
+        cmocka_unit_test(no_courier_is_said_at_once),
+        cmocka_unit_test(a_list_that_fails_is_answered),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),

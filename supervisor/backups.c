@@ -360,18 +360,24 @@ static bool fits(const struct tenant *t, const struct plan *p, const struct plan
     return !row || strcmp(row->destination, c->destination[p->destination].name) == 0;
 }
 
+static bool says_the_same(const struct plan_row *kept, const struct plan_row *wanted) {
+    return kept && kept->keep_hours == wanted->keep_hours && kept->period_minutes == wanted->period_minutes &&
+           kept->paused == wanted->paused; /* the destination does too: fits() */
+}
+
+/* What a worker says again and again costs no line of the ledger and no write. */
 void backups_plan(struct tenant *t, uint64_t packed) {
     struct plan p;
     if (!plan_unpack(packed, &p)) return; /* the channel looked already */
     enum backup_kind kind = (enum backup_kind)p.kind;
     const struct plan_row *row = plan_of(t, kind);
     struct plan_row wanted = row ? *row : (struct plan_row){.tenant = t->entry->number, .kind = p.kind};
-    bool on = p.period_minutes > 0;
-    if (on ? fits(t, &p, row) : row != NULL) {
-        if (on) TEXT_COPY(wanted.destination, t->house->config.destination[p.destination].name);
-        if (on) wanted.keep_hours = p.keep_hours;
-        wanted.period_minutes = p.period_minutes;
-        wanted.paused = p.paused;
+    bool on = p.period_minutes > 0, may = on ? fits(t, &p, row) : row != NULL;
+    if (may && on) TEXT_COPY(wanted.destination, t->house->config.destination[p.destination].name);
+    if (on) wanted.keep_hours = p.keep_hours;
+    wanted.period_minutes = p.period_minutes;
+    wanted.paused = p.paused;
+    if (may && !says_the_same(row, &wanted)) {
         record(t, kind == BACKUP_ARCHIVE ? on ? "archive_plan" : "archive_end" : on ? "backup_plan" : "backup_end", "done");
         if (!plans_put(t->house->plans, &wanted)) log_errno("plans: not written");
         t->backups.kind[kind].again_at = 0;

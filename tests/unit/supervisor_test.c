@@ -646,6 +646,36 @@ static void a_list_that_fails_is_answered(void **state) {
     without_plans(t);
 }
 
+/* What a worker says again writes nothing, what it changes is written, and so is the end. */
+static void the_same_plan_writes_nothing(void **state) {
+    (void)state;
+    struct tenant *t = with_a_plan("planned");
+    struct plan p = {.kind = BACKUP_COPY, .period_minutes = 60, .keep_hours = 24};
+    const struct {
+        uint32_t period, keep, paused;
+        bool writes;
+    } steps[] = {{60, 24, 0, false}, {60, 48, 0, true}, {60, 48, 0, false}, {60, 48, 1, true}, {30, 48, 1, true},
+                 {30, 48, 1, false}, {0, 0, 0, true},   {0, 0, 0, false},   {30, 48, 0, true}};
+    char path[128];
+    snprintf(path, sizeof path, "%s/plans", root);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        uint8_t hash[LEDGER_HASH];
+        uint64_t before, after;
+        struct stat was, is;
+        p.period_minutes = steps[i].period;
+        p.keep_hours = steps[i].keep;
+        p.paused = steps[i].paused;
+        ledger_head(house.ledger, &before, hash);
+        assert_int_equal(stat(path, &was), 0);
+        backups_plan(t, steps[i].period ? plan_pack(&p) : 0);
+        ledger_head(house.ledger, &after, hash);
+        assert_int_equal(stat(path, &is), 0);
+        assert_int_equal(after - before, steps[i].writes);
+        assert_int_equal(is.st_ino != was.st_ino, steps[i].writes); /* it is replaced whole */
+    }
+    without_plans(t);
+}
+
 /* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
 static void duties_are_disjoint(void **state) {
     (void)state;
@@ -732,6 +762,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_clock_that_was_set_back_stops_acts),
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),
+        cmocka_unit_test(the_same_plan_writes_nothing),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),

@@ -45,6 +45,17 @@ static void sweep(struct tenant *t) {
     t->backups.sweeper = 0;
 }
 
+bool loading_clear(struct tenant *t) {
+    struct backups *b = &t->backups;
+    struct stat st;
+    char path[PATH_ROOM];
+    drill_folder(t, path);
+    if (b->loader || b->sweeper || (b->job && b->task == TASK_GIVE)) return false;
+    if (lstat(path, &st) < 0) return errno == ENOENT;
+    sweep(t);
+    return false;
+}
+
 bool loading_begin(struct tenant *t, enum verb verb, struct message_job *job, void (*send)(struct tenant *, struct message_job *, int fd)) {
     char path[PATH_ROOM], binary[PATH_ROOM];
     int end[2];

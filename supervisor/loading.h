@@ -15,6 +15,8 @@ struct tenant;
 
 /* Nothing of it is under way. */
 bool loading_may(const struct tenant *tenant);
+/* S14: no restore or drill is under way, and no drill has left its folder. false: not yet; a folder that is left is being emptied. */
+bool loading_clear(struct tenant *tenant);
 /* false: the child could not be started. send: hands the job, with the pipe's end, to the courier. */
 bool loading_begin(struct tenant *tenant, enum verb verb, struct message_job *job,
                    void (*send)(struct tenant *, struct message_job *, int fd));

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "copies.h"
 #include "leaving.h"
+#include "loading.h"
 #include "log.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -41,7 +42,10 @@ static void begin_emptying(struct tenant *t, uint64_t now) {
             return;
         }
     }
-    if (!tenant_empty_directory(t, &t->emptier)) again_later(t, now, "its directory is not emptied");
+    if (!loading_clear(t))
+        again_later(t, now, "a restore or drill is not over");
+    else if (!tenant_empty_directory(t, &t->emptier))
+        again_later(t, now, "its directory is not emptied");
 }
 
 /* The row as before enrolment. The code is for the person who waits for it; after a restart there is none and `enrol-code` makes one. */

@@ -1,8 +1,8 @@
 /*
  * Emptying a tenant: one that has lost every credential, which two people must want (requests.h), or one whose contract has ended
- * (leaving.h). A durable mark in the registry, then the worker ends, the listed copies of its capsule are destroyed, a child under the
- * tenant's uid empties its directory, and the row is as before enrolment, or says that the tenant is gone. The mark goes last: whatever
- * ends us in between, the next start goes on from there, so that a tenant is whole or reset, never half.
+ * (leaving.h). A durable mark in the registry, then the worker ends, the listed copies of its capsule are destroyed, what a drill left
+ * goes, a child under the tenant's uid empties its directory, and the row is as before enrolment, or says that the tenant is gone. The mark
+ * goes last: whatever ends us in between, the next start goes on from there, so that a tenant is whole or reset, never half.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 #include "../../supervisor/permits.h"
 #include "../../supervisor/plans.h"
 #include "../../supervisor/requests.h"
+#include "../../supervisor/reset.h"
 #include "../../supervisor/supervisor.h"
 #include "../../supervisor/tenant.h"
 #include "../../supervisor/undertakings.h"
@@ -587,6 +588,38 @@ static void a_reset_takes_two(void **state) {
     assert_int_equal(reset_by("lost", STAFF + 2), ACT_PENDING); /* and again it would take two */
 }
 
+/* S14: a drill that was cut short left a whole store in a folder of its own. */
+static void a_reset_takes_what_a_drill_left(void **state) {
+    (void)state;
+    char folder[128], path[160];
+    assert_int_equal(create("drilled"), ACT_DONE);
+    struct tenant *t = tenant("drilled");
+    uid_t uid = t->entry->uid;
+    snprintf(folder, sizeof folder, "%s/drills", root);
+    assert_int_equal(mkdir(folder, 0711), 0);
+    assert_int_equal(chmod(folder, 0711), 0);
+    snprintf(folder, sizeof folder, "%s/drills/drilled", root);
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(chown(path, uid, uid) | chown(folder, uid, uid), 0);
+    t->backups.job = 9; /* one is under way: it is waited for */
+    t->backups.task = TASK_GIVE;
+    assert_true(reset_begin(t, false));
+    UNTIL(t->reset_again);
+    assert_int_equal(t->emptier, 0);
+    assert_int_equal(access(path, F_OK), 0);
+    t->backups.job = 0;
+    for (uint64_t limit = clock_ms() + 15000; t->entry->resetting && clock_ms() < limit; turn()) {
+        t->reset_again = 0;                                   /* nobody waits here */
+        assert_true(!t->emptier || access(folder, F_OK) < 0); /* before its directory */
+    }
+    assert_false(t->entry->resetting);
+    assert_int_equal(access(folder, F_OK), -1);
+}
+
 /* A tenant with a plan for a destination that is there, with nobody to carry anything to it. */
 static struct tenant *with_a_plan(const char *name) {
     if (!registry_by_name(house.registry, name)) assert_int_equal(create(name), ACT_DONE);
@@ -760,6 +793,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_copy_lies_where_the_registry_says),
         cmocka_unit_test(no_duty_works_without_an_undertaking),
         cmocka_unit_test(a_clock_that_was_set_back_stops_acts),
+        cmocka_unit_test(a_reset_takes_what_a_drill_left),
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),
         cmocka_unit_test(the_same_plan_writes_nothing),

@@ -230,8 +230,17 @@ static bool read_record(struct notices *n, char error[NOTICES_ERROR_MAX]) {
     return fine && ftruncate(n->record, n->size) == 0;
 }
 
+void notices_close(struct notices *n) {
+    if (!n) return;
+    if (n->directory >= 0) close(n->directory);
+    if (n->record >= 0) close(n->record);
+    free(n->trace);
+    free(n);
+}
+
 struct notices *notices_open(const char *state_dir, char error[NOTICES_ERROR_MAX]) {
     struct notices *n = calloc(1, sizeof *n);
+    if (n) n->directory = n->record = -1;
     char path[PATH_BYTES_MAX + 16];
     snprintf(path, sizeof path, "%s/notices", state_dir);
     error[0] = '\0';
@@ -240,6 +249,6 @@ struct notices *notices_open(const char *state_dir, char error[NOTICES_ERROR_MAX
     if (fine && n->directory >= 0) n->record = openat(n->directory, "record", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fine && n->directory >= 0 && n->record >= 0 && read_record(n, error)) return n;
     if (!error[0]) snprintf(error, NOTICES_ERROR_MAX, "%s: %s", path, strerror(errno));
-    free(n);
+    notices_close(n);
     return NULL;
 }

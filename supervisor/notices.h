@@ -29,6 +29,7 @@ struct notices;
 
 /* NULL with error. */
 struct notices *notices_open(const char *state_dir, char error[NOTICES_ERROR_MAX]);
+void notices_close(struct notices *notices); /* NULL is fine */
 
 size_t notices_count(const struct notices *notices);
 const struct notice *notices_at(const struct notices *notices, size_t i); /* in the order of their numbers */

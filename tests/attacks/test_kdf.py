@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from house import PASSWORD, House
 
 MEMORY, BLOCK = 19456 * 1024, 1024
-FILE_HEAD, IMAGE, SLOT, HEADER, SEALED = 56, 760, 456, 176, 176
+FILE_HEAD, IMAGE, SLOT, HEADER, SEALED = 56, 1840, 456, 176, 176  # worker/keys/capsule_image.h
 LOGINS = 20
 
 
@@ -78,10 +78,10 @@ def xaes_open(key, sealed, associated):
 def slot_open(capsule, slot, credential):
     """The private key that the TMK is sealed to, as worker/keys/slot.c opens it."""
     image = capsule[FILE_HEAD:]
-    tenant, shred = image[64:80], image[152:184]
+    tenant, shred = image[72:88], image[1232:1264]
     record = image[IMAGE + slot * SLOT:][:SLOT]
     kind = struct.unpack_from('<I', record, 96)[0]
-    epoch = image[216 + 32 * kind:][:32]
+    epoch = image[1296 + 32 * kind:][:32]
     associated = b'cloison slot 2\0\0' + tenant + record[:HEADER]
     bound = hashlib.sha256(associated).digest()
     content = xaes_open(hkdf(shred + epoch, bound, b'cloison slot outer v1', 32), record[HEADER:HEADER + SEALED], associated)

@@ -26,7 +26,10 @@ static int spool;
 static struct destination *open_at(const char *path, uint32_t same_medium) {
     struct message_destination is = {.kind = DESTINATION_DIRECTORY, .name = "medium", .same_medium = same_medium};
     snprintf(is.path, sizeof is.path, "%s", path);
-    return destination_open(&is, -1, spool);
+    static struct destination *opened[16]; /* a destination lives as long as its process */
+    static size_t count;
+    assert_true(count < sizeof opened / sizeof *opened);
+    return opened[count++] = destination_open(&is, -1, spool);
 }
 
 static int make(void **state) {

@@ -84,6 +84,8 @@ static int make(void **state) {
 static int unmake(void **state) {
     (void)state;
     char command[64];
+    notices_close(notices);
+    notices = NULL;
     snprintf(command, sizeof command, "rm -rf %s", root);
     return system(command);
 }
@@ -98,6 +100,7 @@ static void what_is_kept_is_there_after_a_start(void **state) {
     assert_int_equal(notices_acknowledged(notices, 1, 3, 30), 0);
     assert_int_equal(notices_acknowledged(notices, 1, 3, 31), 0); /* the first time counts */
     assert_int_equal(notices_mailed(notices, 1, 4, 32), 0);
+    notices_close(notices);
     notices = notices_open(root, error);
     if (!notices) fail_msg("%s", error);
     assert_int_equal(notices_count(notices), 2);
@@ -143,6 +146,7 @@ static void what_is_no_text_or_one_too_many_is_refused(void **state) {
         assert_non_null(publish(&terms, "x"));
     assert_null(publish(&terms, "x"));
     assert_int_equal(errno, ENOSPC);
+    notices_close(notices);
     notices = notices_open(root, error);
     assert_int_equal(notices_count(notices), NOTICES_MAX);
 }
@@ -177,9 +181,11 @@ static void damage_is_found_and_a_cut_line_cut_off(void **state) {
     char cut[128];
     snprintf(cut, sizeof cut, "%sacknowledged\t1\t3", line);
     put_record(cut);
+    notices_close(notices);
     notices = notices_open(root, error);
     assert_int_equal(notices_count(notices), 1);
     assert_int_equal(notices_acknowledged(notices, 1, 4, 40), 0);
+    notices_close(notices);
     notices = notices_open(root, error);
     assert_int_equal(notices_trace(notices, 1, 4).acknowledged_ms, 40);
     assert_int_equal(notices_trace(notices, 1, 3).acknowledged_ms, 0);

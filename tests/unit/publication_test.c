@@ -109,6 +109,13 @@ static json_int_t said(json_int_t *tenants) {
     return least;
 }
 
+static char *dumped(void) {
+    json_t *all = publication_json(h.publication);
+    char *text = json_dumps(all, 0);
+    json_decref(all);
+    return text;
+}
+
 static void only_whole_periods(void **state) {
     (void)state;
     json_int_t tenants;
@@ -120,10 +127,10 @@ static void only_whole_periods(void **state) {
     pass(100);
     assert_int_equal(said(&tenants), 100); /* what came before the period is not of it */
     assert_int_equal(tenants, 10);
-    char *text = json_dumps(publication_json(h.publication), 0), *again;
+    char *text = dumped(), *again;
     on(1, TENANTS, 70);
     pass(50);
-    again = json_dumps(publication_json(h.publication), 0);
+    again = dumped();
     assert_string_equal(text, again); /* the same until the next one */
     free(text);
     free(again);

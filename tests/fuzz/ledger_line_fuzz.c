@@ -23,7 +23,7 @@ static void check_made(const uint8_t *data, size_t size) {
     char out[LEDGER_LINE_MAX];
     memcpy(&line, data, size < sizeof line ? size : sizeof line);
     line.has_uid = size & 1; /* any other byte is no bool */
-    line.verb[LEDGER_WORD_MAX] = line.result[LEDGER_WORD_MAX] = line.name[TENANT_NAME_MAX] = '\0';
+    line.verb[LEDGER_WORD_MAX] = line.result[LEDGER_WORD_MAX] = line.name[TENANT_NAME_MAX] = line.note[LEDGER_NOTE_MAX] = '\0';
     size_t written = ledger_line_format(&line, out);
     if (!written) return;
     must(written <= LEDGER_LINE_MAX && ledger_line_parse(out, written - 1, &again));

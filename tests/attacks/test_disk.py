@@ -182,10 +182,11 @@ def start(house, name):
 
 
 def settled(house, v, seen):
-    """The status once the check is over, or once there is none to wait for: no worker, or no key that could open it."""
+    """The status once the check is over, or once there is none to wait for: no worker, no key that could open it, or the setting that lets
+    tokens in is among what was damaged, which closes them."""
     def look():
         shown = house.show(v.name)
-        over = shown['check'] != 'none' or shown['state'] in ('throttled', 'stopped') or v.keyless
+        over = shown['check'] != 'none' or shown['state'] in ('throttled', 'stopped') or v.keyless or seen.statuses == {403}
         return shown if over else None
     return wait_for(look, 20, 0.1, f'the check of {v.name}: {vars(seen)}')
 
@@ -231,7 +232,7 @@ def judge(house, v, seen, rolled_back):
         assert shown['last_exit'] is not None
         if shown['state'] == 'throttled':
             assert shown['throttled_until'] >= int(time.time())
-    elif (seen.lost or seen.old) and not v.keyless and not rolled_back:
+    elif (seen.lost or seen.old) and not v.keyless and not rolled_back and seen.statuses != {403}:  # closed: nobody saw anything
         # With its newest meta page damaged LMDB takes the one before: a state that was whole once. The commit counter tells.
         if shown['check'] == 'sound' and seen.commit is not None and seen.commit < v.commit:
             return

@@ -234,7 +234,7 @@ def test_nobody_sees_half_a_document(house, acme):
     path, data = f'/api/v1/documents/{made(acme, "half.bin")}', some(40 * CHUNK)
     break_off(acme, f'{path}/content', data[:35 * CHUNK], len(data), {})
     assert 'content' not in acme.get(path).json and acme.get(f'{path}/content').status == 404
-    assert acme.get('/api/v1/uploads').json['items'] == []
+    wait_for(lambda: acme.get('/api/v1/uploads').json['items'] == [], why='it to be noticed')
     before = len(data)
     wait_for(lambda: acme.get('/api/v1/session') and house.show('acme')['store_bytes'] < before, why='the chunks to go')
 

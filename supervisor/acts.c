@@ -51,7 +51,7 @@ static uint32_t bad_field(const struct message_act *a) {
     return 0;
 }
 
-static void answer(const struct act *a, enum act_result result, uint32_t detail) {
+void act_answer(const struct act *a, enum act_result result, uint32_t detail) {
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = result, .detail = detail, .fd = -1});
 }
 
@@ -66,15 +66,15 @@ static struct ledger_tenant about(const struct act *a, char *note) {
     return (struct ledger_tenant){.name = a->verb == VERB_create && name_is_tenant(a->said->name) ? a->said->name : ""};
 }
 
-static bool record(const struct act *a, const char *result) {
+bool act_record(const struct act *a, const char *result) {
     char note[NOTE_MAX + 1];
     return ledger_act(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a, note), result) == 0;
 }
 
 /* After an act that is done or failed: never stops anything. */
-static void record_outcome(const struct act *a, const char *result) {
+void act_record_outcome(const struct act *a, const char *result) {
     char note[NOTE_MAX + 1];
-    if (!record(a, result)) ledger_event(a->house->ledger, clock_unix_ms(), verb_table[a->verb].name, about(a, note), result);
+    if (!act_record(a, result)) ledger_event(a->house->ledger, clock_unix_ms(), verb_table[a->verb].name, about(a, note), result);
 }
 
 static enum act_result result_of(enum registry_result r) {
@@ -121,13 +121,13 @@ static void fields_take(const struct message_act *said, struct registry_tenant *
 }
 
 static void answer_code(const struct act *a, const char *code) {
-    record_outcome(a, "done");
+    act_record_outcome(a, "done");
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .code = code, .fd = -1});
 }
 
-static void fail(const struct act *a, enum act_result result) {
-    record_outcome(a, "failed");
-    answer(a, result, 0);
+void act_fail(const struct act *a, enum act_result result) {
+    act_record_outcome(a, "failed");
+    act_answer(a, result, 0);
 }
 
 static enum act_result create_entry(const struct act *a, const struct registry_tenant *wanted, struct tenant **made) {
@@ -155,7 +155,7 @@ static void do_create(struct act *a) {
     enum act_result result = registry_new_code(code, wanted.code_hash) ? create_entry(a, &wanted, &a->tenant) : ACT_FAILED;
     if (result != ACT_DONE) {
         a->tenant = NULL;
-        fail(a, result);
+        act_fail(a, result);
         return;
     }
     tell_hosts(a->house, NULL, a->tenant->entry);
@@ -171,15 +171,15 @@ static void do_set(struct act *a) {
     fields_take(a->said, &wanted);
     enum act_result result = result_of(registry_update(a->house->registry, &wanted));
     if (result != ACT_DONE) {
-        fail(a, result);
+        act_fail(a, result);
         return;
     }
     tell_hosts(a->house, &was, a->tenant->entry);
     tenant_profile_changed(a->tenant);
     tell_tenant(a->tenant);
     tell_event(a->tenant, EVENT_CHANGED);
-    record_outcome(a, "done");
-    answer(a, ACT_DONE, 0);
+    act_record_outcome(a, "done");
+    act_answer(a, ACT_DONE, 0);
 }
 
 static void do_enrol_code(struct act *a) {
@@ -189,7 +189,7 @@ static void do_enrol_code(struct act *a) {
     enum act_result result =
         registry_new_code(code, wanted.code_hash) ? result_of(registry_update(a->house->registry, &wanted)) : ACT_FAILED;
     if (result != ACT_DONE) {
-        fail(a, result);
+        act_fail(a, result);
         return;
     }
     tenant_profile_changed(a->tenant);
@@ -205,12 +205,12 @@ static bool keep_suspended(struct act *a, bool suspended) {
     wanted.suspended = suspended;
     enum act_result result = result_of(registry_update(a->house->registry, &wanted));
     if (result == ACT_DONE) return true;
-    fail(a, result);
+    act_fail(a, result);
     return false;
 }
 
 /* Takes it on, with what was said. false: too many wait. */
-static bool take_errand(struct act *a) {
+bool act_take_errand(struct act *a) {
     struct errand errand = {.verb = a->request ? request_table[a->request->kind].verb : a->verb,
                             .request = a->said->request,
                             .steward = a->house->steward.starts,
@@ -224,12 +224,12 @@ static bool take_errand(struct act *a) {
     if (taken)
         a->fd = -1;
     else
-        fail(a, ACT_WRONG_STATE);
+        act_fail(a, ACT_WRONG_STATE);
     return taken;
 }
 
 static void do_errand(struct act *a, enum life_event event) {
-    bool taken = take_errand(a);
+    bool taken = act_take_errand(a);
     if (taken || event == LIFE_SUSPEND) tenant_event(a->tenant, event); /* the registry says suspended already */
 }
 
@@ -243,8 +243,8 @@ static void do_suspend(struct act *a) {
 static void do_resume(struct act *a) {
     if (!keep_suspended(a, false)) return;
     tenant_event(a->tenant, LIFE_RESUME);
-    record_outcome(a, "done");
-    answer(a, ACT_DONE, 0);
+    act_record_outcome(a, "done");
+    act_answer(a, ACT_DONE, 0);
 }
 
 /* ---- the key capsule's copies, and emptying a tenant ---- */
@@ -256,22 +256,14 @@ static void do_capsule_copy(struct act *a) {
         return;
     }
     if (errno != ENOSPC) log_errno("registry: not written");
-    fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
+    act_fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
 }
 
 static void do_capsule_forget(struct act *a) {
     enum copy_result result = copies_forget(a->tenant, copies_find(a->tenant, a->said->place));
-    record_outcome(a, result == COPY_DONE ? "done" : "failed");
-    answer(a, result == COPY_DONE ? ACT_DONE : ACT_FAILED, result);
+    act_record_outcome(a, result == COPY_DONE ? "done" : "failed");
+    act_answer(a, result == COPY_DONE ? ACT_DONE : ACT_FAILED, result);
 }
-
-/* ---- for the verbs that are done elsewhere (act.h) ---- */
-
-void act_answer(const struct act *a, enum act_result result, uint32_t detail) { answer(a, result, detail); }
-void act_fail(const struct act *a, enum act_result result) { fail(a, result); }
-bool act_record(const struct act *a, const char *result) { return record(a, result); }
-void act_record_outcome(const struct act *a, const char *result) { record_outcome(a, result); }
-bool act_take_errand(struct act *a) { return take_errand(a); }
 
 /* ---- notices of change, and what may follow only after one ---- */
 
@@ -283,11 +275,11 @@ static void do_terms_publish(struct act *a) {
     const struct notice *made = notices_publish(a->house->notices, &wanted, a->fd);
     if (!made) {
         if (errno != ENOSPC && errno != EINVAL) log_errno("notices: not written");
-        fail(a, errno == ENOSPC ? ACT_FULL : errno == EINVAL ? ACT_BAD_FIELD : ACT_FAILED);
+        act_fail(a, errno == ENOSPC ? ACT_FULL : errno == EINVAL ? ACT_BAD_FIELD : ACT_FAILED);
         return;
     }
     announce_notice(a->house, made);
-    record_outcome(a, "done");
+    act_record_outcome(a, "done");
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .detail = made->number, .fd = -1});
 }
 
@@ -295,39 +287,39 @@ static void do_transfer(struct act *a) {
     enum transfer_result why = 0;
     switch (transfer_want(a->tenant, a->said->entity, a->said->uid, clock_unix_ms(), &why)) {
     case TRANSFER_ANNOUNCED:
-        record_outcome(a, "pending");
-        answer(a, ACT_PENDING, 0);
+        act_record_outcome(a, "pending");
+        act_answer(a, ACT_PENDING, 0);
         return;
     case TRANSFER_WAITS:
-        record_outcome(a, "failed");
-        answer(a, ACT_WRONG_STATE, why);
+        act_record_outcome(a, "failed");
+        act_answer(a, ACT_WRONG_STATE, why);
         return;
     case TRANSFER_FAILED:
         log_errno("notices: not written");
-        fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
+        act_fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
         return;
     case TRANSFER_MAY:
         break;
     }
     if (!transfer_do(a->tenant, a->said->entity)) {
-        fail(a, ACT_FAILED);
+        act_fail(a, ACT_FAILED);
         return;
     }
-    record_outcome(a, "done");
-    answer(a, ACT_DONE, 0);
+    act_record_outcome(a, "done");
+    act_answer(a, ACT_DONE, 0);
 }
 
 static void do_backup(struct act *a) {
     if (!backups_may(a->tenant, a->said))
-        fail(a, ACT_WRONG_STATE);
-    else if (take_errand(a))
+        act_fail(a, ACT_WRONG_STATE);
+    else if (act_take_errand(a))
         backups_act(a->tenant, a->verb, a->said);
 }
 
 /* ---- a person about itself (S1, C1) ---- */
 
 /* The steward asks whether the person may, and answers by itself. */
-static void do_allow(struct act *a) { answer(a, ACT_DONE, 0); }
+static void do_allow(struct act *a) { act_answer(a, ACT_DONE, 0); }
 
 static void do_undertaking_show(struct act *a) {
     const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
@@ -341,14 +333,14 @@ static void do_undertaking_sign(struct act *a) {
     uint64_t now = clock_unix_ms(), until = undertaking_until(now, a->said->set & ACT_UNTIL ? a->said->until_ms : 0);
     uint32_t bad = a->said->number != UNDERTAKING_VERSION ? ACT_NUMBER : until == 0 ? ACT_UNTIL : 0;
     if (bad) {
-        record_outcome(a, "failed");
-        answer(a, ACT_BAD_FIELD, bad);
+        act_record_outcome(a, "failed");
+        act_answer(a, ACT_BAD_FIELD, bad);
     } else if (undertakings_sign(a->house->undertakings, a->said->uid, now, until, a->said->title)) {
-        record_outcome(a, "done");
+        act_record_outcome(a, "done");
         tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = until, .fd = -1});
     } else {
         log_errno("undertakings: not written");
-        fail(a, ACT_NOT_RECORDED);
+        act_fail(a, ACT_NOT_RECORDED);
     }
 }
 
@@ -356,10 +348,10 @@ static void do_undertaking_end(struct act *a) {
     const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
     bool there = u && !u->ended;
     if (there && undertakings_end(a->house->undertakings, a->said->uid, clock_unix_ms())) {
-        record_outcome(a, "done");
-        answer(a, ACT_DONE, 0);
+        act_record_outcome(a, "done");
+        act_answer(a, ACT_DONE, 0);
     } else {
-        fail(a, there ? ACT_NOT_RECORDED : ACT_WRONG_STATE);
+        act_fail(a, there ? ACT_NOT_RECORDED : ACT_WRONG_STATE);
     }
 }
 
@@ -496,9 +488,9 @@ static void act_do(struct act *a) {
     if (result == ACT_DONE && !rules[a->verb].run) result = ACT_REFUSED; /* the steward's own to answer: nothing is done here */
     if (result == ACT_DONE) result = check(a, &detail);
     if (result != ACT_DONE)
-        answer(a, result, detail);
-    else if (verb_table[a->verb].recorded && !record(a, "begun"))
-        answer(a, ACT_NOT_RECORDED, 0);
+        act_answer(a, result, detail);
+    else if (verb_table[a->verb].recorded && !act_record(a, "begun"))
+        act_answer(a, ACT_NOT_RECORDED, 0);
     else
         rules[a->verb].run(a);
 }

@@ -371,3 +371,19 @@ def entered(house, files, under):
         os.chmod(folder / f, 0o600)
     house.cli('tenant', 'resume', under)
     return f'{under}.localhost'
+
+
+PLAN = {'where': 'medium', 'protection': 'sealed', 'purpose': 'Restore after a failure', 'duration_hours': 24 * 30,
+        'mechanism': 'incremental-snapshot', 'frequency_minutes': 1440, 'erasure': 'after-duration'}
+ARCHIVE = PLAN | {'where': 'vault', 'purpose': 'Ten years of accounts', 'duration_hours': 24 * 3650, 'erasure': 'after-lock'}
+
+
+@contextlib.contextmanager
+def house_with_destinations():
+    """A house whose courier is ready to take copies away."""
+    house = House()
+    house.extra = destinations(house.root)
+    house.write_config()
+    with house:
+        wait_for(lambda: 'cloison-courier: ready' in house.logged(), why='the courier')
+        yield house

@@ -5,20 +5,11 @@ import os
 import shutil
 
 import pytest
-from house import COURIER_UID, Client, House, destinations, wait_for
-
-PLAN = {'where': 'medium', 'protection': 'sealed', 'purpose': 'Restore after a failure', 'duration_hours': 24 * 30,
-        'mechanism': 'incremental-snapshot', 'frequency_minutes': 1440, 'erasure': 'after-duration'}
-ARCHIVE = PLAN | {'where': 'vault', 'purpose': 'Ten years of accounts', 'duration_hours': 24 * 3650, 'erasure': 'after-lock'}
-
+from house import ARCHIVE, COURIER_UID, PLAN, Client, House, destinations, house_with_destinations, wait_for
 
 @pytest.fixture(scope='module')
 def house():
-    h = House()
-    h.extra = destinations(h.root)
-    h.write_config()
-    with h:
-        wait_for(lambda: 'cloison-courier: ready' in h.logged(), why='the courier')
+    with house_with_destinations() as h:
         yield h
 
 

@@ -10,18 +10,14 @@ import subprocess
 import tarfile
 
 import pytest
-from house import PASSWORD, STAFF_UID, Client, House, destinations, entered, wait_for
+from house import ARCHIVE, PASSWORD, PLAN, STAFF_UID, Client, entered, house_with_destinations, wait_for
 
 ASKER, AUDITOR = STAFF_UID + 40, STAFF_UID + 41
 
 
 @pytest.fixture(scope='module')
 def house():
-    h = House()
-    h.extra = destinations(h.root)
-    h.write_config()
-    with h:
-        wait_for(lambda: 'cloison-courier: ready' in h.logged(), why='the courier')
+    with house_with_destinations() as h:
         yield h
 
 
@@ -209,11 +205,6 @@ def test_after_the_term_two_people(house):
         assert not any((house.state / 'tenants' / name).iterdir())
 
 
-
-
-PLAN = {'where': 'medium', 'protection': 'sealed', 'purpose': 'Restore after a failure', 'duration_hours': 24 * 30,
-        'mechanism': 'incremental-snapshot', 'frequency_minutes': 1440, 'erasure': 'after-duration'}
-ARCHIVE = PLAN | {'where': 'vault', 'purpose': 'Ten years of accounts', 'duration_hours': 24 * 3650, 'erasure': 'after-lock'}
 
 
 # S14: once every capsule is destroyed, no backup that anybody kept opens any more

@@ -200,6 +200,19 @@ def test_a_transfer_takes_its_notice_its_delivery_its_period_and_two_people(hous
     assert house.show('acme')['transferred_to'] == 'Autre Hébergeur SA'
 
 
+# S13, C1: an announcement that was carried out lets nobody do it again alone
+def test_an_announcement_counts_once(house):
+    assert transfer(house, 70100, to='Troisième SA').status == 202
+    notice = wait_for(lambda: notices(house.acme)[0]['to'] == 'Troisième SA' and notices(house.acme)[0], why='its notice')
+    token = house.client('acme', token=house.token(house.acme, ('admin',)))
+    refused = token.post(f'/api/v1/notices/{notice["number"]}/acknowledge')
+    assert refused.status == 403 and 'a log-in, not a token' in refused.json['detail']
+    assert house.acme.post(f'/api/v1/notices/{notice["number"]}/acknowledge').status == 204
+    wait_for(lambda: transfer(house, OTHER_REGISTRAR, to='Troisième SA').status == 200, why='the transfer')
+    assert transfer(house, OTHER_REGISTRAR).status == 202  # back: announced anew, nothing done
+    assert house.show('acme')['transferred_to'] == 'Troisième SA'
+
+
 # S13: refused while the period runs
 def test_a_transfer_waits_while_the_period_runs():
     with House(notice_days=30) as house:

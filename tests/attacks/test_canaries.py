@@ -195,6 +195,12 @@ def test_no_core_has_a_word(scene, tmp_path):
     assert house.customer.get('/api/v1/session').status == 200, 'the worker lives on'
 
 
+def waits(pid):
+    """Whether every thread sleeps: one that is only not scheduled is R."""
+    tasks = pathlib.Path(f'/proc/{pid}/task').iterdir()
+    return all((task / 'stat').read_text().rpartition(')')[2].split()[0] == 'S' for task in tasks)
+
+
 def test_a_worker_at_rest_has_no_word_in_its_registers(scene):
     """After each of many requests all threads are stopped and asked for all their registers, vectors included."""
     house, words = scene
@@ -206,6 +212,7 @@ def test_a_worker_at_rest_has_no_word_in_its_registers(scene):
     found, sets = set(), 0
     for ask in requests * 6:
         assert ask().status < 300
+        wait_for(lambda: waits(house.pid), why='the worker to be at rest')  # the answer is out before the turn ends
         for what, content in registers(house.pid):
             sets += what == VECTORS
             found |= {(what, word) for word in words.pieces_in(content)}

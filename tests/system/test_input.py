@@ -170,7 +170,7 @@ def test_a_full_quota_is_507_and_reading_goes_on():
 
 
 def file_ceiling(house, name):
-    with open(f'/proc/{house.worker_pid(name)}/limits') as f:
+    with open(f'/proc/{wait_for(lambda: house.worker_pid(name), why="a worker")}/limits') as f:
         soft, hard = next(line.split()[3:5] for line in f if line.startswith('Max file size'))
     assert soft == hard
     return int(hard)

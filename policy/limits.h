@@ -58,7 +58,11 @@ enum {
     SUPPORT_CERTIFICATE_MAX = 16384, /* PEM bytes of the support duty's certificate */
     SUPPORT_TRACES_MAX = 512,        /* kept at once, of all tenants */
     SUPPORT_PER_TENANT = 16,         /* kept at once, of one */
-    SUPPORT_PER_MINUTE = 12,         /* messages that a worker may hand up; an honest one hands up half as many */
+    /* What a worker may hand up in a minute. An honest one hands up half as much: its minute and the supervisor's begin at different
+       moments. */
+    SUPPORT_PER_MINUTE = 12, /* messages to the support */
+    WORDS_PER_MINUTE = 30,   /* of one kind: a plan, a wish for a backup, a function's switch, ... */
+    CAPSULES_PER_MINUTE = 120,
 
     CSR_MAX = 4096,    /* DER bytes of a certification request */
     CHAIN_MAX = 65536, /* PEM bytes of a certificate chain */

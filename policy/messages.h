@@ -164,6 +164,7 @@ struct plan_kept {
 };
 struct message_plans {
     struct message_head head;
+    uint32_t answers, reserved; /* 1: this answers a WORKER_PLAN or a WORKER_BACKUP, each of which is answered once */
     struct plan_kept plan[BACKUP_KINDS];
 };
 

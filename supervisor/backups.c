@@ -71,13 +71,16 @@ static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan
     memcpy(out->hash, row->hash, sizeof out->hash);
 }
 
-static void tell_plans(struct tenant *t) {
-    union message m = {.plans = {.head = {.type = MESSAGE_WORKER_PLANS, .tenant = t->entry->number, .generation = t->life.generation}}};
+static void send_plans(struct tenant *t, bool answers) {
+    union message m = {.plans = {.head = {.type = MESSAGE_WORKER_PLANS, .tenant = t->entry->number, .generation = t->life.generation},
+                                 .answers = answers}};
     for (int kind = 0; kind < BACKUP_KINDS; kind++)
         fill_plan(t, (enum backup_kind)kind, &m.plans.plan[kind]);
     if (life_ready(&t->life)) link_send(t->link, &m, -1);
     tell_tenant(t);
 }
+
+static void tell_plans(struct tenant *t) { send_plans(t, false); }
 
 void backups_offer(struct tenant *t) {
     const struct config *c = &t->house->config;
@@ -382,13 +385,13 @@ void backups_plan(struct tenant *t, uint64_t packed) {
         if (!plans_put(t->house->plans, &wanted)) log_errno("plans: not written");
         t->backups.kind[kind].again_at = 0;
     }
-    tell_plans(t);
+    send_plans(t, true);
 }
 
 void backups_asked(struct tenant *t, enum backup_kind kind) {
     const struct plan_row *row = plan_of(t, kind);
     if (row && row->period_minutes) t->backups.kind[kind].wanted = true; /* also once, confirmed, while its function is off */
-    tell_plans(t);
+    send_plans(t, true);
 }
 
 /* ---- what staff wants ---- */

@@ -3,6 +3,7 @@
 #include "crm/ulid.h"
 #include "functions.h"
 #include "journal.h"
+#include "pace.h"
 #include "regions.h"
 #include "tenant.h"
 #include "uplink.h"
@@ -19,6 +20,8 @@ enum { PURPOSE_MAX = 512 };
 static struct message_offer offered[DESTINATIONS_MAX];
 static uint32_t offers;
 static struct message_plans kept;
+static unsigned awaited; /* answers to what was said of plans */
+static struct pace changes = {.most = WORDS_PER_MINUTE / 2}, wishes = {.most = WORDS_PER_MINUTE / 2};
 static struct snapshot_row *rows[BACKUP_KINDS]; /* rising */
 static size_t row_count[BACKUP_KINDS];
 
@@ -40,7 +43,21 @@ void backup_offer(const struct message_offer *offer) {
     if (offer->index < offer->count) offered[offers = offer->index] = *offer, offers++;
 }
 
-void backup_plans(const struct message_plans *plans) { kept = *plans; }
+/* Each word of ours has one answer. What was sent before the supervisor had heard the last of them says less than is known here. */
+void backup_plans(const struct message_plans *plans) {
+    if (plans->answers && awaited) awaited--;
+    if (!awaited) kept = *plans;
+}
+
+static void say_plan(const struct plan *plan) {
+    awaited++;
+    uplink_plan(plan_pack(plan));
+}
+
+static void say_backup(enum backup_kind kind) {
+    awaited++;
+    uplink_backup(kind);
+}
 
 void backup_rows(enum backup_kind kind, int fd) {
     off_t end = lseek(fd, 0, SEEK_END);
@@ -71,7 +88,7 @@ static uint32_t index_of(const char *destination) {
 
 static void tell_plan(enum backup_kind kind, uint32_t destination, uint32_t minutes, uint32_t hours, bool paused) {
     struct plan plan = {.kind = kind, .destination = destination, .period_minutes = minutes, .keep_hours = hours, .paused = paused};
-    uplink_plan(plan_pack(&plan));
+    say_plan(&plan);
 }
 
 void backup_turn(void) {
@@ -80,7 +97,7 @@ void backup_turn(void) {
         uint32_t destination = index_of(p->destination);
         if (!p->on || destination == offers) continue;
         bool paused = !function_on(function_of[kind]) || !regions_allow(offered[destination].region);
-        if (p->paused == paused) continue;
+        if (p->paused == paused || !pace_take(&changes)) continue;
         p->paused = paused;
         tell_plan((enum backup_kind)kind, destination, p->period_minutes, p->keep_hours, paused);
     }
@@ -88,7 +105,7 @@ void backup_turn(void) {
 
 void backup_key_changed(void) {
     for (int kind = 0; kind < BACKUP_KINDS; kind++)
-        if (kept.plan[kind].on && !kept.plan[kind].paused) uplink_backup((enum backup_kind)kind);
+        if (kept.plan[kind].on && !kept.plan[kind].paused) say_backup((enum backup_kind)kind);
 }
 
 /* ---- what is shown ---- */
@@ -260,7 +277,7 @@ static void keep_plan(struct exchange *x, struct request *r, enum backup_kind ki
     p->period_minutes = w->plan.period_minutes;
     p->keep_hours = w->plan.keep_hours;
     memcpy(p->destination, where, sizeof p->destination);
-    uplink_plan(plan_pack(&w->plan));
+    say_plan(&w->plan);
     answer(x, 200, plan_json(kind));
 }
 
@@ -269,7 +286,7 @@ static void put_plan(struct exchange *x, struct request *r, enum backup_kind kin
                                         "mechanism", "frequency_minutes", "erasure", NULL};
     struct wanted wanted = {0};
     json_t *object;
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!is_person(x, r) || !pace_admit(&changes, x) || !fields_read(x, r, names, &object)) return;
     if (read_plan(x, object, kind, &wanted)) keep_plan(x, r, kind, &wanted);
     json_decref(object);
 }
@@ -278,7 +295,7 @@ static void put_backup(struct exchange *x, struct request *r) { put_plan(x, r, B
 static void put_archive(struct exchange *x, struct request *r) { put_plan(x, r, BACKUP_ARCHIVE); }
 
 static void end_plan(struct exchange *x, struct request *r, enum backup_kind kind) {
-    if (!is_person(x, r)) return;
+    if (!is_person(x, r) || !pace_admit(&changes, x)) return;
     if (!kept.plan[kind].on) {
         respond_problem(x, 404, "not-found", "There is no such plan.", NULL, 0);
         return;
@@ -299,7 +316,7 @@ static void delete_archive(struct exchange *x, struct request *r) { end_plan(x, 
 /* ---- one now ---- */
 
 static void post_now(struct exchange *x, struct request *r, enum backup_kind kind) {
-    if (!is_person(x, r)) return;
+    if (!is_person(x, r) || !pace_admit(&wishes, x)) return;
     if (!kept.plan[kind].on) {
         respond_problem(x, 409, "no-plan", "There is no plan that says where it goes and for how long.", NULL, 0);
         return;
@@ -311,7 +328,7 @@ static void post_now(struct exchange *x, struct request *r, enum backup_kind kin
         return;
     }
     kept.plan[kind].busy = 1;
-    uplink_backup(kind);
+    say_backup(kind);
     answer(x, 202, plan_json(kind));
 }
 

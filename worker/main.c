@@ -142,7 +142,7 @@ static void *work(void *unused) {
         usage_turn();
         sweep_turn();
         backup_turn();
-        uplink_capsule();
+        uplink_turn();
         watchdog_turn();
         registers_clear();
     }

@@ -5,6 +5,7 @@
 #include "functions.h"
 #include "journal.h"
 #include "keys/keys.h"
+#include "pace.h"
 #include "support_record.h"
 #include "support_send.h"
 #include "tenant.h"
@@ -128,18 +129,7 @@ static bool has_room(struct exchange *x) {
     return records && count < SUPPORT_RECORDS_MAX;
 }
 
-static bool within_rate(struct exchange *x) {
-    static time_t minute;
-    static unsigned written;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec / 60 != minute) written = 0;
-    minute = now.tv_sec / 60;
-    if (++written <= SUPPORT_PER_MINUTE / 2) return true;
-    respond_header(x, "Retry-After", "60");
-    respond_problem(x, 429, "too-many", "Too many messages in a minute; wait a little.", NULL, 0);
-    return false;
-}
+static struct pace written = {.most = SUPPORT_PER_MINUTE / 2};
 
 /* Each byte of it is two in JSON at most, so that what is sealed always fits. */
 static bool is_text(const char *text) {
@@ -161,7 +151,7 @@ static void post_support(struct exchange *x, struct request *r) {
         fields_refuse(x, "text", "Expected text without control characters.");
     else if (!support_available())
         respond_problem(x, 409, "no-support", "The provider takes no messages here.", NULL, 0);
-    else if (within_rate(x) && has_room(x))
+    else if (pace_admit(&written, x) && has_room(x))
         write_message(x, r, text);
     json_decref(object);
 }

@@ -3,6 +3,7 @@
 #include "../policy/hex.h"
 #include "journal.h"
 #include "keys/support_seal.h"
+#include "pace.h"
 #include "support.h"
 #include "support_record.h"
 #include "tenant.h"
@@ -46,17 +47,7 @@ void support_key_take(int fd, uint64_t bytes) {
 
 /* ---- up ---- */
 
-/* Half as many as the supervisor takes: its minute and ours begin at different moments. */
-static bool may_send(void) {
-    static time_t minute;
-    static unsigned sent;
-    time_t now = seconds();
-    if (now - minute >= 60) {
-        minute = now;
-        sent = 0;
-    }
-    return ++sent <= SUPPORT_PER_MINUTE / 2;
-}
+static struct pace sent = {.most = SUPPORT_PER_MINUTE / 2};
 
 /* What the support reads: the text and the key for the answer, in blanks up to a size that tells little. */
 static char *message_of(const json_t *record, size_t *size) {
@@ -108,7 +99,7 @@ void support_send_next(void) {
     json_array_foreach(records, i, record) {
         if (support_state(record) != SUPPORT_SENDING) continue;
         wait = true;
-        if (!sending.reference && may_send()) send_one(record);
+        if (!sending.reference && pace_take(&sent)) send_one(record);
     }
     json_decref(records);
     if (wait) again_later();

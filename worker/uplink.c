@@ -5,6 +5,7 @@
 #include "backup.h"
 #include "journal.h"
 #include "notices.h"
+#include "pace.h"
 #include "provider.h"
 #include "regions.h"
 #include "support.h"
@@ -89,13 +90,39 @@ void uplink_ready(const uint8_t layer[64], uint32_t landlock_abi, uint32_t sysca
 
 void uplink_state(void) { say(MESSAGE_WORKER_STATE, self.keys ? WORKER_SERVING : WORKER_SEALED, -1); }
 void uplink_enrolled(void) { say(MESSAGE_WORKER_ENROLLED, 0, -1); }
-void uplink_references(uint64_t bits) { say(MESSAGE_WORKER_REFERENCES, bits, -1); }
-void uplink_regions(uint64_t bits) { say(MESSAGE_WORKER_REGIONS, bits, -1); }
 void uplink_notice_read(uint32_t number) { say(MESSAGE_WORKER_NOTICE_READ, number, -1); }
 void uplink_plan(uint64_t packed) { say(MESSAGE_WORKER_PLAN, packed, -1); }
 void uplink_backup(enum backup_kind kind) { say(MESSAGE_WORKER_BACKUP, kind, -1); }
 void uplink_leaving(uint64_t word) { say(MESSAGE_WORKER_LEAVING, word, -1); }
-void uplink_plain(bool wanted) { say(MESSAGE_WORKER_PLAIN, wanted, -1); }
+
+/* What the supervisor must know as it is now. Of what changes more often than it may be told, it hears the last. */
+enum { SAY_PLAIN, SAY_REFERENCES, SAY_REGIONS, SAYINGS };
+static struct saying {
+    uint32_t type;
+    uint64_t value;
+    bool due;
+    struct pace pace;
+} saying[SAYINGS] = {
+    [SAY_PLAIN] = {.type = MESSAGE_WORKER_PLAIN, .pace = {.most = WORDS_PER_MINUTE / 2}},
+    [SAY_REFERENCES] = {.type = MESSAGE_WORKER_REFERENCES, .pace = {.most = WORDS_PER_MINUTE / 2}},
+    [SAY_REGIONS] = {.type = MESSAGE_WORKER_REGIONS, .pace = {.most = WORDS_PER_MINUTE / 2}},
+};
+
+static void say_due(struct saying *s) {
+    if (!s->due || !pace_take(&s->pace)) return;
+    s->due = false;
+    say(s->type, s->value, -1);
+}
+
+static void say_now(int which, uint64_t value) {
+    saying[which].value = value;
+    saying[which].due = true;
+    say_due(&saying[which]);
+}
+
+void uplink_plain(bool wanted) { say_now(SAY_PLAIN, wanted); }
+void uplink_references(uint64_t bits) { say_now(SAY_REFERENCES, bits); }
+void uplink_regions(uint64_t bits) { say_now(SAY_REGIONS, bits); }
 
 void uplink_want_permit(void (*granted)(void *), void *argument) {
     permit_granted = granted;
@@ -163,6 +190,8 @@ static void chain_take(int fd, uint64_t size) {
     say(MESSAGE_WORKER_CHAIN_DONE, result, -1);
 }
 
+static struct pace capsules = {.most = CAPSULES_PER_MINUTE / 2};
+
 /* S14: the capsule goes up for its copies after each slot that is made or removed */
 void uplink_capsule(void) {
     if (capsule.seen != capsule_version(self.capsule)) {
@@ -175,11 +204,17 @@ void uplink_capsule(void) {
         capsule.dated = capsule_dated(self.capsule);
         capsule.due = true;
     }
-    if (!capsule.wanted || !capsule.due || capsule.lent) return;
+    if (!capsule.wanted || !capsule.due || capsule.lent || !(leaving || pace_take(&capsules))) return;
     if (capsule_copy(self.capsule, capsule.fd) != 0) _exit(1);
     capsule.due = false;
     capsule.lent = true;
     say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule.fd);
+}
+
+void uplink_turn(void) {
+    for (int i = 0; i < SAYINGS; i++)
+        say_due(&saying[i]);
+    uplink_capsule();
 }
 
 void uplink_leave(void) {

@@ -24,7 +24,9 @@ void uplink_enrolled(void);
 void uplink_references(uint64_t bits);    /* what the tenant may be cited with now, enum reference */
 void uplink_regions(uint64_t bits);       /* where copies may be: REGIONS_ bits of the destinations offered last */
 void uplink_notice_read(uint32_t number); /* an administrator has acknowledged it */
-/* After each turn of the loop: tells the staff how many ways in there are, and hands the capsule up when it has changed and copies are
+/* After each turn of the loop: says what had to wait, and uplink_capsule(). */
+void uplink_turn(void);
+/* Tells the staff how many ways in there are, and hands the capsule up when it has changed and copies are
  * wanted. */
 void uplink_capsule(void);
 /* The end, once the places of copies have what the capsule holds now. */

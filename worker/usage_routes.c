@@ -1,5 +1,6 @@
 /* What the page itself reports of its use. */
 #include "functions.h"
+#include "pace.h"
 #include "tenant.h"
 #include "web/fields.h"
 #include "web/login.h"
@@ -38,17 +39,7 @@ static const struct word *find(const struct word *words, const char *name) {
     return words->name ? words : NULL;
 }
 
-static bool within_rate(void) {
-    static time_t minute;
-    static unsigned taken;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec / 60 != minute) {
-        minute = now.tv_sec / 60;
-        taken = 0;
-    }
-    return ++taken <= PER_MINUTE;
-}
+static struct pace told = {.most = PER_MINUTE};
 
 static bool take_menu(struct exchange *x, json_t *object) {
     const char *name;
@@ -80,13 +71,7 @@ static bool take_page(struct exchange *x, const struct request *r, json_t *objec
 static void post_usage(struct exchange *x, struct request *r) {
     static const char *const names[] = {"menu", "page", "milliseconds", NULL};
     json_t *object;
-    if (!is_person(x, r)) return;
-    if (!within_rate()) {
-        respond_header(x, "Retry-After", "60");
-        respond_problem(x, 429, "too-many", "Too much is being counted; nothing is lost but this number.", NULL, 0);
-        return;
-    }
-    if (!fields_read(x, r, names, &object)) return;
+    if (!is_person(x, r) || !pace_admit(&told, x) || !fields_read(x, r, names, &object)) return;
     bool menu = json_object_get(object, "menu"), taken = false;
     if (menu && json_object_size(object) > 1)
         fields_refuse(x, "menu", "Expected menu alone, or page and milliseconds.");

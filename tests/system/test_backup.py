@@ -173,6 +173,7 @@ def test_another_destination_takes_another_plan(house, acme):
 
 
 def test_an_archive_is_locked_and_a_backup_goes_with_its_plan(house, acme):
+    planned(acme)
     planned(acme, 'archive', ARCHIVE)
     idle(acme, 'archive')
     assert acme.delete('/api/v1/plans/archive').status == 202
@@ -186,3 +187,10 @@ def test_an_archive_is_locked_and_a_backup_goes_with_its_plan(house, acme):
     assert not words(house, 'archive_erase')
     planned(acme)
     idle(acme)
+
+
+def test_a_user_who_asks_too_often_is_told_so_and_ends_no_worker(house, acme):
+    pid = house.worker_pid('acme')
+    answers = [acme.post('/api/v1/backups').status for _ in range(40)]
+    assert set(answers) == {202, 429} and answers[-1] == 429
+    assert house.worker_pid('acme') == pid

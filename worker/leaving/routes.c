@@ -3,6 +3,7 @@
 
 #include "../../policy/hex.h"
 #include "../journal.h"
+#include "../pace.h"
 #include "../tenant.h"
 #include "../uplink.h"
 #include "../web/fields.h"
@@ -43,11 +44,13 @@ static bool has_fetched(struct exchange *x, json_t *body) {
     return false;
 }
 
+static struct pace said = {.most = WORDS_PER_MINUTE / 2};
+
 /* The line is on the disk before anything is said upwards. */
 static void confirm(struct exchange *x, struct request *r) {
     static const char *const names[] = {"sha256", "destroy", NULL};
     json_t *body;
-    if (!is_person(x, r) || !fields_read(x, r, names, &body)) return;
+    if (!is_person(x, r) || !pace_admit(&said, x) || !fields_read(x, r, names, &body)) return;
     const json_t *destroy = json_object_get(body, "destroy");
     bool wanted = json_is_true(destroy);
     if (!json_is_boolean(destroy)) {

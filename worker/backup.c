@@ -286,7 +286,7 @@ static void put_plan(struct exchange *x, struct request *r, enum backup_kind kin
                                         "mechanism", "frequency_minutes", "erasure", NULL};
     struct wanted wanted = {0};
     json_t *object;
-    if (!is_person(x, r) || !pace_admit(&changes, x) || !fields_read(x, r, names, &object)) return;
+    if (!pace_admit(&changes, x) || !fields_read(x, r, names, &object)) return;
     if (read_plan(x, object, kind, &wanted)) keep_plan(x, r, kind, &wanted);
     json_decref(object);
 }
@@ -295,7 +295,7 @@ static void put_backup(struct exchange *x, struct request *r) { put_plan(x, r, B
 static void put_archive(struct exchange *x, struct request *r) { put_plan(x, r, BACKUP_ARCHIVE); }
 
 static void end_plan(struct exchange *x, struct request *r, enum backup_kind kind) {
-    if (!is_person(x, r) || !pace_admit(&changes, x)) return;
+    if (!pace_admit(&changes, x)) return;
     if (!kept.plan[kind].on) {
         respond_problem(x, 404, "not-found", "There is no such plan.", NULL, 0);
         return;
@@ -316,7 +316,7 @@ static void delete_archive(struct exchange *x, struct request *r) { end_plan(x, 
 /* ---- one now ---- */
 
 static void post_now(struct exchange *x, struct request *r, enum backup_kind kind) {
-    if (!is_person(x, r) || !pace_admit(&wishes, x)) return;
+    if (!pace_admit(&wishes, x)) return;
     if (!kept.plan[kind].on) {
         respond_problem(x, 409, "no-plan", "There is no plan that says where it goes and for how long.", NULL, 0);
         return;
@@ -337,12 +337,12 @@ static void post_archive(struct exchange *x, struct request *r) { post_now(x, r,
 
 const struct route backup_routes[] = {
     {HTTP_GET, "/api/v1/plans", RIGHT_ADMIN, ROUTE_NO_BODY, get_plans, FUNCTION_NONE},
-    {HTTP_PUT, "/api/v1/plans/backup", RIGHT_ADMIN, 0, put_backup, FUNCTION_backup},
-    {HTTP_PUT, "/api/v1/plans/archive", RIGHT_ADMIN, 0, put_archive, FUNCTION_archive},
-    {HTTP_DELETE, "/api/v1/plans/backup", RIGHT_ADMIN, ROUTE_NO_BODY, delete_backup, FUNCTION_NONE},
-    {HTTP_DELETE, "/api/v1/plans/archive", RIGHT_ADMIN, ROUTE_NO_BODY, delete_archive, FUNCTION_NONE},
+    {HTTP_PUT, "/api/v1/plans/backup", RIGHT_ADMIN, ROUTE_PERSON, put_backup, FUNCTION_backup},
+    {HTTP_PUT, "/api/v1/plans/archive", RIGHT_ADMIN, ROUTE_PERSON, put_archive, FUNCTION_archive},
+    {HTTP_DELETE, "/api/v1/plans/backup", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, delete_backup, FUNCTION_NONE},
+    {HTTP_DELETE, "/api/v1/plans/archive", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, delete_archive, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/backups", 0, ROUTE_NO_BODY, get_backups, FUNCTION_NONE},
-    {HTTP_POST, "/api/v1/backups", 0, ROUTE_NO_BODY, post_backup, FUNCTION_backup},
-    {HTTP_POST, "/api/v1/archives", RIGHT_ADMIN, ROUTE_NO_BODY, post_archive, FUNCTION_archive},
+    {HTTP_POST, "/api/v1/backups", 0, ROUTE_NO_BODY | ROUTE_PERSON, post_backup, FUNCTION_backup},
+    {HTTP_POST, "/api/v1/archives", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, post_archive, FUNCTION_archive},
     {0},
 };

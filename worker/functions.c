@@ -135,7 +135,6 @@ static bool read_wish(struct exchange *x, const struct request *r, enum function
 static void put_function(struct exchange *x, struct request *r) {
     enum function f = function_find(r->segment[0].data, r->segment[0].size);
     bool on;
-    if (!is_person(x, r)) return;
     if (f == FUNCTION_NONE) {
         respond_problem(x, 404, "not-found", "There is no such function.", NULL, 0);
         return;
@@ -158,6 +157,6 @@ static void put_function(struct exchange *x, struct request *r) {
 
 const struct route function_routes[] = {
     {HTTP_GET, "/api/v1/functions", 0, ROUTE_NO_BODY, get_functions},
-    {HTTP_PUT, "/api/v1/functions/{}", RIGHT_ADMIN, 0, put_function},
+    {HTTP_PUT, "/api/v1/functions/{}", RIGHT_ADMIN, ROUTE_PERSON, put_function},
     {0},
 };

@@ -127,7 +127,6 @@ static void get_text(struct exchange *x, struct request *r) {
 
 /* On the disk here first; the supervisor's own record answers with the notice anew. */
 static void acknowledge(struct exchange *x, struct request *r) {
-    if (!is_person(x, r)) return;
     size_t i = find(r->segment[0]);
     if (i == known) {
         not_found(x);
@@ -206,6 +205,6 @@ const struct route notice_routes[] = {
     {HTTP_GET, "/api/v1/notices.atom", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, get_feed, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/notices/{}", 0, ROUTE_NO_BODY, get_notice, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/notices/{}/text", 0, ROUTE_PUBLIC | ROUTE_NO_BODY, get_text, FUNCTION_NONE},
-    {HTTP_POST, "/api/v1/notices/{}/acknowledge", RIGHT_ADMIN, ROUTE_NO_BODY, acknowledge, FUNCTION_NONE},
+    {HTTP_POST, "/api/v1/notices/{}/acknowledge", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, acknowledge, FUNCTION_NONE},
     {0},
 };

@@ -74,7 +74,7 @@ static void put_reference(struct exchange *x, struct request *r) {
         respond_problem(x, 404, "not-found", "There is no such use.", NULL, 0);
         return;
     }
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!fields_read(x, r, names, &object)) return;
     const json_t *wanted = json_object_get(object, "given");
     bool fine = json_is_boolean(wanted), on = json_is_true(wanted);
     json_decref(object);
@@ -94,6 +94,6 @@ static void put_reference(struct exchange *x, struct request *r) {
 
 const struct route reference_routes[] = {
     {HTTP_GET, "/api/v1/provider/references", 0, ROUTE_NO_BODY, get_references, FUNCTION_NONE},
-    {HTTP_PUT, "/api/v1/provider/references/{}", RIGHT_ADMIN, 0, put_reference, FUNCTION_references},
+    {HTTP_PUT, "/api/v1/provider/references/{}", RIGHT_ADMIN, ROUTE_PERSON, put_reference, FUNCTION_references},
     {0},
 };

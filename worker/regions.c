@@ -148,7 +148,7 @@ static void set_bound(struct exchange *x, struct request *r, const json_t *objec
 static void put_regions(struct exchange *x, struct request *r) {
     static const char *const names[] = {"allowed", "node_stays", NULL};
     json_t *object;
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!fields_read(x, r, names, &object)) return;
     set_bound(x, r, object);
     json_decref(object);
 }
@@ -174,7 +174,7 @@ static void get_places(struct exchange *x, struct request *r) {
 
 const struct route region_routes[] = {
     {HTTP_GET, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_NO_BODY, get_regions, FUNCTION_NONE},
-    {HTTP_PUT, "/api/v1/provider/regions", RIGHT_ADMIN, 0, put_regions, FUNCTION_NONE},
+    {HTTP_PUT, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_PERSON, put_regions, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/provider/places", RIGHT_ADMIN, ROUTE_NO_BODY, get_places, FUNCTION_NONE},
     {0},
 };

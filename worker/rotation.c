@@ -208,7 +208,6 @@ int rotation_ask(const uint8_t *user) {
 }
 
 static void post_rotation(struct exchange *x, struct request *r) {
-    if (!is_person(x, r)) return;
     int error = rotation_ask(r->session->user);
     if (error)
         answer_errno(x, error);
@@ -243,7 +242,6 @@ static void drop(struct exchange *x, const struct request *r, const uint8_t id[I
 
 static void delete_key(struct exchange *x, struct request *r) {
     uint8_t id[ID_BYTES];
-    if (!is_person(x, r)) return;
     if (!ulid_parse(r->segment[0].data, r->segment[0].size, id) || !is_kept(id))
         respond_problem(x, 404, "not-found", "There is no such key.", NULL, 0);
     else if (memcmp(id, self.older, ID_BYTES) == 0)
@@ -254,7 +252,7 @@ static void delete_key(struct exchange *x, struct request *r) {
 
 const struct route rotation_routes[] = {
     {HTTP_GET, "/api/v1/rotation", RIGHT_ADMIN, ROUTE_NO_BODY, get_rotation},
-    {HTTP_POST, "/api/v1/rotation", RIGHT_ADMIN, ROUTE_NO_BODY, post_rotation},
-    {HTTP_DELETE, "/api/v1/rotation/keys/{}", RIGHT_ADMIN, ROUTE_NO_BODY, delete_key},
+    {HTTP_POST, "/api/v1/rotation", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, post_rotation},
+    {HTTP_DELETE, "/api/v1/rotation/keys/{}", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, delete_key},
     {0},
 };

@@ -93,7 +93,7 @@ static bool read_rule(struct exchange *x, const struct request *r, struct rule *
 
 static void post_rule(struct exchange *x, struct request *r) {
     struct rule rule = {0};
-    if (!is_person(x, r) || !read_rule(x, r, &rule)) return;
+    if (!read_rule(x, r, &rule)) return;
     if (store_count(self.store, STORE_RULES) >= RULES_MAX) {
         respond_problem(x, 409, "too-many", "There are too many rules: remove some first.", NULL, 0);
         return;
@@ -105,14 +105,14 @@ static void post_rule(struct exchange *x, struct request *r) {
 
 static void patch_rule(struct exchange *x, struct request *r) {
     struct rule rule;
-    if (!is_person(x, r) || !path_rule(x, r, &rule) || !read_rule(x, r, &rule)) return;
+    if (!path_rule(x, r, &rule) || !read_rule(x, r, &rule)) return;
     if (settled(x, r, JOURNAL_rule_changed, &rule, rule_save(&rule))) answer_rule(x, 200, &rule);
 }
 
 /* To take away goes on, on a full store too; its line is then counted as missing. */
 static void delete_rule(struct exchange *x, struct request *r) {
     struct rule rule;
-    if (!is_person(x, r) || !path_rule(x, r, &rule)) return;
+    if (!path_rule(x, r, &rule)) return;
     enum store_result result = store_delete(self.store, STORE_RULES, rule.id, STORE_ANY);
     if (result != STORE_OK) {
         answer_failure(x, result);
@@ -183,7 +183,6 @@ static void run_rule(struct exchange *x, struct request *r) {
         run_dry(x, &rule);
         return;
     }
-    if (!is_person(x, r)) return;
     if (!rule.enabled)
         respond_problem(x, 409, "rule-off", "This rule is off: switch it on first.", NULL, 0);
     else if (rules_clock() != RULES_CLOCK_GOOD)
@@ -201,7 +200,7 @@ static void trust_clock(struct exchange *x, struct request *r) {
     const char *date;
     int64_t day;
     json_t *object;
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!fields_read(x, r, names, &object)) return;
     bool fine = fields_string(x, object, "date", 10, &date), is_date = fine && rule_days(date, &day);
     json_t *about = json_pack("{s:o, s:s?}", "trusted", json_time(rules_trusted()), "date", fine ? date : NULL);
     json_decref(object);
@@ -222,10 +221,10 @@ static void trust_clock(struct exchange *x, struct request *r) {
 
 const struct route rule_routes[] = {
     {HTTP_GET, "/api/v1/rules", RIGHT_ADMIN, ROUTE_NO_BODY, get_rules},
-    {HTTP_POST, "/api/v1/rules", RIGHT_ADMIN, 0, post_rule, .function = FUNCTION_retention},
-    {HTTP_POST, "/api/v1/rules/clock", RIGHT_ADMIN, 0, trust_clock, .function = FUNCTION_retention},
-    {HTTP_PATCH, "/api/v1/rules/{}", RIGHT_ADMIN, 0, patch_rule, .function = FUNCTION_retention},
-    {HTTP_DELETE, "/api/v1/rules/{}", RIGHT_ADMIN, ROUTE_NO_BODY, delete_rule},
-    {HTTP_POST, "/api/v1/rules/{}/run", RIGHT_ADMIN, ROUTE_NO_BODY, run_rule, .function = FUNCTION_retention},
+    {HTTP_POST, "/api/v1/rules", RIGHT_ADMIN, ROUTE_PERSON, post_rule, .function = FUNCTION_retention},
+    {HTTP_POST, "/api/v1/rules/clock", RIGHT_ADMIN, ROUTE_PERSON, trust_clock, .function = FUNCTION_retention},
+    {HTTP_PATCH, "/api/v1/rules/{}", RIGHT_ADMIN, ROUTE_PERSON, patch_rule, .function = FUNCTION_retention},
+    {HTTP_DELETE, "/api/v1/rules/{}", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, delete_rule},
+    {HTTP_POST, "/api/v1/rules/{}/run", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, run_rule, .function = FUNCTION_retention},
     {0},
 };

@@ -142,7 +142,7 @@ static void post_support(struct exchange *x, struct request *r) {
     static const char *const names[] = {"text", NULL};
     const char *text;
     json_t *object;
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!fields_read(x, r, names, &object)) return;
     if (!fields_string(x, object, "text", SUPPORT_TEXT_MAX, &text)) {
         json_decref(object);
         return;
@@ -195,7 +195,7 @@ static void delete_support(struct exchange *x, struct request *r) {
 
 const struct route support_routes[] = {
     {.method = HTTP_GET, .pattern = "/api/v1/support", .flags = ROUTE_NO_BODY, .handle = get_support},
-    {.method = HTTP_POST, .pattern = "/api/v1/support", .function = FUNCTION_support, .handle = post_support},
-    {.method = HTTP_DELETE, .pattern = "/api/v1/support/{}", .flags = ROUTE_NO_BODY, .handle = delete_support},
+    {.method = HTTP_POST, .pattern = "/api/v1/support", .flags = ROUTE_PERSON, .function = FUNCTION_support, .handle = post_support},
+    {.method = HTTP_DELETE, .pattern = "/api/v1/support/{}", .flags = ROUTE_NO_BODY | ROUTE_PERSON, .handle = delete_support},
     {0},
 };

@@ -71,7 +71,7 @@ static bool take_page(struct exchange *x, const struct request *r, json_t *objec
 static void post_usage(struct exchange *x, struct request *r) {
     static const char *const names[] = {"menu", "page", "milliseconds", NULL};
     json_t *object;
-    if (!is_person(x, r) || !pace_admit(&told, x) || !fields_read(x, r, names, &object)) return;
+    if (!pace_admit(&told, x) || !fields_read(x, r, names, &object)) return;
     bool menu = json_object_get(object, "menu"), taken = false;
     if (menu && json_object_size(object) > 1)
         fields_refuse(x, "menu", "Expected menu alone, or page and milliseconds.");
@@ -82,6 +82,6 @@ static void post_usage(struct exchange *x, struct request *r) {
 }
 
 const struct route usage_routes[] = {
-    {.method = HTTP_POST, .pattern = "/api/v1/usage", .function = FUNCTION_counters, .handle = post_usage},
+    {.method = HTTP_POST, .pattern = "/api/v1/usage", .flags = ROUTE_PERSON, .function = FUNCTION_counters, .handle = post_usage},
     {0},
 };

@@ -50,7 +50,7 @@ static struct pace said = {.most = WORDS_PER_MINUTE / 2};
 static void confirm(struct exchange *x, struct request *r) {
     static const char *const names[] = {"sha256", "destroy", NULL};
     json_t *body;
-    if (!is_person(x, r) || !pace_admit(&said, x) || !fields_read(x, r, names, &body)) return;
+    if (!pace_admit(&said, x) || !fields_read(x, r, names, &body)) return;
     const json_t *destroy = json_object_get(body, "destroy");
     bool wanted = json_is_true(destroy);
     if (!json_is_boolean(destroy)) {
@@ -72,7 +72,7 @@ static void confirm(struct exchange *x, struct request *r) {
 
 const struct route leaving_routes[] = {
     {HTTP_GET, "/api/v1/leaving", 0, ROUTE_NO_BODY, show, FUNCTION_NONE},
-    {HTTP_GET, "/api/v1/restitution", RIGHT_ADMIN, ROUTE_NO_BODY, restitution_handle, FUNCTION_NONE},
-    {HTTP_POST, "/api/v1/leaving", RIGHT_ADMIN, 0, confirm, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/restitution", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, restitution_handle, FUNCTION_NONE},
+    {HTTP_POST, "/api/v1/leaving", RIGHT_ADMIN, ROUTE_PERSON, confirm, FUNCTION_NONE},
     {0},
 };

@@ -174,7 +174,7 @@ static int more(void *argument, struct evbuffer *out) {
 void package_get(struct exchange *x, struct request *r) {
     static const char *const none[] = {NULL};
     uint8_t id[ID_BYTES];
-    if (!query_known(x, r, none) || !is_person(x, r)) return;
+    if (!query_known(x, r, none)) return;
     bool named = ulid_parse(r->segment[0].data, r->segment[0].size, id);
     struct package *p = calloc(1, sizeof *p);
     enum store_result result = !p ? STORE_MEMORY : named ? begin(p, id) : STORE_MISSING;

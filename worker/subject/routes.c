@@ -43,7 +43,7 @@ static void answer_restriction(struct exchange *x, const struct request *r, bool
 static void put_restriction(struct exchange *x, struct request *r) {
     static const char *const known[] = {"restricted", NULL};
     json_t *body;
-    if (!is_person(x, r) || !fields_read(x, r, known, &body)) return;
+    if (!fields_read(x, r, known, &body)) return;
     json_t *restricted = json_object_get(body, "restricted");
     if (json_is_boolean(restricted))
         answer_restriction(x, r, json_is_true(restricted));
@@ -53,9 +53,9 @@ static void put_restriction(struct exchange *x, struct request *r) {
 }
 
 const struct route subject_routes[] = {
-    {HTTP_GET, "/api/v1/contacts/{}/package", RIGHT_ADMIN, ROUTE_NO_BODY, package_get, FUNCTION_NONE},
-    {HTTP_PUT, "/api/v1/contacts/{}/restriction", RIGHT_ADMIN, 0, put_restriction, FUNCTION_NONE},
-    {HTTP_POST, "/api/v1/contacts/{}/erasure", RIGHT_ADMIN, 0, erase_post, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/contacts/{}/package", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, package_get, FUNCTION_NONE},
+    {HTTP_PUT, "/api/v1/contacts/{}/restriction", RIGHT_ADMIN, ROUTE_PERSON, put_restriction, FUNCTION_NONE},
+    {HTTP_POST, "/api/v1/contacts/{}/erasure", RIGHT_ADMIN, ROUTE_PERSON, erase_post, FUNCTION_NONE},
     {HTTP_GET, "/api/v1/provider/holdings", RIGHT_ADMIN, ROUTE_NO_BODY, holdings_get, FUNCTION_NONE},
     {0},
 };

@@ -51,15 +51,7 @@ static void delete_session(struct exchange *x, struct request *r) {
     respond_empty(x, 204);
 }
 
-bool is_person(struct exchange *x, const struct request *r) {
-    if (r->session->kind == SLOT_SESSION) return true;
-    respond_problem(x, 403, "rights", "This takes a log-in, not a token.", NULL, 0);
-    return false;
-}
-
-static void post_recovery_kit(struct exchange *x, struct request *r) {
-    if (is_person(x, r)) answer_new_kit(x, r->session->user, r->session->slot);
-}
+static void post_recovery_kit(struct exchange *x, struct request *r) { answer_new_kit(x, r->session->user, r->session->slot); }
 
 /* ---- tokens: made while the function is on; seen and taken away also while it is off (C4) ---- */
 
@@ -147,7 +139,7 @@ static void post_token(struct exchange *x, struct request *r) {
     uint32_t rights;
     uint64_t expires;
     json_t *object;
-    if (!is_person(x, r) || !fields_read(x, r, names, &object)) return;
+    if (!fields_read(x, r, names, &object)) return;
     if (read_token(x, r, object, &name, &rights, &expires)) make_token(x, r, name, rights, expires);
     json_decref(object);
 }
@@ -197,24 +189,24 @@ const struct route account_routes[] = {
     {HTTP_POST, "/api/v1/session", 0, ROUTE_PUBLIC, log_in},
     {HTTP_GET, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, get_session},
     {HTTP_DELETE, "/api/v1/session", 0, ROUTE_NO_BODY | ROUTE_ROLLED, delete_session},
-    {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY, post_recovery_kit},
+    {HTTP_POST, "/api/v1/recovery-kit", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, post_recovery_kit},
     {HTTP_GET, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, get_self_sufficient},
-    {HTTP_POST, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, make_self_sufficient},
-    {HTTP_DELETE, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY, remove_self_sufficient},
+    {HTTP_POST, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, make_self_sufficient},
+    {HTTP_DELETE, "/api/v1/self-sufficient-kit", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, remove_self_sufficient},
     {HTTP_POST, "/api/v1/recovery", 0, ROUTE_PUBLIC, recover},
-    {HTTP_PUT, "/api/v1/password", 0, 0, change_password},
-    {HTTP_POST, "/api/v1/tokens", 0, 0, post_token, .function = FUNCTION_tokens},
+    {HTTP_PUT, "/api/v1/password", 0, ROUTE_PERSON, change_password},
+    {HTTP_POST, "/api/v1/tokens", 0, ROUTE_PERSON, post_token, .function = FUNCTION_tokens},
     {HTTP_GET, "/api/v1/tokens", 0, ROUTE_NO_BODY, get_tokens},
     {HTTP_DELETE, "/api/v1/tokens/{}", 0, ROUTE_NO_BODY, delete_token},
     {HTTP_GET, "/api/v1/sessions", 0, ROUTE_NO_BODY, get_sessions},
     {HTTP_DELETE, "/api/v1/sessions", 0, ROUTE_NO_BODY, delete_sessions},
     {HTTP_DELETE, "/api/v1/sessions/{}", 0, ROUTE_NO_BODY, delete_one_session},
     {HTTP_GET, "/api/v1/users", RIGHT_ADMIN, ROUTE_NO_BODY, get_users},
-    {HTTP_POST, "/api/v1/users", RIGHT_ADMIN, 0, invite_user},
+    {HTTP_POST, "/api/v1/users", RIGHT_ADMIN, ROUTE_PERSON, invite_user},
     {HTTP_GET, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY, get_user},
-    {HTTP_PATCH, "/api/v1/users/{}", RIGHT_ADMIN, 0, change_user},
-    {HTTP_DELETE, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY, remove_user},
-    {HTTP_POST, "/api/v1/users/{}/invitation", RIGHT_ADMIN, 0, reset_user},
+    {HTTP_PATCH, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_PERSON, change_user},
+    {HTTP_DELETE, "/api/v1/users/{}", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_PERSON, remove_user},
+    {HTTP_POST, "/api/v1/users/{}/invitation", RIGHT_ADMIN, ROUTE_PERSON, reset_user},
     {HTTP_POST, "/api/v1/invitations", 0, ROUTE_PUBLIC, redeem_invitation},
     {0},
 };

@@ -37,6 +37,8 @@ static bool authorize(struct exchange *x) {
         respond_problem(x, 401, "credentials", "Log in first.", NULL, 0);
     } else if ((s->rights & x->route->rights) != x->route->rights)
         respond_problem(x, 403, "rights", "Your rights do not cover this.", NULL, 0);
+    else if (x->route->flags & ROUTE_PERSON && s->kind != SLOT_SESSION) /* what leaked must not outlive its expiry, nor act for anybody */
+        respond_problem(x, 403, "rights", "This takes a log-in, not a token.", NULL, 0);
     else
         return true;
     return false;

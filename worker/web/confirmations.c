@@ -111,7 +111,6 @@ static void answer(struct exchange *x, const struct confirmation *c) {
 }
 
 static void post_confirmation(struct exchange *x, struct request *r) {
-    if (!is_person(x, r)) return;
     enum function f = read_wish(x, r);
     if (!f) return;
     struct confirmation *c = place_for(r->session->slot, f);
@@ -131,6 +130,6 @@ static void post_confirmation(struct exchange *x, struct request *r) {
 }
 
 const struct route confirmation_routes[] = {
-    {HTTP_POST, "/api/v1/confirmations", 0, 0, post_confirmation},
+    {HTTP_POST, "/api/v1/confirmations", 0, ROUTE_PERSON, post_confirmation},
     {0},
 };

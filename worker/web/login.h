@@ -7,9 +7,6 @@ void enrol(struct exchange *x, struct request *r);
 void log_in(struct exchange *x, struct request *r);
 void change_password(struct exchange *x, struct request *r);
 
-/* A credential that lasts is made by a person who logged in: a token that leaked must not outlive its expiry. false: answered. */
-bool is_person(struct exchange *x, const struct request *r);
-
 /* A page of another site may not do this (session_same_origin()). true: answered 403. */
 bool refuse_foreign(struct exchange *x, const struct request *r);
 

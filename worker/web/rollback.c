@@ -115,7 +115,6 @@ static void show(struct exchange *x, struct request *r) {
 }
 
 static void go_on(struct exchange *x, struct request *r) {
-    if (!is_person(x, r)) return;
     if (lost == 0) {
         respond_problem(x, 409, "not-rolled-back", "Nobody has shown to have seen more than is here.", NULL, 0);
         return;
@@ -137,6 +136,6 @@ static void go_on(struct exchange *x, struct request *r) {
 
 const struct route rollback_routes[] = {
     {HTTP_GET, "/api/v1/rollback", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_ROLLED, show},
-    {HTTP_POST, "/api/v1/rollback", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_ROLLED, go_on},
+    {HTTP_POST, "/api/v1/rollback", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_ROLLED | ROUTE_PERSON, go_on},
     {0},
 };

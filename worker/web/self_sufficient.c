@@ -67,7 +67,6 @@ static void make(struct exchange *x, const struct request *r, struct slot *slot,
 void make_self_sufficient(struct exchange *x, struct request *r) {
     struct slot slot = {.kind = SLOT_SELF_SUFFICIENT, .rights = RIGHT_ALL}, old;
     struct user user;
-    if (!is_person(x, r)) return;
     bool replaces = find(&old);
     enum store_result result = user_load(r->session->user, &user);
     if (result == STORE_OK)
@@ -93,7 +92,6 @@ void self_sufficient_follow(const uint8_t user[ID_BYTES]) {
 
 void remove_self_sufficient(struct exchange *x, struct request *r) {
     struct slot slot;
-    if (!is_person(x, r)) return;
     int error = find(&slot) ? capsule_remove(self.capsule, slot.id) : ENOENT;
     if (error == ENOENT) {
         respond_problem(x, 404, "not-found", "There is no self-sufficient kit.", NULL, 0);

@@ -2,10 +2,11 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 
 import pytest
-from house import STAFF_UID, House, wait_for
+from house import PASSWORD, STAFF_UID, House, wait_for
 
 
 def lines(house):
@@ -159,3 +160,19 @@ def test_it_goes_on_over_a_rotation_of_the_file():
         h.start()
         acme.close()
         assert own(acme)['consistent'] is True
+
+
+# C2: who is removed while the provider is slow is told nothing any more
+def test_who_is_removed_while_he_waits_gets_no_line(house):
+    code = house.acme.post('/api/v1/users', {'login': 'late', 'role': 'administrator'}).json
+    late = house.client('acme')
+    assert late.post('/api/v1/invitations', {'code': code['code'], 'password': PASSWORD}).status == 200
+    assert late.get('/api/v1/provider/ledger').status == 200
+    house.process.send_signal(signal.SIGSTOP)
+    try:
+        cookies = '; '.join(f'{k}={v}' for k, v in late.cookies.items())
+        late.connection.request('GET', '/api/v1/provider/ledger', headers={'Cookie': cookies})
+        assert house.acme.delete(f'/api/v1/users/{code["id"]}').status == 204
+    finally:
+        house.process.send_signal(signal.SIGCONT)
+    assert late.connection.getresponse().status == 401

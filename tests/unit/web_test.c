@@ -153,6 +153,7 @@ const struct route crm_routes[] = {
     {HTTP_POST, "/private-echo", RIGHT_WRITE, 0, echo},
     {HTTP_POST, "/private-upload", RIGHT_WRITE, ROUTE_STREAMED, upload},
     {HTTP_GET, "/private-flow", RIGHT_READ, 0, flow},
+    {HTTP_GET, "/private-later", RIGHT_READ, 0, later, FUNCTION_export},
     {HTTP_GET, "/export", RIGHT_READ, 0, flow, .function = FUNCTION_export},
     {HTTP_POST, "/import", RIGHT_WRITE, ROUTE_STREAMED, upload, .function = FUNCTION_import},
     {HTTP_POST, "/import-whole", RIGHT_WRITE, 0, echo, .function = FUNCTION_import},
@@ -760,6 +761,27 @@ static void answers_later(void **state) {
     client_close(&client);
 }
 
+/* C2: what is answered later asks again, at that moment, whether the session and the function still are */
+static void an_answer_that_comes_too_late_is_none(void **state) {
+    (void)state;
+    self.keys = (struct keyring *)&dummy_store;
+    for (int why = 0; why < 3; why++) {
+        client_open(&client, true, "acme.example");
+        held_number = 0;
+        say(&client, "GET /private-later HTTP/1.1\r\n" HOST "Authorization: Bearer all\r\n\r\n");
+        while (!held_number)
+            usleep(1000);
+        ended = why == 1;
+        off = why == 2;
+        order(ORDER_ANSWER, -1, 0, NULL);
+        assert_true(hear(&client, &answer, false));
+        assert_int_equal(answer.status, why == 0 ? 200 : why == 1 ? 401 : 403);
+        ended = off = false;
+        client_close(&client);
+    }
+    self.keys = NULL;
+}
+
 static void writes_wait_for_the_commit(void **state) {
     (void)state;
     static const char both[] =
@@ -1203,6 +1225,7 @@ int main(void) {
         cmocka_unit_test(sessions_end_meanwhile),
         cmocka_unit_test(functions_are_switched_off_meanwhile),
         cmocka_unit_test(answers_later),
+        cmocka_unit_test(an_answer_that_comes_too_late_is_none),
         cmocka_unit_test(writes_wait_for_the_commit),
         cmocka_unit_test(smuggling),
         cmocka_unit_test(endless_heads),

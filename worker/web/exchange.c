@@ -80,6 +80,20 @@ static void exchange_over(struct connection *c) {
 
 /* ---- http.h ---- */
 
+/* Whoever's session ended meanwhile, while a body came or an answer was awaited, gets nothing done or said any more (C2), nor who uses
+ * what was switched off (C4). false: answered. */
+static bool still_allowed(struct exchange *x) {
+    /* C4: a function is asked for before each use, and again when its body has come */
+    enum function off = exchange_function_off(x);
+    if (x->request.session && !session_lives(x->request.session))
+        respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);
+    else if (off)
+        respond_function_off(x, off);
+    else
+        return true;
+    return false;
+}
+
 uint64_t exchange_hold(struct exchange *x) {
     if (!x->number) {
         x->number = ++last_number;
@@ -91,7 +105,7 @@ uint64_t exchange_hold(struct exchange *x) {
 struct exchange *exchange_held(uint64_t number) {
     struct exchange *x;
     TAILQ_FOREACH(x, &held_list, in_hold)
-        if (x->number == number) return x->responded ? NULL : x;
+        if (x->number == number) return !x->responded && still_allowed(x) ? x : NULL;
     return NULL;
 }
 
@@ -113,20 +127,6 @@ static void note_activity(const struct exchange *x) {
 /* The handler has returned: it has answered, or keeps the exchange. */
 static void check_handled(struct exchange *x) {
     if (!x->responded && !x->number) respond_problem(x, 500, "unanswered", "The request was not answered.", NULL, 0);
-}
-
-/* Whoever's session ended while the body came gets nothing done any more (C2), nor who uses what was switched off meanwhile (C4).
- * false: answered. */
-static bool still_allowed(struct exchange *x) {
-    /* C4: a function is asked for before each use, and again when its body has come */
-    enum function off = exchange_function_off(x);
-    if (x->request.session && !session_lives(x->request.session))
-        respond_problem(x, 401, "credentials", "The session has ended.", NULL, 0);
-    else if (off)
-        respond_function_off(x, off);
-    else
-        return true;
-    return false;
 }
 
 static void handle_whole(struct exchange *x, const uint8_t *body, size_t size) {

@@ -113,4 +113,4 @@ enum store_result exchange_commit(void);
 /* For answers that come later (password thread): the handler returns without responding. The exchange may be gone when the answer
  * comes: keep a number, not the pointer. */
 uint64_t exchange_hold(struct exchange *x);
-struct exchange *exchange_held(uint64_t number); /* NULL: the client went away */
+struct exchange *exchange_held(uint64_t number); /* NULL: the client went away, or may ask this no more and was told so */

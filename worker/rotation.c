@@ -18,8 +18,8 @@
 
 enum {
     STEP_VALUES = 16,
-    SLICE_US = 2000, /* of one turn; then the loop has half as much again for the clients: they keep 60 % of the processor */
-    REST_PERCENT = 150,
+    SLICE_US = 2000, /* of one turn; then the loop has three times as much for the clients: they keep 75 % of the processor */
+    REST_PERCENT = 300,
     BEHIND_MAX = 256, /* changes that wait for no rest to be over */
     FIRST_MS = 1000,
     AGAIN_MS = 5000,

@@ -218,6 +218,7 @@ static int call(const char *path, const char *body) {
         session = *s;
         request.session = &session;
         if ((s->rights & route->rights) != route->rights) return now.status = 403;
+        if (route->flags & ROUTE_PERSON && s->kind != SLOT_SESSION) return now.status = 403;
     }
     if (route->function && !function_on(route->function)) return now.status = 403;
     request.body = (const uint8_t *)body;

@@ -169,7 +169,7 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_START:
     case MESSAGE_WORKER_PROFILE:
         return TEXT(m->start.name) && TEXT(m->start.title) && TEXT(m->start.region) && TEXT(m->start.node_region) &&
-               hosts(m->start.host, m->start.host_count);
+               TEXT(m->start.modules) && TEXT(m->start.contact) && TEXT(m->start.entity) && hosts(m->start.host, m->start.host_count);
     case MESSAGE_WORKER_CHAIN:
         return in_range(m->plain.value, 1, CHAIN_MAX);
     case MESSAGE_WORKER_READY:

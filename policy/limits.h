@@ -20,6 +20,7 @@ enum {
     LEDGER_CLOCK_MS = 300000,   /* so far the clock may be behind what is recorded: steps of a time service */
     ENROL_CODE_HASH = 32,       /* SHA-256 */
     OWN_LINES_MAX = 20000,      /* of a tenant's chain of the ledger, given to its worker at once */
+    OWN_LINES_PER_MINUTE = 16,  /* times that a worker may ask for them; an honest one asks half as often */
     LEDGER_LINE_BYTES = 1024,   /* of any line of the ledger */
     LEDGER_HASH = 32,           /* SHA-256 */
     PROGRAM_HASH = 32,          /* SHA-256 of a program's file */

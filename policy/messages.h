@@ -100,6 +100,11 @@ struct message_start {
     uint64_t end_ms;      /* Unix time: the end of the contract was given notice of; 0 = not. Read-only from then on (S14) */
     uint64_t term_ms;     /* Unix time: until then all of it can be fetched */
     uint64_t returned_ms; /* Unix time: the tenant said that it has all; 0 = not */
+    /* what else the provider entered about it: S10 */
+    char modules[TENANT_MODULES_MAX + 8];
+    char contact[MAIL_ADDRESS_MAX + 2];
+    char entity[TENANT_TITLE_MAX + 8];
+    uint64_t created_ms; /* Unix time */
 };
 
 enum secret_memory { SECRET_MEMORY_REQUIRED = 1, SECRET_MEMORY_BEST_EFFORT = 2 };

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "copies.h"
 #include "leaving.h"
+#include "lines.h"
 #include "permits.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -65,9 +66,12 @@ static void on_trace(struct service *s, struct heard *h) {
 }
 
 static void on_own_lines(struct service *s, struct heard *h) {
-    const struct message_head *head = &h->message->head;
-    struct tenant *t = supervisor_tenant(s->house, head->tenant);
-    if (t && head->generation == t->life.generation) tenant_say(t, MESSAGE_WORKER_LEDGER, h->fd >= 0 ? h->message->plain.value : 0, h->fd);
+    if (!lines_found(s->house, &h->message->head, h->message->plain.value, h->fd)) service_fail(s, "answered what it was not asked");
+}
+
+static void on_steward_ready(struct service *s, struct heard *h) {
+    on_ready(s, h);
+    lines_lost(s->house);
 }
 
 struct service_rule {
@@ -82,7 +86,7 @@ static const struct service_rule router_rules[] = {
     {0},
 };
 static const struct service_rule steward_rules[] = {
-    {MESSAGE_STEWARD_READY, SERVICE_STARTING, on_ready},
+    {MESSAGE_STEWARD_READY, SERVICE_STARTING, on_steward_ready},
     {MESSAGE_STEWARD_ACT, SERVICE_READY, on_act},
     {MESSAGE_STEWARD_SUPPORT_TRACE, SERVICE_READY, on_trace},
     {MESSAGE_STEWARD_OWN_LINES, SERVICE_READY, on_own_lines},
@@ -189,16 +193,8 @@ static void on_capsule_made(struct tenant *t, struct heard *h) {
 
 static void on_plan_made(struct tenant *t, struct heard *h) { backups_plan(t, h->message->plain.value); }
 static void on_backup_wanted(struct tenant *t, struct heard *h) { backups_asked(t, (enum backup_kind)h->message->plain.value); }
-/* The lines are the steward's to find: here pass numbers and an fd. */
 static void on_want_ledger(struct tenant *t, struct heard *h) {
-    struct supervisor *house = t->house;
-    union message m = {.own = {.head = {.type = MESSAGE_STEWARD_OWN, .tenant = t->entry->number, .generation = t->life.generation},
-                               .from = h->message->plain.value,
-                               .last = ledger_own(house->ledger, t->entry->number).at}};
-    if (house->steward.state == SERVICE_READY)
-        link_send(house->steward.link, &m, -1);
-    else
-        tenant_say(t, MESSAGE_WORKER_LEDGER, 0, -1);
+    if (!lines_want(t, h->message->plain.value)) tenant_fail(t, "asks for its lines before it has them");
 }
 
 /* What it sealed for the support is the steward's to keep: here only that it is a file of so many bytes. */
@@ -273,7 +269,7 @@ static const struct {
     {MESSAGE_WORKER_BACKUP, RUNNING | LEAVING, WORDS_PER_MINUTE, on_backup_wanted},
     {MESSAGE_WORKER_SUPPORT, RUNNING | LEAVING, SUPPORT_PER_MINUTE, on_support},
     {MESSAGE_WORKER_SUPPORT_ASK, RUNNING | LEAVING, SUPPORT_PER_MINUTE, on_support_ask},
-    {MESSAGE_WORKER_WANT_LEDGER, RUNNING | LEAVING, 120, on_want_ledger},
+    {MESSAGE_WORKER_WANT_LEDGER, RUNNING | LEAVING, OWN_LINES_PER_MINUTE, on_want_ledger},
     {MESSAGE_WORKER_WANT_PERMIT, RUNNING | LEAVING, 60000, on_want_permit},
     {MESSAGE_WORKER_PERMIT_DONE, RUNNING | LEAVING, 60000, on_permit_done},
 };

@@ -37,6 +37,7 @@ struct supervisor {
     struct plans *plans;
     uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
     struct requests *requests;
+    uint32_t lines_out, lines_last; /* the tenant whose lines the steward looks for, 0 = none; and whose it looked for last */
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;

@@ -74,9 +74,13 @@ static void say_profile(struct tenant *t, uint32_t type) {
                                  .https_port = c->https_port,
                                  .end_ms = e->contract.end_ms,
                                  .term_ms = e->contract.term_ms,
-                                 .returned_ms = e->contract.returned_ms}};
+                                 .returned_ms = e->contract.returned_ms,
+                                 .created_ms = e->created_ms}};
     TEXT_COPY(m.start.name, e->name);
     TEXT_COPY(m.start.title, e->title);
+    TEXT_COPY(m.start.modules, e->modules);
+    TEXT_COPY(m.start.contact, e->contact);
+    TEXT_COPY(m.start.entity, e->entity);
     TEXT_COPY(m.start.region, e->region);
     TEXT_COPY(m.start.node_region, c->region);
     for (uint32_t i = 0; i < e->host_count; i++)
@@ -236,7 +240,7 @@ static void release(struct tenant *t) {
     memset(&t->report, 0, sizeof t->report);
     memset(t->said, 0, sizeof t->said);
     memset(t->program, 0, sizeof t->program);
-    t->memory_bytes = t->lost_at = t->capsule_taken_at = 0;
+    t->memory_bytes = t->lost_at = t->capsule_taken_at = t->lines_from = 0;
     t->locking = LOCK_NONE;
     t->renewed = false;
     for (int i = 0; t->last_exit && i < COPIES_MAX; i++)

@@ -4,7 +4,7 @@
 #include "functions.h"
 #include "journal.h"
 #include "kit_keeper.h"
-#include "provider.h"
+#include "lines.h"
 #include "rotation.h"
 #include "rules.h"
 #include "support.h"
@@ -133,7 +133,7 @@ int tenant_unseal(const uint8_t tmk[KEY_BYTES], uint32_t by) {
     memcpy(self.tmk, tmk, KEY_BYTES);
     /* A full store cannot keep the head; that does not close the tenant. */
     if (!witness_keep()) count(COUNTER_store_refusals, 1);
-    provider_unsealed();
+    lines_unsealed();
     journal_unsealed();
     if (older)
         journal_tell(JOURNAL_older_file, NULL, json_pack("{s:o}", "key", journal_id(self.older)));

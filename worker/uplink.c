@@ -4,9 +4,9 @@
 #include "../policy/jail.h"
 #include "backup.h"
 #include "journal.h"
+#include "lines.h"
 #include "notices.h"
 #include "pace.h"
-#include "provider.h"
 #include "regions.h"
 #include "support.h"
 #include "tenant.h"
@@ -304,7 +304,7 @@ static void obey(const union message *m, int fd) {
         support_told(&m->support, fd);
         break;
     case MESSAGE_WORKER_LEDGER:
-        provider_lines(fd, m->plain.value);
+        lines_came(fd, m->plain.value);
         break;
     case MESSAGE_WORKER_PERMIT:
         if (permit_granted) permit_granted(permit_argument);

@@ -43,5 +43,5 @@ void uplink_support_ask(void); /* tell me of all of them */
 void uplink_want_permit(void (*granted)(void *), void *argument);
 void uplink_permit_done(void);
 
-/* The tenant's own lines of the provider's ledger, from that one on: provider_lines() gets them. */
+/* The tenant's own lines of the provider's ledger, from that one on: lines_came() gets them. */
 void uplink_want_ledger(uint64_t from);

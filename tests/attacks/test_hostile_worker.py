@@ -205,6 +205,7 @@ LIES = {
     'permit-flood': 'wants more permits than', 'chain-done': UNASKED, 'csr-unasked': UNASKED, 'talk': 'talks too much',
     'support-huge': NO_MESSAGE, 'support-pipe': NO_MESSAGE, 'support-device': NO_MESSAGE,
     'support-flood': 'talks too much', 'support-ask-flood': 'talks too much',
+    'lines-twice': 'asks for its lines before it has them', 'lines-again': 'talks too much',
     'generation-next': 'speaks for another', 'tenant-other': 'speaks for another', 'tenant-none': 'speaks for another',
     'close-channel': 'closed its channel', 'close-before-ready': 'closed its channel', 'leave-at-once': 'closed its channel',
 }

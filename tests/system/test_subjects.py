@@ -1,4 +1,5 @@
 """A person's own rights: all about them in one archive, a restriction, an erasure that leaves nothing; what the provider holds (S10)."""
+import concurrent.futures
 import io
 import json
 import tarfile
@@ -124,9 +125,24 @@ def test_what_the_provider_holds(house, acme):
     held = acme.get('/api/v1/provider/holdings')
     assert held.status == 200
     assert held.json['registry']['name'] == 'acme' and held.json['registry']['hosts'] == ['acme.localhost'] and held.json['registry']['enrolled'] is True
+    assert held.json['registry']['modules'] == '' and held.json['registry']['created'] and held.json['registry']['contact'] is None
     assert held.json['counters']['connections_total'] > 0 and held.json['ledger']['lines'] > 0
-    own = acme.get(held.json['ledger']['read']).json
-    assert own['consistent'] is True and 0 < held.json['ledger']['own'] <= own['count']
+    ledger = held.json['ledger']
+    own = acme.get(f'{ledger["read"]}?limit=500').json
+    assert ledger['consistent'] is True and ledger['complete'] is True and ledger['own'] == len(ledger['items']) > 0
+    assert ledger['items'] == own['items'][:ledger['own']] and ledger['items'][0]['verb'] == 'create'
     for part, path in (('notices', 'notices'), ('snapshots', 'backups'), ('support', 'support')):
         assert held.json[part] == acme.get(f'/api/v1/{path}').json['items']
     assert held.json['places'] == acme.get('/api/v1/provider/places').json and held.json['places']['node']['region'] == 'local'
+
+
+def test_users_who_ask_without_end_cost_the_worker_nothing(house, acme):
+    """The supervisor ends a worker that asks too often for its lines; an honest one never does, whoever floods it."""
+    before = house.show('acme')
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        clients = [house.client('acme', house.token(acme, scopes=('admin',))) for _ in range(8)]
+        flood = lambda c: [c.get(f'/api/v1/provider/{p}').status for p in ('holdings', 'ledger', 'disclosures') * 10]  # noqa: E731
+        statuses = [s for of_one in pool.map(flood, clients) for s in of_one]
+    assert statuses.count(200) == len(statuses) == 240
+    after = house.show('acme')
+    assert (after['pid'], after['crashes']) == (before['pid'], before['crashes'])

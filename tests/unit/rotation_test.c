@@ -10,7 +10,7 @@
 #include "../../worker/functions.h"
 #include "../../worker/journal.h"
 #include "../../worker/keys/capsule_state.h"
-#include "../../worker/provider.h"
+#include "../../worker/lines.h"
 #include "../../worker/rotation.h"
 #include "../../worker/rules.h"
 #include "../../worker/support.h"
@@ -100,7 +100,7 @@ void journal_tell(enum journal_act act, const uint8_t who[ID_BYTES], json_t *abo
 void journal_unsealed(void) {}
 bool witness_keep(void) { return true; }
 void support_unsealed(void) {}
-void provider_unsealed(void) {}
+void lines_unsealed(void) {}
 void uplink_state(void) {}
 void account_unsealed(void) {}
 void functions_load(void) {}

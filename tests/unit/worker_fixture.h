@@ -24,7 +24,7 @@ static int supervisor;
 
 /* The answer's status, through the handler of the route, from an administrator whose session is of this kind; all of it in `answer`. */
 static char answer[256 * 1024];
-static int call(enum http_method method, const char *target, const char *body, uint32_t kind) {
+static inline int call(enum http_method method, const char *target, const char *body, uint32_t kind) {
     static struct http_request_head head;
     static struct exchange x;
     char allow[ALLOW_MAX];

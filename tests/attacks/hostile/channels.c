@@ -100,6 +100,13 @@ static void permit_flood(void) {
         say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
 }
 
+/* Its lines: again before they have come; and each time that they have come. */
+static void want_lines(void) { say(MESSAGE_WORKER_WANT_LEDGER, 1, -1); }
+static void lines_twice(void) {
+    want_lines();
+    want_lines();
+}
+
 /* Takes as many as it gets and gives none back. */
 static void permit_hoard(void) {
     for (int i = 0; i < 200; i++)
@@ -160,6 +167,8 @@ const struct misdeed channel_misdeeds[] = {
     {.name = "support-device", .after_ready = support_device},
     {.name = "support-flood", .after_ready = support_flood},
     {.name = "support-ask-flood", .after_ready = support_ask_flood},
+    {.name = "lines-twice", .after_ready = lines_twice},
+    {.name = "lines-again", .after_ready = want_lines, .on_lines = want_lines},
     {.name = "permit-hoard", .after_ready = permit_hoard, .on_permit = permit_keep},
     {.name = "chain-done", .after_ready = chain_done},
     {.name = "csr-unasked", .after_ready = csr_made},

@@ -179,11 +179,13 @@ static void obey(const union message *m, int fd) {
         deed->on_chain();
     else if (m->head.type == MESSAGE_WORKER_PERMIT && deed->on_permit)
         deed->on_permit();
+    else if (m->head.type == MESSAGE_WORKER_LEDGER && deed->on_lines)
+        deed->on_lines();
     else if (m->head.type == MESSAGE_WORKER_DRAIN && deed->on_drain)
         deed->on_drain();
     else if (m->head.type == MESSAGE_WORKER_DRAIN || m->head.type == MESSAGE_WORKER_LOCK)
         _exit(0);
-    if (m->head.type == MESSAGE_WORKER_CHAIN) close(fd);
+    if (m->head.type == MESSAGE_WORKER_CHAIN || m->head.type == MESSAGE_WORKER_LEDGER) close(fd);
 }
 
 static void hear(void) {

@@ -1,72 +1,6 @@
 """The first page in a real browser: enrol, recovery kit, companies and contacts by letter, one record, French and English, a strict CSP."""
-import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
-
 from house import PASSWORD
-
-
-@pytest.fixture
-def browser(tmp_path):
-    options = webdriver.ChromeOptions()
-    options.binary_location = '/usr/bin/chromium'
-    for flag in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-                 '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--ignore-certificate-errors', '--lang=fr',
-                 '--window-size=1100,800', f'--user-data-dir={tmp_path}/profile'):
-        options.add_argument(flag)
-    options.add_experimental_option('prefs', {'intl.accept_languages': 'fr'})
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    driver = webdriver.Chrome(service=webdriver.chrome.service.Service('/usr/bin/chromedriver'), options=options)
-    driver.implicitly_wait(0)
-    yield driver
-    driver.quit()
-
-
-class Page:
-    def __init__(self, browser, house, host):
-        self.browser, self.address = browser, f'https://{host}:{house.tls_port}/'
-
-    def open(self, fragment=''):
-        self.browser.get(self.address + fragment)
-        return self
-
-    def wait(self, what):
-        """Until it is true; a page that is being replaced under our eyes is looked at again."""
-        return WebDriverWait(self.browser, 20, ignored_exceptions=(StaleElementReferenceException,)).until(lambda _: what())
-
-    def one(self, css):
-        return self.wait(lambda: next((e for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
-
-    def shown(self, css):
-        return [e for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()]
-
-    def text(self, css='main'):
-        return self.wait(lambda: next((e.text for e in self.browser.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None))
-
-    def fill(self, **fields):
-        for name, value in fields.items():
-            e = self.one(f'[name="{name.replace("__", ".")}"]')
-            e.clear()
-            e.send_keys(value)
-
-    def submit(self):
-        self.one('main button[type=submit]').click()
-
-    def items(self):
-        return [e.text.split('\n')[0] for e in self.browser.find_elements(By.CSS_SELECTOR, '.list li')]
-
-    def complaints(self):
-        """What the console has against the page, but for the answers that are the page's own business (401 before the log-in)."""
-        return [entry['message'] for entry in self.browser.get_log('browser') if 'status of 401' not in entry['message'] and 'status of 503' not in entry['message']]
-
-
-def login(page):
-    page.open()
-    page.fill(login='admin', password=PASSWORD)
-    page.submit()
-    page.one('.letters')
+from page import Page, confirmed, login, rows
 
 
 def test_enrolment_by_hand(browser, house):
@@ -97,7 +31,7 @@ def test_enrolment_by_hand(browser, house):
     page.fill(login='camille', password='another ' + PASSWORD)
     page.submit()
     page.one('.letters')
-    assert [c for c in page.complaints() if 'status of 403' not in c and 'status of 400' not in c] == []  # the wrong code, the cut kit
+    assert page.complaints(403, 400) == []  # the wrong code, the cut kit
 
 
 def test_companies_stand_under_their_letters_accents_included(browser, house):
@@ -231,15 +165,6 @@ def test_a_notice_is_read_and_acknowledged(browser, house):
     assert page.complaints() == []
 
 
-def confirmed(browser, element):
-    element.click()
-    browser.switch_to.alert.accept()
-
-
-def rows(page, css='main tbody tr'):
-    return page.wait(lambda: [[c.text for c in r.find_elements(By.CSS_SELECTOR, 'th,td')] for r in page.browser.find_elements(By.CSS_SELECTOR, css)] or None)
-
-
 def test_users_sessions_journal_and_keys(browser, house):
     admin = house.enrolled('menuiserie')
     page = Page(browser, house, 'menuiserie.localhost')
@@ -301,11 +226,8 @@ def test_users_sessions_journal_and_keys(browser, house):
     # Every control of these pages has a name, every table its caption and heads.
     for fragment in ('users', 'sessions', 'journal', 'keys'):
         page.open(f'#/{fragment}').one('h1')
-        page.wait(lambda: not browser.execute_script("""return [...document.querySelectorAll('main button, main select, main input, main a')]
-            .filter(e => !e.hidden && !(e.textContent.trim() || e.getAttribute('aria-label') || e.closest('label'))).length
-            + [...document.querySelectorAll('main table')].filter(e => !e.caption || !e.tHead.querySelector('th[scope=col]')).length"""))
-    complaints = [c for c in page.complaints() if 'status of 409' not in c]
-    assert complaints == [], complaints
+        page.wait(lambda: page.unnamed() == 0)
+    assert page.complaints(409) == []
 
 
 def test_a_member_sees_no_page_that_is_not_theirs(browser, house):

@@ -1,26 +1,7 @@
 // Who may enter, and who did what: users, sessions and tokens, the journal, recovery kits and the master key.
 import { call } from './api.js';
-import { explain, form, h, input, say, show } from './page.js';
-import { current, has, t } from './words.js';
-
-const time = text => (text ? new Date(text).toLocaleString(current(), { dateStyle: 'medium', timeStyle: 'short' }) : '');
-
-// Does it, says so, and shows the page anew.
-async function act(work, done, page) {
-  try {
-    await work();
-    await page();
-    say(done);
-  } catch (problem) { explain(problem); }
-}
-
-const button = (label, name, onclick, danger) => h('button', { type: 'button', class: danger ? 'danger' : 'plain', 'aria-label': `${label} – ${name}`, onclick }, label);
-
-function table(caption, heads, rows) {
-  return h('div', { class: 'wide' }, h('table', {}, h('caption', {}, caption),
-    h('thead', {}, h('tr', {}, heads.map(head => h('th', { scope: 'col' }, head)))),
-    h('tbody', {}, rows.map(cells => h('tr', {}, cells.map((cell, i) => h(i ? 'td' : 'th', i ? {} : { scope: 'row' }, cell)))))));
-}
+import { act, button, explain, form, h, input, say, show, table, time } from './page.js';
+import { has, t } from './words.js';
 
 // A code that nobody sees again, and what it is for.
 function codePage(title, why, code, page) {

@@ -1,6 +1,6 @@
 // Documents: sending a file so that it can go on where it broke off (tus 1.0.0), and what a document's page shows of its versions.
 import { call, Problem } from './api.js';
-import { explain, h, say } from './page.js';
+import { explain, h, say, size } from './page.js';
 import { current, t } from './words.js';
 
 const TRIES = 5;
@@ -54,8 +54,6 @@ export const uploadForm = (query, done) => fileForm(t('upload'), async file => {
   if (Object.keys(filed).length) await call('PATCH', `/documents/${id}`, filed, { 'Content-Type': 'application/merge-patch+json' });
   done(id);
 });
-
-const size = n => new Intl.NumberFormat(current(), { style: 'unit', unit: n < 1e6 ? 'kilobyte' : 'megabyte', maximumFractionDigits: 1 }).format(n < 1e6 ? n / 1e3 : n / 1e6);
 
 // On the document's page: its versions, the newest first, and a place for the next one.
 export const contentOf = (record, changed) => h('section', {},

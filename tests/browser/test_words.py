@@ -1,0 +1,24 @@
+"""Every word of the interface is there in both languages, once, also where a page brings its own."""
+import pathlib
+import re
+
+STATIC = pathlib.Path(__file__).parents[2] / 'worker/web/static'
+WORD = re.compile(r"^  '?([\w.-]+)'?: \['((?:[^'\\]|\\.)+)',\s+'((?:[^'\\]|\\.)+)'\],$", re.M)
+STARTED = re.compile(r"^  '?[\w.-]+'?: \[", re.M)
+
+
+def words(name):
+    text = (STATIC / name).read_text()
+    found = WORD.findall(text)
+    assert len(found) == len(STARTED.findall(text)), f'{name}: a word that is not there in both languages'
+    return {key: (fr, en) for key, fr, en in found}
+
+
+def test_no_word_is_missing_or_has_two_meanings():
+    common, seen = words('words.js'), {}
+    for path in sorted(STATIC.glob('*.js')):
+        own = words(path.name)
+        for key, both in own.items():
+            assert seen.setdefault(key, both) == both, f'{path.name}: {key} is another word elsewhere'
+        asked = set(re.findall(r"\bt\('([\w.-]+)'\)", path.read_text()))
+        assert asked <= common.keys() | own.keys(), (path.name, asked - common.keys() - own.keys())

@@ -3,6 +3,7 @@ import pathlib
 import re
 
 STATIC = pathlib.Path(__file__).parents[2] / 'worker/web/static'
+POLICY = STATIC.parents[2] / 'policy'
 WORD = re.compile(r"^  '?([\w.-]+)'?: \['((?:[^'\\]|\\.)+)',\s+'((?:[^'\\]|\\.)+)'\],$", re.M)
 STARTED = re.compile(r"^  '?[\w.-]+'?: \[", re.M)
 
@@ -22,3 +23,8 @@ def test_no_word_is_missing_or_has_two_meanings():
             assert seen.setdefault(key, both) == both, f'{path.name}: {key} is another word elsewhere'
         asked = set(re.findall(r"\bt\('([\w.-]+)'\)", path.read_text()))
         assert asked <= common.keys() | own.keys(), (path.name, asked - common.keys() - own.keys())
+
+
+def test_every_result_of_a_copy_has_its_words():
+    results = set(re.findall(r'^\w+\(\w+,\s*"([\w-]+)"', (POLICY / 'backup_results.def').read_text(), re.M))
+    assert len(results) > 10 and results <= {key[7:] for key in words('plans.js') if key.startswith('result.')}

@@ -1,6 +1,6 @@
 // One page: log-in or first opening, companies and contacts by letter, one record. The place is in the fragment, which no server sees.
 import { accountPages } from './account.js';
-import { call } from './api.js';
+import { call, Problem } from './api.js';
 import { contentOf, uploadForm } from './documents.js';
 import { noticesPage } from './notices.js';
 import { explain, form, h, input, lists, menu, say, show } from './page.js';
@@ -16,7 +16,7 @@ const kinds = {
   contacts: {
     page: 'contact',
     fields: ['given_name', 'family_name', 'company', 'title', 'emails', 'phones', 'address.street', 'address.postcode', 'address.city', 'address.country', 'birthday', 'notes', 'tags'],
-    required: [], title: r => [r.family_name, r.given_name].filter(Boolean).join(' '), aside: r => r.company || '',
+    required: [], title: r => [r.family_name, r.given_name].filter(Boolean).join(' '), aside: r => [r.restricted && t('isRestricted'), r.company].filter(Boolean).join(' – '),
   },
   documents: { page: 'document', fields: ['name', 'folder', 'tags', 'links'], required: ['name'], title: r => r.name, aside: r => r.folder || '' },
 };
@@ -226,20 +226,25 @@ async function supportPage() {
 
 // The frame
 
+// Each in a file of its own, which is fetched when it is opened.
+const administration = ['plans', 'regions'];
+const fetched = place => import(`./${place}.js`).catch(() => { throw new Problem(0); });
+
 const readNotices = () => noticesPage(rights.includes('admin'));
 const places = { functions: functionsPage, notices: readNotices, support: supportPage }; // pages that are of no record
 const frames = () => [...Object.keys(kinds), ...(rights.includes('admin') ? ['functions'] : []), 'notices', 'support'];
 
 // Who administers is not counted.
-const mayOpen = place => rights.includes('admin') || !(place === 'functions' || accountPages[place]?.admin);
-const count = (page, what) => Object.hasOwn(accountPages, page) || usage(what);
+const mayOpen = place => rights.includes('admin') || !(place === 'functions' || administration.includes(place) || accountPages[place]?.admin);
+const count = (page, what) => Object.hasOwn(accountPages, page) || administration.includes(page) || usage(what);
 for (const [name, page] of Object.entries(accountPages)) places[name] = page.open;
+for (const name of administration) places[name] = () => fetched(name).then(page => page.open());
 
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
   const here = location.hash.split(/[/?]/)[1];
-  menu.replaceChildren(...[...frames(), ...Object.keys(accountPages).filter(mayOpen)].map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => count(k, { menu: k }) }, t(k))));
+  menu.replaceChildren(...[...frames(), ...[...Object.keys(accountPages), ...administration].filter(mayOpen)].map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => count(k, { menu: k }) }, t(k))));
   document.getElementById('tools').replaceChildren(
     h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
     ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));

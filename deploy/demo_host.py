@@ -156,7 +156,7 @@ listener "127.0.0.1:{self.back}" {{ kind = tls proxy = true from = {{"127.0.0.0/
 
         def up():
             need(cloisond.poll() is None, f'cloisond left with {cloisond.poll()}; its log:\n{self.log.read_text()[-2000:]}')
-            return (self.run / 'control.sock').exists() and self.staff('status').returncode == 0
+            return 'ready: ' in self.log.read_text()
         wait_for(up, 'cloisond did not come up')
         need(self.staff('tenant', 'stop', 'acme').returncode != 0, 'staff may act before it has signed its undertaking')
         for person in (STAFF, COLLEAGUE):

@@ -104,8 +104,14 @@ static void sample(struct supervisor *h, uint64_t now) {
     tell_posture(h);
 }
 
+/* A courier that cannot start keeps nobody from being served; one that only takes its time is waited for. */
+static bool all_are_there(const struct supervisor *h) {
+    bool courier = h->courier.state != SERVICE_STARTING || h->courier.failures;
+    return h->router.state == SERVICE_READY && h->steward.state == SERVICE_READY && courier;
+}
+
 static void announce(struct supervisor *h) {
-    if (h->announced || h->leave_at || h->router.state != SERVICE_READY || h->steward.state != SERVICE_READY) return;
+    if (h->announced || h->leave_at || !all_are_there(h)) return;
     h->announced = true;
     if (notify_manager("READY=1") < 0) log_errno("the service manager is not told");
     log_say("ready: %zu tenants, at most %" PRIu32 " workers", h->tenant_count, h->config.max_workers);

@@ -104,3 +104,17 @@ def test_one_that_is_killed_comes_again(place):
     os.kill(pid, 9)
     assert wait_for(lambda: courier_of(place) not in (0, pid), why='the next')
     assert re.search(r'cloison-courier: died with status -9', place.logged())
+
+
+def test_ready_is_said_with_the_courier_there_or_known_to_fail(tmp_path):
+    slow = tmp_path / 'slow'
+    slow.write_text('#!/bin/sh\nexec tail -f /dev/null\n')  # never says that it is ready
+    house = House(binaries={'cloison-courier': slow})
+    house.extra = destination('medium', house.root / 'medium')
+    house.write_config()
+    with house:
+        assert house.enrolled('acme').get('/api/v1/session').status == 200  # nobody waits for it to be served
+        children = subprocess.run(['pgrep', '-P', str(house.process.pid), '-x', 'tail'], capture_output=True, text=True).stdout.split()
+        assert len(children) == 1 and 'ready: ' not in house.logged()
+        os.kill(int(children[0]), 9)
+        wait_for(lambda: 'ready: ' in house.logged(), why='ready')

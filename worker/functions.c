@@ -63,6 +63,7 @@ static enum store_result switch_on(enum function f, const uint8_t user[ID_BYTES]
     setting_id(f, id);
     memcpy(setting.by, user, ID_BYTES);
     enum store_result result = journal_add(JOURNAL_switched, user, about(f, true));
+    if (result == STORE_OK && f == FUNCTION_references) result = references_withdraw(user); /* of another text, which was off by itself */
     if (result == STORE_OK) result = store_put(self.store, STORE_SETTINGS, id, &setting, sizeof setting, STORE_ANY, NULL);
     if (result == STORE_OK)
         result = exchange_commit();
@@ -77,7 +78,11 @@ static enum store_result switch_off(enum function f, const uint8_t user[ID_BYTES
     uint8_t id[ID_BYTES];
     setting_id(f, id);
     enum store_result result = store_delete(self.store, STORE_SETTINGS, id, STORE_ANY);
-    if (result != STORE_OK && result != STORE_MISSING) return result;
+    if (result == STORE_OK || result == STORE_MISSING) result = f == FUNCTION_references ? references_withdraw(user) : STORE_OK;
+    if (result != STORE_OK) {
+        if (store_dirty(self.store)) store_lose(self.store, result);
+        return result;
+    }
     journal_add(JOURNAL_switched, user, about(f, false));
     result = exchange_commit();
     if (result == STORE_OK) memset(&now[f], 0, sizeof now[f]);

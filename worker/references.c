@@ -34,12 +34,25 @@ void references_load(void) {
     tell();
 }
 
+static enum store_result record(int which, bool on, const uint8_t user[ID_BYTES]) {
+    return journal_add(JOURNAL_reference_switched, user,
+                       json_pack("{s:s, s:b}", "reference", reference_table[which].name, "given", (int)on));
+}
+
+/* C10: a consent ends with the function; nobody finds it given again when that is switched on another day */
+enum store_result references_withdraw(const uint8_t user[ID_BYTES]) {
+    enum store_result result = store_delete(self.store, STORE_SETTINGS, id, STORE_ANY);
+    if (result == STORE_MISSING) return STORE_OK;
+    for (int i = 0; i < REFERENCE_COUNT && result == STORE_OK; i++)
+        if (given.since[i]) record(i, false, user); /* on a full store too: the line is then counted as missing */
+    return result;
+}
+
 /* The record and its line of the journal, or neither. */
 static enum store_result keep(enum reference which, uint64_t since, const uint8_t user[ID_BYTES]) {
     uint64_t was = given.since[which];
     given.since[which] = since;
-    enum store_result result = journal_add(JOURNAL_reference_switched, user,
-                                           json_pack("{s:s, s:b}", "reference", reference_table[which].name, "given", (int)(since > 0)));
+    enum store_result result = record((int)which, since > 0, user);
     if (result == STORE_OK) result = store_put(self.store, STORE_SETTINGS, id, &given, sizeof given, STORE_ANY, NULL);
     if (result == STORE_OK)
         result = exchange_commit();

@@ -47,19 +47,28 @@ def test_a_consent_is_given_and_withdrawn(house):
     assert len([line for line in house.ledger() if line['verb'] == 'references']) == 3
 
 
-# C10, C4: with the function off nothing holds, and nothing can be given
+# C10, C4: switching the function off withdraws all, for good; while it is off nothing can be given
 def test_the_function_takes_all_of_them_back(house):
+    told = len([line for line in house.ledger() if line['verb'] == 'references'])
     consent(house.acme, 'quote', True)
     wait_for(lambda: cited(house)['Acme SA'] == ['quote'], why='one')
     assert switch(house.acme, False).status == 200
     wait_for(lambda: cited(house)['Acme SA'] == [], why='none')
     refused = consent(house.acme, 'logo', True)
     assert refused.status == 403 and refused.json['type'] == 'function-off'
-    switch(house.acme, True)
-    wait_for(lambda: cited(house)['Acme SA'] == ['quote'], why='what was never withdrawn')
+    assert not any(item['given'] for item in house.acme.get('/api/v1/provider/references').json['items'])
+    line = next(line for line in house.acme.get('/api/v1/journal').json['items'] if line['act'] == 'reference_switched')
+    assert line['about'] == {'reference': 'quote', 'given': False}
+    assert switch(house.acme, True).status == 200
+    assert not any(item['given'] for item in house.acme.get('/api/v1/provider/references').json['items'])
+    assert consent(house.acme, 'logo', True).status == consent(house.acme, 'logo', False).status == 200  # what is told is told in turn
+    wait_for(lambda: len([line for line in house.ledger() if line['verb'] == 'references']) == told + 3, why='these two')
+    assert cited(house)['Acme SA'] == []
 
 
 def test_what_is_kept_outlives_worker_and_supervisor(house):
+    consent(house.acme, 'quote', True)
+    wait_for(lambda: cited(house)['Acme SA'] == ['quote'], why='one')
     house.cli('tenant', 'stop', 'acme')
     assert cited(house)['Acme SA'] == ['quote']
     house.stop()

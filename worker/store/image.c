@@ -45,6 +45,15 @@ static bool plausible(struct store_image *m, const struct chunk *c) {
            (space > SPACE_NODES && space < SPACE_NODES + STORE_TABLES_END);
 }
 
+/* LMDB says EIO of a write that came out short: whether one more page finds room tells why. */
+static enum store_result result_of(const struct store_image *m, int rc) {
+    static const uint8_t page[4096];
+    mdb_filehandle_t fd;
+    if (rc != EIO || mdb_env_get_fd(m->env, &fd) != 0) return store_result_of(rc);
+    off_t end = lseek(fd, 0, SEEK_END);
+    return end >= 0 && pwrite(fd, page, sizeof page, end) != (ssize_t)sizeof page ? STORE_FULL : STORE_IO;
+}
+
 static int next_batch(struct store_image *m) {
     int rc = mdb_txn_commit(m->txn);
     m->txn = NULL;
@@ -58,7 +67,7 @@ enum store_result store_image_put(struct store_image *m, const struct chunk *c) 
     int rc = m->waiting > BATCH_BYTES ? next_batch(m) : 0;
     if (rc == 0) rc = mdb_put(m->txn, m->dbi, &key, &value, MDB_NOOVERWRITE);
     m->waiting += c->size;
-    return rc == MDB_KEYEXIST ? STORE_CONFLICT : store_result_of(rc);
+    return rc == MDB_KEYEXIST ? STORE_CONFLICT : result_of(m, rc);
 }
 
 enum store_result store_image_finish(struct store_image *m, uint64_t chunks) {
@@ -71,7 +80,7 @@ enum store_result store_image_finish(struct store_image *m, uint64_t chunks) {
         m->txn = NULL;
     }
     if (rc == 0) rc = mdb_env_sync(m->env, 1);
-    return store_result_of(rc);
+    return result_of(m, rc);
 }
 
 void store_image_end(struct store_image *m) {

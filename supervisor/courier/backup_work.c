@@ -20,11 +20,16 @@ enum backup_result work_spool_failed(void) {
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? BACKUP_SPOOL_FULL : errno == ENOMEM ? BACKUP_MEMORY : BACKUP_SPOOL;
 }
 
+/* LOCAL is our own end, with errno: the spool's disk may be full. */
 static enum backup_result result_of(enum destination_result r) {
-    static const enum backup_result result[] = {[DESTINATION_DONE] = BACKUP_DONE,      [DESTINATION_EXISTS] = BACKUP_LIED,
-                                                [DESTINATION_ABSENT] = BACKUP_MISSING, [DESTINATION_REFUSED] = BACKUP_REFUSED,
-                                                [DESTINATION_FULL] = BACKUP_FULL,      [DESTINATION_LIED] = BACKUP_LIED,
-                                                [DESTINATION_LOCAL] = BACKUP_SPOOL,    [DESTINATION_UNREACHABLE] = BACKUP_UNREACHABLE};
+    if (r == DESTINATION_LOCAL) return work_spool_failed();
+    static const enum backup_result result[] = {[DESTINATION_DONE] = BACKUP_DONE,
+                                                [DESTINATION_EXISTS] = BACKUP_LIED,
+                                                [DESTINATION_ABSENT] = BACKUP_MISSING,
+                                                [DESTINATION_REFUSED] = BACKUP_REFUSED,
+                                                [DESTINATION_FULL] = BACKUP_FULL,
+                                                [DESTINATION_LIED] = BACKUP_LIED,
+                                                [DESTINATION_UNREACHABLE] = BACKUP_UNREACHABLE};
     return result[r];
 }
 

@@ -215,6 +215,7 @@ bool act_take_errand(struct act *a) {
                             .request = a->said->request,
                             .steward = a->house->steward.starts,
                             .uid = a->said->uid,
+                            .kind = backups_kind(a->said),
                             .fd = a->fd};
     errand.tokens = a->said->set & ACT_TOKENS;
     TEXT_COPY(errand.place, a->said->place);

@@ -55,12 +55,7 @@ static void record(struct tenant *t, const char *event, const char *result) {
 
 /* ---- what the worker is told ---- */
 
-static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan_kept *out) {
-    const struct backup *b = &t->backups.kind[kind];
-    const struct plan_row *row = plan_of(t, kind);
-    *out = (struct plan_kept){.result = b->result, .tried_ms = b->tried_ms, .checked = b->checked, .checked_ms = b->checked_ms};
-    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted || b->unsent;
-    if (!row) return;
+static void fill_row(const struct plan_row *row, struct plan_kept *out) {
     out->on = row->period_minutes > 0;
     out->period_minutes = row->period_minutes;
     out->keep_hours = row->keep_hours;
@@ -69,6 +64,29 @@ static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan
     out->number = row->number;
     TEXT_COPY(out->destination, row->destination);
     memcpy(out->hash, row->hash, sizeof out->hash);
+}
+
+/* What is not written down yet is shown as it was said, and that it is not. */
+static void fill_word(const struct tenant *t, const struct plan_word *word, struct plan_kept *out) {
+    const struct config *c = &t->house->config;
+    struct plan p;
+    if (!plan_unpack(word->packed, &p)) return;
+    if (word->failed) out->result = BACKUP_NOT_KEPT;
+    out->on = p.period_minutes > 0 && p.destination < c->destination_count;
+    out->period_minutes = p.period_minutes;
+    out->paused = (uint16_t)p.paused;
+    if (!out->on) return;
+    out->keep_hours = p.keep_hours;
+    TEXT_COPY(out->destination, c->destination[p.destination].name);
+}
+
+static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan_kept *out) {
+    const struct backup *b = &t->backups.kind[kind];
+    const struct plan_row *row = plan_of(t, kind);
+    *out = (struct plan_kept){.result = b->result, .tried_ms = b->tried_ms, .checked = b->checked, .checked_ms = b->checked_ms};
+    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted || b->unsent;
+    if (row) fill_row(row, out);
+    if (b->word.held) fill_word(t, &b->word, out);
 }
 
 static void send_plans(struct tenant *t, bool answers) {
@@ -147,7 +165,7 @@ static void begin_wish(struct backup *b) {
 
 static void answer_wish(struct tenant *t, struct backup *b, const struct answer *answer) {
     for (; b->served; b->served--)
-        errand_answered(t, VERB_backup_now, answer);
+        errand_answered_of(t, VERB_backup_now, b == &t->backups.kind[BACKUP_ARCHIVE] ? BACKUP_ARCHIVE : BACKUP_COPY, answer);
 }
 
 static void failed(struct tenant *t, enum backup_kind kind, enum courier_task task, enum backup_result why) {
@@ -158,6 +176,7 @@ static void failed(struct tenant *t, enum backup_kind kind, enum courier_task ta
     record(t, word_of(kind, task), backup_result_word(why));
     log_say("tenant %s: %s: %s", t->entry->name, word_of(kind, task), backup_result_meaning(why));
     if (task == TASK_TAKE && b->wanted) begin_wish(b); /* it did not even begin */
+    if (task == TASK_TAKE) b->owed = true;
     answer_wish(t, b, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     tell_plans(t);
 }
@@ -201,7 +220,7 @@ static void take(struct tenant *t, enum backup_kind kind) {
 static void end_plan(struct tenant *t, const struct plan_row *row) {
     struct plan_row ended = *row;
     ended.period_minutes = 0;
-    if (!plans_put(t->house->plans, &ended)) log_errno("plans: not written");
+    plans_note(t->house->plans, &ended);
 }
 
 static bool may_take(const struct tenant *t) {
@@ -215,7 +234,7 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
     if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
     if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
     bool excluded = is_excluded(t, index_of(t->house, row->destination));
-    bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && plan_due(row, clock_unix_ms())));
+    bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && (b->owed || plan_due(row, clock_unix_ms()))));
     if (row->period_minutes == 0 && now >= b->again_at)
         begin_job(t, kind, TASK_ERASE, -1);
     else if (b->unsent && now >= b->again_at && excluded)
@@ -228,17 +247,29 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
         take(t, kind);
     else if (b->check)
         begin_job(t, kind, TASK_CHECK, -1);
-    else if (!b->listed && life_ready(&t->life))
+    else if (b->list || (!b->listed && life_ready(&t->life)))
         begin_job(t, kind, TASK_LIST, -1);
 }
 
+/* Whoever waits is told. */
+static void no_courier(struct tenant *t, enum backup_kind kind) {
+    struct backup *b = &t->backups.kind[kind];
+    const struct answer none = {.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1};
+    if (b->wanted) failed(t, kind, TASK_TAKE, BACKUP_NO_COURIER);
+    if (b->list) errand_answered_of(t, VERB_backup_list, kind, &none);
+    if (b->check) errand_answered_of(t, VERB_backup_verify, kind, &none);
+    b->list = false;
+}
+
 void backups_tick(struct tenant *t, uint64_t now) {
+    for (int kind = 0; kind < BACKUP_KINDS; kind++)
+        if (planning_settle(t, (enum backup_kind)kind, now)) tell_plans(t);
     for (int kind = 0; kind < BACKUP_KINDS && !t->backups.job && !t->house->leave_at; kind++) {
         const struct plan_row *row = plan_of(t, (enum backup_kind)kind);
         if (row && courier_is_there(t->house) && index_of(t->house, row->destination) != UINT32_MAX)
             step_plan(t, (enum backup_kind)kind, row, now);
-        else if (row && t->backups.kind[kind].wanted)
-            failed(t, (enum backup_kind)kind, TASK_TAKE, BACKUP_NO_COURIER);
+        else if (row)
+            no_courier(t, (enum backup_kind)kind);
     }
 }
 
@@ -249,9 +280,10 @@ static void took(struct tenant *t, enum backup_kind kind, const struct message_o
     row.number = o->newest.number;
     row.last_ms = o->newest.taken_ms;
     memcpy(row.hash, o->newest.hash, sizeof row.hash);
-    if (!plans_put(t->house->plans, &row)) log_errno("plans: not written");
+    plans_note(t->house->plans, &row);
     record(t, word_of(kind, TASK_TAKE), "done");
     t->backups.kind[kind].unsent = true;
+    t->backups.kind[kind].owed = false;
     t->backups.kind[kind].again_at = 0;
 }
 
@@ -265,18 +297,24 @@ static void sent(struct tenant *t, enum backup_kind kind) {
     answer_wish(t, b, &(struct answer){.result = ACT_DONE, .fd = -1});
 }
 
+/* What a check says of the copy; else it could not look, and tries again soon. */
+static bool is_verdict(enum backup_result result) {
+    return result == BACKUP_DONE || result == BACKUP_LIED || result == BACKUP_MISSING || result == BACKUP_DAMAGED ||
+           result == BACKUP_ROLLED_BACK || result == BACKUP_ABSENT;
+}
+
 static void checked(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
     struct backup *b = &t->backups.kind[kind];
     b->check = false;
-    b->check_at = clock_ms() + ARCHIVE_CHECK_MS;
+    b->check_at = clock_ms() + (is_verdict((enum backup_result)o->result) ? ARCHIVE_CHECK_MS : BACKUP_AGAIN_MOST_MS);
     b->checked = (enum backup_result)o->result;
     b->checked_ms = clock_unix_ms();
     record(t, word_of(kind, TASK_CHECK), backup_result_word(b->checked));
     if (o->result != BACKUP_DONE)
         log_say("tenant %s: %s: snapshot %llu: %s", t->entry->name, word_of(kind, TASK_CHECK), (unsigned long long)o->wrong_number,
                 backup_result_meaning(b->checked));
-    errand_answered(t, VERB_backup_verify,
-                    &(struct answer){.result = o->result == BACKUP_DONE ? ACT_DONE : ACT_FAILED, .detail = o->result, .fd = -1});
+    struct answer answer = {.result = o->result == BACKUP_DONE ? ACT_DONE : ACT_FAILED, .detail = o->result, .fd = -1};
+    errand_answered_of(t, VERB_backup_verify, kind, &answer);
 }
 
 static void erased(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
@@ -334,12 +372,13 @@ bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows
         b->listed = true;
         if (life_ready(&t->life)) tenant_say(t, MESSAGE_WORKER_SNAPSHOTS, kind, rows);
         if (o->rows && !o->newest.sent) b->unsent = true; /* of before a restart */
-        errand_answered(t, VERB_backup_list,
-                        &(struct answer){.result = ACT_DONE, .fd = rows, .bytes = (uint64_t)o->rows * sizeof(struct snapshot_row)});
+        errand_answered_of(t, VERB_backup_list, kind,
+                           &(struct answer){.result = ACT_DONE, .fd = rows, .bytes = (uint64_t)o->rows * sizeof(struct snapshot_row)});
     } else { /* nothing could be listed; it may be that no other job follows */
         uint32_t why = o->result == BACKUP_DONE ? BACKUP_SPOOL : o->result;
-        errand_answered(t, VERB_backup_list, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
+        errand_answered_of(t, VERB_backup_list, kind, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     }
+    b->list = false;
     tell_plans(t);
     return true;
 }
@@ -356,35 +395,10 @@ void backups_lost(struct supervisor *h) {
 
 /* ---- what the tenant wants ---- */
 
-/* A destination that takes this kind, and not another one than where something lies still. */
-static bool fits(const struct tenant *t, const struct plan *p, const struct plan_row *row) {
-    const struct config *c = &t->house->config;
-    if (p->destination >= c->destination_count || c->destination[p->destination].archive != (p->kind == BACKUP_ARCHIVE)) return false;
-    return !row || strcmp(row->destination, c->destination[p->destination].name) == 0;
-}
-
-static bool says_the_same(const struct plan_row *kept, const struct plan_row *wanted) {
-    return kept && kept->keep_hours == wanted->keep_hours && kept->period_minutes == wanted->period_minutes &&
-           kept->paused == wanted->paused; /* the destination does too: fits() */
-}
-
-/* What a worker says again and again costs no line of the ledger and no write. */
 void backups_plan(struct tenant *t, uint64_t packed) {
     struct plan p;
     if (!plan_unpack(packed, &p)) return; /* the channel looked already */
-    enum backup_kind kind = (enum backup_kind)p.kind;
-    const struct plan_row *row = plan_of(t, kind);
-    struct plan_row wanted = row ? *row : (struct plan_row){.tenant = t->entry->number, .kind = p.kind};
-    bool on = p.period_minutes > 0, may = on ? fits(t, &p, row) : row != NULL;
-    if (may && on) TEXT_COPY(wanted.destination, t->house->config.destination[p.destination].name);
-    if (on) wanted.keep_hours = p.keep_hours;
-    wanted.period_minutes = p.period_minutes;
-    wanted.paused = p.paused;
-    if (may && !says_the_same(row, &wanted)) {
-        record(t, kind == BACKUP_ARCHIVE ? on ? "archive_plan" : "archive_end" : on ? "backup_plan" : "backup_end", "done");
-        if (!plans_put(t->house->plans, &wanted)) log_errno("plans: not written");
-        t->backups.kind[kind].again_at = 0;
-    }
+    planning_heard(t, &p, clock_ms());
     send_plans(t, true);
 }
 
@@ -396,10 +410,10 @@ void backups_asked(struct tenant *t, enum backup_kind kind) {
 
 /* ---- what staff wants ---- */
 
-static enum backup_kind kind_of(const struct message_act *said) { return said->set & ACT_ARCHIVE ? BACKUP_ARCHIVE : BACKUP_COPY; }
+enum backup_kind backups_kind(const struct message_act *said) { return said->set & ACT_ARCHIVE ? BACKUP_ARCHIVE : BACKUP_COPY; }
 
 bool backups_may(const struct tenant *t, const struct message_act *said) {
-    const struct plan_row *row = plan_of(t, kind_of(said));
+    const struct plan_row *row = plan_of(t, backups_kind(said));
     if (said->verb == VERB_backup_restore) return loading_may(t) && t->life.state == LIFE_SUSPENDED && !t->entry->enrolled;
     if (!row) return false;
     if (said->verb == VERB_backup_now) return row->period_minutes && !row->paused && t->entry->enrolled && !t->life.suspended;
@@ -407,15 +421,15 @@ bool backups_may(const struct tenant *t, const struct message_act *said) {
 }
 
 void backups_act(struct tenant *t, enum verb verb, const struct message_act *said) {
-    enum backup_kind kind = kind_of(said);
+    enum backup_kind kind = backups_kind(said);
     const struct plan_row *row = plan_of(t, kind);
-    const struct answer no_courier = {.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1};
+    const struct answer none = {.result = ACT_FAILED, .detail = BACKUP_NO_COURIER, .fd = -1};
     const struct tenant *of = said->source ? supervisor_tenant(t->house, said->source) : NULL; /* whose copy it is */
     bool gives = verb == VERB_backup_drill || verb == VERB_backup_restore; /* the others are about the plan's own place */
     const char *place = gives && said->set & ACT_PLACE ? said->place : row ? row->destination : "";
     struct message_job job = {.task = TASK_GIVE, .kind = kind, .destination = index_of(t->house, place), .source = said->source};
     if (!courier_is_there(t->house) || job.destination == UINT32_MAX) {
-        errand_answered(t, verb, &no_courier);
+        errand_answered_of(t, verb, kind, &none);
         return;
     }
     switch (verb) {
@@ -427,18 +441,18 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
         t->backups.kind[kind].check = true;
         break;
     case VERB_backup_list:
-        t->backups.kind[kind].listed = false;
+        t->backups.kind[kind].list = true;
         if (!t->backups.job) begin_job(t, kind, TASK_LIST, -1);
         break;
     default:
         job.snapshot = said->snapshot;
         job.foreign = verb == VERB_backup_restore;
         if (is_excluded(t, job.destination) || (of && is_excluded(of, job.destination))) {
-            errand_answered(t, verb, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_REGION, .fd = -1});
+            errand_answered_of(t, verb, kind, &(struct answer){.result = ACT_FAILED, .detail = BACKUP_REGION, .fd = -1});
             return;
         }
         if (!t->backups.job && loading_begin(t, verb, &job, send_job)) return;
-        errand_answered(t, verb, &no_courier);
+        errand_answered_of(t, verb, kind, &none);
     }
 }
 

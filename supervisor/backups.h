@@ -8,6 +8,7 @@
 
 #include "../policy/duties.h"
 #include "../policy/messages.h"
+#include "planning.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct supervisor;
 struct tenant;
 
 enum {
-    BACKUP_AGAIN_MS = 60000, /* after a failure; then twice that, up to */
+    BACKUP_AGAIN_MS = 10000, /* after a failure; then twice that, up to */
     BACKUP_AGAIN_MOST_MS = 3600000,
     ARCHIVE_CHECK_MS = 7 * 86400000 /* between two checks of an archive without its key */
 };
@@ -27,14 +28,17 @@ struct backup {
     bool wanted;       /* now, whatever the plan says */
     uint32_t asked;    /* errands that wait for the next snapshot, */
     uint32_t served;   /* and for the one that is under way */
+    bool owed;         /* one that was tried did not come about: it is tried again */
     bool unsent;       /* something is in the spool only */
     bool check;        /* a check is wanted */
     bool listed;       /* the worker has been told what there is */
+    bool list;         /* staff asks what there is */
     uint32_t failures; /* in a row */
     uint64_t again_at; /* not tried before */
     uint64_t check_at; /* the next check; 0 = not set yet */
     enum backup_result result, checked;
     uint64_t tried_ms, checked_ms; /* Unix time; 0 = not since the start */
+    struct plan_word word;
 };
 
 struct backups {
@@ -62,6 +66,7 @@ void backups_lost(struct supervisor *house);
 /* A child has ended; true: it was the loader, or what empties a drill's folder. */
 bool backups_child(struct tenant *tenant, pid_t pid, int status);
 
+enum backup_kind backups_kind(const struct message_act *said);
 /* The staff's verbs. false: not now, or there is nothing of that kind (ACT_WRONG_STATE). */
 bool backups_may(const struct tenant *tenant, const struct message_act *said);
 /* The errand is taken on already; its answer follows. */

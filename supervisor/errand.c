@@ -123,19 +123,23 @@ void errands_worker_gone(struct tenant *t) {
     }
 }
 
-static struct errand *asked(struct tenant *t, enum verb verb) {
+static struct errand *asked(struct tenant *t, enum verb verb, uint32_t kind) {
     uint64_t order = 0;
     for (struct errand *e; (e = next(t, order)); order = e->order)
-        if (e->verb == verb && e->asked) return e;
+        if (e->verb == verb && e->kind == kind && e->asked) return e;
     return NULL;
 }
 
-const struct errand *errand_asked(struct tenant *t, enum verb verb) { return asked(t, verb); }
+const struct errand *errand_asked(struct tenant *t, enum verb verb) { return asked(t, verb, 0); }
 
-bool errand_answered(struct tenant *t, enum verb verb, const struct answer *outcome) {
-    struct errand *e = asked(t, verb);
+bool errand_answered_of(struct tenant *t, enum verb verb, enum backup_kind kind, const struct answer *outcome) {
+    struct errand *e = asked(t, verb, kind);
     if (e) end(t, e, outcome);
     return e;
+}
+
+bool errand_answered(struct tenant *t, enum verb verb, const struct answer *outcome) {
+    return errand_answered_of(t, verb, (enum backup_kind)0, outcome);
 }
 
 void errands_tick(struct tenant *t, uint64_t now) {

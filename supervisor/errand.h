@@ -1,6 +1,7 @@
 /* An act of a member of staff that takes a while: it is recorded, waits for the worker, and is answered once, whatever happens. */
 #pragma once
 
+#include "../policy/backup.h"
 #include "../policy/duties.h"
 #include "../policy/limits.h"
 
@@ -20,6 +21,7 @@ struct errand {
     uint64_t request;
     uint64_t steward;               /* which start of the steward asked: another one is not answered */
     uint32_t uid;                   /* of the person */
+    uint32_t kind;                  /* backup_...: enum backup_kind, else 0 */
     int fd;                         /* cert: the chain, -1 = none; the errand's own */
     uint64_t bytes;                 /* in it */
     bool tokens;                    /* lock: tokens, too */
@@ -36,8 +38,10 @@ bool errand_take(struct tenant *tenant, const struct errand *wanted);
 void errands_move(struct tenant *tenant);
 /* The worker's process is gone. */
 void errands_worker_gone(struct tenant *tenant);
-/* The oldest one of that verb that the worker was asked; NULL = none. Valid until the next call here. */
+/* The oldest one of that verb and kind 0 that the worker was asked; NULL = none. Valid until the next call here. */
 const struct errand *errand_asked(struct tenant *tenant, enum verb verb);
 /* That one is answered; outcome->request is filled in. false: none was asked. */
 bool errand_answered(struct tenant *tenant, enum verb verb, const struct answer *outcome);
+/* The same of a backup's or an archive's. */
+bool errand_answered_of(struct tenant *tenant, enum verb verb, enum backup_kind kind, const struct answer *outcome);
 void errands_tick(struct tenant *tenant, uint64_t now);

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+enum { LEAVING_AGAIN_MS = 10000 };
+
 enum contract leaving_state(const struct tenant *t) {
     return contract_state(&t->entry->contract, t->entry->enrolled || t->save_enrolled, clock_unix_ms());
 }
@@ -50,9 +52,17 @@ static void keep_returned(struct tenant *t) {
 void leaving_heard(struct tenant *t, uint64_t word) {
     enum contract state = leaving_state(t);
     if ((state != CONTRACT_ENDING && state != CONTRACT_OVERDUE) || t->entry->resetting) return;
+    t->leaving_at = 0;
     keep_returned(t);
-    if (word == LEAVING_DESTROY && t->entry->contract.returned_ms && !leaving_destroy(t))
-        log_errno("tenant %s: its destruction is not recorded", t->entry->name);
+    bool kept = t->entry->contract.returned_ms, done = kept && (word != LEAVING_DESTROY || leaving_destroy(t));
+    if (kept && !done) log_errno("tenant %s: its destruction is not recorded", t->entry->name);
+    if (done) return;
+    t->leaving_word = word;
+    t->leaving_at = clock_ms() + LEAVING_AGAIN_MS;
+}
+
+void leaving_tick(struct tenant *t, uint64_t now) {
+    if (t->leaving_at && now >= t->leaving_at) leaving_heard(t, t->leaving_word);
 }
 
 /* The lines first, on the disk: after the mark nothing tells them again. Told twice after a crash they say the same. */

@@ -16,6 +16,8 @@ enum contract leaving_state(const struct tenant *tenant);
 
 /* Its worker told the tenant's word, an enum leaving. What comes when no contract ends is of no effect. */
 void leaving_heard(struct tenant *tenant, uint64_t word);
+/* What could not be kept then is taken up again. */
+void leaving_tick(struct tenant *tenant, uint64_t now);
 
 /* Everything of it is to go: the mark is on the disk when true. false with errno: nothing has changed. */
 bool leaving_destroy(struct tenant *tenant);

@@ -89,7 +89,7 @@ static void finish(struct tenant *t) {
     bool drill = b->verb == VERB_backup_drill;
     ledger_event(t->house->ledger, clock_unix_ms(), drill ? "drilled" : "restored", supervisor_about(t->entry), backup_result_word(result));
     struct answer answer = {.result = result == BACKUP_DONE ? ACT_DONE : ACT_FAILED, .detail = result, .fd = -1};
-    errand_answered(t, b->verb, &answer);
+    errand_answered_of(t, b->verb, (enum backup_kind)b->kind_now, &answer);
     b->given = false;
     if (drill) sweep(t);
     tell_tenant(t);

@@ -21,7 +21,7 @@ struct plans {
     int directory;
     uint64_t counted; /* as of `since` */
     uint64_t since;   /* ms of the clock */
-    uint64_t kept_at; /* ms of the clock: the count was written */
+    uint64_t next_at; /* ms of the clock: the next write */
     size_t count;
     struct plan_row row[ROWS_MAX];
 };
@@ -148,8 +148,12 @@ static bool store(struct plans *p) {
     close(fd);
     free(text);
     errno = why;
-    if (!fine || renameat(p->directory, "plans.new", p->directory, "plans") < 0 || fsync(p->directory) < 0) return false;
-    p->kept_at = boot_ms();
+    fine = fine && renameat(p->directory, "plans.new", p->directory, "plans") == 0 && fsync(p->directory) == 0;
+    why = errno;
+    if (!fine) unlinkat(p->directory, "plans.new", 0);
+    errno = why;
+    if (!fine) return false;
+    p->next_at = boot_ms() + PLANS_KEEP_MS;
     return true;
 }
 
@@ -157,7 +161,8 @@ struct plans *plans_open(const char *state_dir, char error[PLANS_ERROR_MAX]) {
     struct plans *p = calloc(1, sizeof *p);
     if (p) p->directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (p && p->directory >= 0) {
-        p->since = p->kept_at = boot_ms();
+        p->since = boot_ms();
+        p->next_at = p->since + PLANS_KEEP_MS;
         if (load(p)) return p;
     }
     snprintf(error, PLANS_ERROR_MAX, "%s/plans: %s", state_dir, errno == EBADMSG ? "damaged" : strerror(errno));
@@ -195,6 +200,13 @@ bool plans_put(struct plans *p, const struct plan_row *row) {
     return false;
 }
 
+void plans_note(struct plans *p, const struct plan_row *row) {
+    struct plan_row *at = find(p, row->tenant, (enum backup_kind)row->kind);
+    if (!at) return;
+    *at = *row;
+    plans_keep(p, true);
+}
+
 bool plans_remove(struct plans *p, uint32_t tenant, enum backup_kind kind) {
     struct plan_row *at = find(p, tenant, kind), before;
     if (!at) return true;
@@ -207,9 +219,9 @@ bool plans_remove(struct plans *p, uint32_t tenant, enum backup_kind kind) {
 }
 
 void plans_keep(struct plans *p, bool at_once) {
-    if (p->count && (at_once || boot_ms() - p->kept_at >= PLANS_KEEP_MS) && !store(p)) {
-        log_errno("plans: the time that the house has run is not kept");
-        p->kept_at = boot_ms(); /* not at every tick */
+    if (p->count && (at_once || boot_ms() >= p->next_at) && !store(p)) {
+        log_errno("plans: not written yet");
+        p->next_at = boot_ms() + PLANS_AGAIN_MS; /* not at every tick */
     }
 }
 

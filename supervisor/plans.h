@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PLANS_ERROR_MAX = 512, PLANS_KEEP_MS = 600000 /* so much of the count may be lost by a crash */ };
+enum {
+    PLANS_ERROR_MAX = 512,
+    PLANS_KEEP_MS = 600000, /* so much of the count may be lost by a crash */
+    PLANS_AGAIN_MS = 10000, /* after what could not be written */
+};
 
 struct plan_row {
     uint32_t tenant; /* its number */
@@ -38,11 +42,14 @@ void plans_close(struct plans *plans);
 const struct plan_row *plans_find(const struct plans *plans, uint32_t tenant, enum backup_kind kind);
 /* Enters or replaces the tenant's row of that kind, on the disk. false with errno: nothing has changed. */
 bool plans_put(struct plans *plans, const struct plan_row *row);
+/* The same of a row that is there, with what came of it or that it ends: counts at once, and is on the disk as soon as that works. */
+void plans_note(struct plans *plans, const struct plan_row *row);
 bool plans_remove(struct plans *plans, uint32_t tenant, enum backup_kind kind);
 
 /* Ms that the house has run in all. */
 uint64_t plans_counted(const struct plans *plans);
-/* Writes the count when PLANS_KEEP_MS have passed since it was written, or at once; does nothing while there is no plan. */
+/* Writes the count when PLANS_KEEP_MS have passed since it was written, or at once, and what could not be written before; does nothing
+ * while there is no plan. */
 void plans_keep(struct plans *plans, bool at_once);
 
 /* Whether a snapshot is due: also when the clock was set back behind the last one. */

@@ -3,6 +3,7 @@
 #include "../policy/channel.h"
 #include "announce.h"
 #include "clock.h"
+#include "leaving.h"
 #include "log.h"
 #include "monitor.h"
 #include "permits.h"
@@ -26,7 +27,6 @@
 enum {
     LOST_MS = 500,        /* from the end of the channel to the news of the death */
     CONNECTED_MS = 90000, /* longer than a worker keeps a connection on which nothing is asked */
-    SAVE_AGAIN_MS = 5000, /* when the registry could not be written */
     PATH_ROOM = PATH_BYTES_MAX + 64,
 };
 
@@ -352,83 +352,7 @@ void tenant_event(struct tenant *t, enum life_event event) {
     if (died) room_run(t->house);
 }
 
-/* ---- what the tenant's administrator decided ---- */
-
-static bool has_wishes(const struct tenant *t) {
-    return t->save_enrolled || t->save_plain >= 0 || t->save_references >= 0 || t->save_bound || t->save_chain_ms;
-}
-
-static void keep_wishes(struct tenant *t) {
-    struct registry_tenant e = *t->entry;
-    if (t->save_enrolled) {
-        e.enrolled = true;
-        e.has_code = false;
-        memset(e.code_hash, 0, sizeof e.code_hash);
-    }
-    if (t->save_plain >= 0) e.plain = t->save_plain;
-    if (t->save_references >= 0) e.references = (uint32_t)t->save_references;
-    if (t->save_bound) e.bound = t->bound;
-    if (t->save_chain_ms) e.chain_ms = t->save_chain_ms;
-    t->save_at = clock_ms() + SAVE_AGAIN_MS;
-    if (registry_update(t->house->registry, &e) != REGISTRY_DONE) {
-        log_errno("tenant %s: what its worker did is not in the registry yet", t->entry->name);
-        return;
-    }
-    if (t->save_enrolled) tell_event(t, EVENT_ENROLLED);
-    t->save_enrolled = false;
-    t->save_plain = -1;
-    t->save_references = -1;
-    t->save_bound = false;
-    t->save_chain_ms = 0;
-    tenant_open_plain(t);
-    tell_tenant(t);
-}
-
-void tenant_keep_plain(struct tenant *t, bool wanted) {
-    if (t->entry->plain == wanted && t->save_plain < 0) return;
-    ledger_event(t->house->ledger, clock_unix_ms(), wanted ? "plain_on" : "plain_off", supervisor_about(t->entry), "done");
-    t->save_plain = wanted;
-    keep_wishes(t);
-}
-
-void tenant_keep_references(struct tenant *t, uint32_t references) {
-    if (t->entry->references == references && t->save_references < 0) return;
-    ledger_event(t->house->ledger, clock_unix_ms(), "references", supervisor_about(t->entry), "done");
-    t->save_references = references;
-    keep_wishes(t);
-}
-
-/* S8: a bound is names, so that another list of destinations does not widen it: what crosses
- * with another list is put right by the worker, which says its bits anew after each one */
-void tenant_keep_regions(struct tenant *t, uint64_t bits) {
-    const struct config *c = &t->house->config;
-    struct region_bound wanted = {.bounded = bits != 0};
-    if (bits & REGIONS_NODE) region_allow(&wanted, c->region);
-    for (uint32_t i = 0; i < c->destination_count; i++)
-        if (bits >> i & 1) region_allow(&wanted, c->destination[i].region);
-    const struct region_bound *now = t->save_bound ? &t->bound : &t->entry->bound;
-    if (now->bounded == wanted.bounded && strcmp(now->names, wanted.names) == 0) return;
-    ledger_event(t->house->ledger, clock_unix_ms(), "regions", supervisor_about(t->entry), "done");
-    t->bound = wanted;
-    t->save_bound = true;
-    keep_wishes(t);
-}
-
-bool tenant_allows(const struct tenant *t, const char *region) {
-    return region_allowed(t->save_bound ? &t->bound : &t->entry->bound, region);
-}
-
-void tenant_keep_enrolled(struct tenant *t) {
-    ledger_event(t->house->ledger, clock_unix_ms(), "enrolled", supervisor_about(t->entry), "done");
-    t->save_enrolled = true;
-    keep_wishes(t);
-}
-
-void tenant_keep_chain(struct tenant *t) {
-    t->save_chain_ms = clock_unix_ms();
-    keep_wishes(t);
-    tell_event(t, EVENT_CHAIN_INSTALLED);
-}
+/* ---- its plain socket ---- */
 
 static void plain_of(const struct tenant *t, char path[PATH_ROOM]) {
     snprintf(path, PATH_ROOM, "%s/web/%s.sock", t->house->config.run_dir, t->entry->name);
@@ -477,9 +401,10 @@ void tenant_tick(struct tenant *t, uint64_t now) {
     uint64_t idle = t->house->config.idle_ms;
     if (idle && life_ready(&t->life) && tenant_idle(t, now) >= idle) tenant_event(t, LIFE_STOP);
     copies_taken(t, now, false);
+    leaving_tick(t, now);
     reset_step(t, now);
     backups_tick(t, now);
-    if (has_wishes(t) && now >= t->save_at) keep_wishes(t);
+    wishes_tick(t, now);
     errands_tick(t, now);
 }
 

@@ -45,6 +45,7 @@ struct tenant {
     bool save_bound;             /* the same: `bound` */
     struct region_bound bound;
     uint64_t save_chain_ms;        /* the same: Unix time; 0 = nothing */
+    uint32_t save_lines;           /* of the ledger, bits of wishes.c: not written yet */
     uint64_t save_at;              /* ms of the clock: not tried again before */
     uint32_t said[TENANT_RULES];   /* messages of each kind in this minute */
     uint64_t said_at;              /* ms of the clock: the minute's begin */
@@ -56,8 +57,11 @@ struct tenant {
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
     struct backups backups;
-    bool told_end;     /* and all that a certificate needs */
-    bool told_emptied; /* and the ledger says so, once */
+    struct changes changes; /* that its worker caused */
+    uint64_t leaving_word;  /* what it said of its leaving and was not kept, */
+    uint64_t leaving_at;    /* ms of the clock: taken up again; 0 = nothing */
+    bool told_end;          /* and all that a certificate needs */
+    bool told_emptied;      /* and the ledger says so, once */
     struct errand errand[ERRANDS_MAX];
     bool queued; /* waits for room */
     TAILQ_ENTRY(tenant) queue;
@@ -102,6 +106,7 @@ void tenant_keep_regions(struct tenant *tenant, uint64_t bits);
 bool tenant_allows(const struct tenant *tenant, const char *region);
 void tenant_keep_enrolled(struct tenant *tenant);
 void tenant_keep_chain(struct tenant *tenant); /* a certificate chain was installed */
+void wishes_tick(struct tenant *tenant, uint64_t now);
 /* Opens or closes web/NAME.sock as the registry says and tells the router. */
 void tenant_open_plain(struct tenant *tenant);
 /* Its group is the configuration's again. */

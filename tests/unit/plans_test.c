@@ -113,12 +113,18 @@ static void full_disk(void **state) {
     for (rlim_t most = 0; most < 100; most += 33) {
         none = (struct rlimit){most, unlimited.rlim_max};
         setrlimit(RLIMIT_FSIZE, &none);
+        struct plan_row noted = one;
+        noted.number = most;
+        plans_note(p, &noted); /* counts, though it is not written */
+        same(plans_find(p, 1, BACKUP_COPY), &noted);
         bool put = plans_put(p, &changed), added = plans_put(p, &other), removed = plans_remove(p, 1, BACKUP_COPY);
         setrlimit(RLIMIT_FSIZE, &unlimited);
         assert_false(put || added || removed);
-        same(plans_find(p, 1, BACKUP_COPY), &one);
+        same(plans_find(p, 1, BACKUP_COPY), &noted);
         assert_null(plans_find(p, 2, BACKUP_COPY));
     }
+    one.number = 99;
+    plans_keep(p, true);
     plans_close(p);
     p = opened();
     same(plans_find(p, 1, BACKUP_COPY), &one);

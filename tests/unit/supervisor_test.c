@@ -709,6 +709,68 @@ static void the_same_plan_writes_nothing(void **state) {
     without_plans(t);
 }
 
+/* C9: a worker that changes its plan for ever fills no ledger and writes no disk full; its last word is kept */
+static void a_plan_that_changes_for_ever_costs_little(void **state) {
+    (void)state;
+    struct tenant *t = with_a_plan("planned");
+    struct plan p = {.kind = BACKUP_COPY, .period_minutes = 60};
+    uint8_t hash[LEDGER_HASH];
+    uint64_t before, after, now = clock_ms();
+    t->changes = (struct changes){0};
+    ledger_head(house.ledger, &before, hash);
+    for (uint32_t i = 1; i <= 1000; i++) {
+        p.keep_hours = 100 + i;
+        backups_plan(t, plan_pack(&p));
+        tenant_keep_plain(t, i % 2);
+        tenant_keep_references(t, i % 2);
+        turn(); /* the steward hears of each */
+    }
+    ledger_head(house.ledger, &after, hash);
+    assert_true(after - before <= CHANGES_MOST);
+    assert_int_equal(plans_find(house.plans, t->entry->number, BACKUP_COPY)->keep_hours, 104); /* a third of what may be */
+    for (unsigned i = 1; i <= 4; i++) {
+        planning_settle(t, BACKUP_COPY, now + (uint64_t)i * CHANGES_MS);
+        wishes_tick(t, now + (uint64_t)i * CHANGES_MS);
+    }
+    assert_int_equal(plans_find(house.plans, t->entry->number, BACKUP_COPY)->keep_hours, 1100);
+    assert_false(t->backups.kind[BACKUP_COPY].word.held);
+    ledger_head(house.ledger, &after, hash);
+    assert_true(after - before <= CHANGES_MOST + 4);
+    t->changes = (struct changes){0};
+    tenant_keep_plain(t, false);
+    tenant_keep_references(t, 0);
+    without_plans(t);
+}
+
+/* Two that wait for lists, one of each kind: each gets its own. */
+static void a_list_of_archives_is_no_list_of_backups(void **state) {
+    (void)state;
+    struct tenant *t = with_a_plan("planned");
+    struct plan_row row = {
+        .tenant = t->entry->number, .kind = BACKUP_ARCHIVE, .destination = "medium", .period_minutes = 60, .keep_hours = 24};
+    struct errand list = {.verb = VERB_backup_list, .steward = house.steward.starts, .uid = staff, .fd = -1};
+    assert_true(plans_put(house.plans, &row));
+    uint64_t copies = list.request = ++last_request;
+    assert_true(errand_take(t, &list));
+    uint64_t archives = list.request = ++last_request;
+    list.kind = BACKUP_ARCHIVE;
+    assert_true(errand_take(t, &list));
+    for (int kind = BACKUP_ARCHIVE; kind >= BACKUP_COPY; kind--) {
+        struct message_outcome o = {.job = 7, .task = TASK_LIST, .kind = (uint32_t)kind};
+        t->backups.job = 7;
+        t->backups.task = TASK_LIST;
+        t->backups.kind_now = (uint32_t)kind;
+        int rows = memfd_create("rows", MFD_CLOEXEC);
+        assert_true(backups_outcome(t, &o, rows));
+        close(rows);
+        uint64_t wanted = kind == BACKUP_ARCHIVE ? archives : copies;
+        UNTIL(answer.answer.request == wanted);
+        assert_int_equal(answer.answer.result, ACT_DONE);
+    }
+    assert_true(plans_remove(house.plans, t->entry->number, BACKUP_ARCHIVE));
+    without_plans(t);
+}
+
 /* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
 static void duties_are_disjoint(void **state) {
     (void)state;
@@ -797,6 +859,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),
         cmocka_unit_test(the_same_plan_writes_nothing),
+        cmocka_unit_test(a_plan_that_changes_for_ever_costs_little),
+        cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),

@@ -105,6 +105,7 @@ def test_a_region_is_excluded(browser, house):
     page.one('#plan-archive [name=purpose]').send_keys('Comptes')
     page.one('#plan-archive button[type=submit]').click()
     page.wait(lambda: page.text('#notice') == 'Où : cette destination est dans une région que vous excluez.')
+    assert browser.execute_script("return document.activeElement.closest('section').id") == 'plan-archive'
     page.open('#/regions').one('[name=bounded][value=""]').click()
     page.submit()
     page.wait(lambda: page.text('#notice') == 'Enregistré.')

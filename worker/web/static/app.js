@@ -124,7 +124,7 @@ async function listPage(kind, filter) {
     kind === 'documents' ? uploadForm(query, id => { pending = t('saved'); location.hash = `#/documents/${id}`; }) : null,
     h('ul', { class: 'letters' }, link(t('all'), `#/${kind}`, !letter),
       letters.map(l => link(l, `#/${kind}?${encodeURIComponent(l)}`, l === letter))),
-    list, more);
+    list, more, kind === 'contacts' && !query.restricted ? h('p', {}, h('a', { href: '#/contacts?restricted=include', id: 'restricted' }, t('restrictedToo'))) : null);
   await page();
 }
 
@@ -150,10 +150,17 @@ function patchOf(data, kind, isNew) {
   return patch;
 }
 
+// The rights of the person that a contact is about, for whoever may grant them.
+async function personOf(contact, list) {
+  const { personPart } = await fetched('person');
+  return personPart(contact, () => recordPage('contacts', contact.id), word => { pending = word; location.hash = list; });
+}
+
 async function recordPage(kind, id) {
   const isNew = id === 'new';
   const list = lastList[kind] ?? `#/${kind}`;
   const { body: record, etag } = isNew ? { body: {}, etag: null } : await call('GET', `/${kind}/${id}`);
+  const person = kind === 'contacts' && !isNew && rights.includes('admin') ? await personOf(record, list) : null;
   const remove = h('button', {
     type: 'button', class: 'danger', id: 'remove', onclick: async () => {
       if (!window.confirm(t('removeSure'))) return;
@@ -185,7 +192,8 @@ async function recordPage(kind, id) {
         await recordPage(kind, id);
         say(t('changed'), true);
       }
-    }, h('a', { href: list }, t('cancel')), isNew ? null : remove));
+    }, h('a', { href: list }, t('cancel')), isNew ? null : remove),
+    person);
 }
 
 // The processing functions: what each means stands beside its switch

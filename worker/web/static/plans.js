@@ -65,6 +65,7 @@ learn({
   'result.locked': ['verrouillé', 'locked'],
   'result.no-memory': ['mémoire épuisée', 'out of memory'],
   'result.not-loaded': ['la copie n’a pas pu être lue', 'the copy could not be read'],
+  'result.not-kept': ['le plan n’a pas encore pu être noté : le disque est plein ou en panne', 'the plan could not be written down yet: the disk is full or fails'],
   'result.region': ['région exclue', 'region excluded'],
   'result.no-courier': ['l’envoi n’est pas disponible', 'sending is not available'],
   'result.no-worker': ['cet espace n’a pas répondu', 'this space did not answer'],

@@ -108,7 +108,7 @@ static bool hosts(const char host[TENANT_HOSTS_MAX][HOST_MAX + 3], uint32_t used
 static bool copies(const struct message_copy copy[COPIES_MAX], uint32_t used) {
     if (used > COPIES_MAX) return false;
     for (uint32_t i = 0; i < COPIES_MAX; i++)
-        if (!TEXT(copy[i].place) || (copy[i].place[0] != 0) != (i < used)) return false;
+        if (!TEXT(copy[i].place) || !TEXT(copy[i].region) || (copy[i].place[0] != 0) != (i < used)) return false;
     return true;
 }
 
@@ -147,9 +147,9 @@ static bool is_plan(uint64_t number) {
 
 /* What upward messages may hold is checked here, once, for everybody who receives them. */
 static bool copies_fit(const struct message_copies *c) {
-    for (uint32_t i = 0; i < c->count; i++)
-        if (!TEXT(c->copy[i].place)) return false;
-    return true;
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        if (!TEXT(c->place[i].name) || !TEXT(c->place[i].region)) return false;
+    return c->place_count <= PLACES_MAX && copies(c->copy, c->count);
 }
 
 static bool fits(const union message *m) {
@@ -219,9 +219,9 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_REFERENCES:
         return m->plain.value <= REFERENCES_ALL;
     case MESSAGE_WORKER_REGIONS:
-        return m->plain.value == 0 || in_range(m->plain.value, REGIONS_BOUNDED, REGIONS_ALL);
+        return m->plain.value == 0 || (m->plain.value & REGIONS_BOUNDED && m->plain.value <= REGIONS_ALL);
     case MESSAGE_WORKER_COPIES:
-        return m->copies.count <= COPIES_MAX && copies_fit(&m->copies);
+        return copies_fit(&m->copies);
     case MESSAGE_COURIER_LETTER:
         return in_range(m->letter.kind, NOTICE_NONE + 1, NOTICE_KINDS - 1) && in_range(m->letter.bytes, 1, NOTICE_BYTES) &&
                TEXT(m->letter.to) && TEXT(m->letter.host);

@@ -325,13 +325,20 @@ enum tenant_state { /* as shown to staff */
 /* A copy of a tenant's key capsule outside its directory (S14). */
 struct message_copy {
     char place[PLACE_NAME_MAX + 8];
-    uint64_t written_ms; /* Unix time of the file there; 0 = there is none */
-    uint64_t current;    /* 1: it is the capsule as the worker handed it up last; 0: it may be an older one */
+    char region[TENANT_REGION_MAX + 8]; /* "" = the configuration has no such place any more */
+    uint64_t written_ms;                /* Unix time of the file there; 0 = there is none */
+    uint32_t current;                   /* 1: it is the capsule as the worker handed it up last; 0: it may be an older one */
+    uint32_t excluded;                  /* 1: the tenant excludes the region, so that nothing is written there (S8) */
+};
+struct message_place {
+    char name[PLACE_NAME_MAX + 8];
+    char region[TENANT_REGION_MAX + 8];
 };
 struct message_copies {
     struct message_head head;
-    uint32_t count, reserved;
+    uint32_t count, place_count;
     struct message_copy copy[COPIES_MAX];
+    struct message_place place[PLACES_MAX]; /* all that the configuration has, in its order */
 };
 
 /* What the provider entered about a tenant, and how its worker does. */
@@ -465,7 +472,7 @@ enum act_field {
 enum transfer_result { TRANSFER_ALONE = 1 /* the same person as asked */, TRANSFER_NOT_DELIVERED, TRANSFER_PERIOD /* still runs */ };
 
 /* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */
-enum copy_result { COPY_DONE, COPY_NO_PLACE, COPY_PLACE_OPEN /* not root's alone */, COPY_NOT_WRITTEN };
+enum copy_result { COPY_DONE, COPY_NO_PLACE, COPY_PLACE_OPEN /* not root's alone */, COPY_NOT_WRITTEN, COPY_EXCLUDED };
 
 enum act_result {
     ACT_DONE = 1,

@@ -252,6 +252,12 @@ static void do_resume(struct act *a) {
 
 /* The place first: a copy lies nowhere that the registry does not know. */
 static void do_capsule_copy(struct act *a) {
+    /* S8: no copy of the capsule is ordered to where the tenant excludes the region */
+    if (copies_excluded(a->tenant, a->said->place)) {
+        act_record_outcome(a, "failed");
+        act_answer(a, ACT_FAILED, COPY_EXCLUDED);
+        return;
+    }
     if (copies_list(a->tenant, a->said->place)) {
         do_errand(a, LIFE_ORDER);
         return;

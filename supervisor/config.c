@@ -416,30 +416,6 @@ static int finish_duty(cfg_t *cfg, cfg_opt_t *opt) {
                                                  : config_refuse(cfg, "duty \"%.64s\": expected group = NAME", cfg_title((cfg_t *)section));
 }
 
-/* --- places of copies --- */
-
-static int check_place_path(cfg_t *cfg, cfg_opt_t *opt) {
-    const char *value = cfg_opt_getnstr(opt, 0);
-    return config_is_path(value, PATH_BYTES_MAX)
-               ? 0
-               : config_refuse(cfg, "path: expected an absolute path of at most 255 bytes, not \"%.64s\"", value);
-}
-
-static int finish_place(cfg_t *cfg, cfg_opt_t *opt) {
-    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-    const char *name = cfg_title(section), *path = cfg_getstr(section, "path");
-    struct config *c = &config_now->config;
-    if (!name_is_tenant(name)) return config_refuse(cfg, "capsule_place: expected a name of a-z, 0-9 and hyphen, not \"%.64s\"", name);
-    if (!path) return config_refuse(cfg, "capsule_place \"%s\": expected path = DIRECTORY", name);
-    if (c->place_count == PLACES_MAX) return config_refuse(cfg, "capsule_place: at most %d", PLACES_MAX);
-    for (uint32_t i = 0; i < c->place_count; i++)
-        if (strcmp(c->place[i].name, name) == 0) return config_refuse(cfg, "capsule_place \"%s\": given twice", name);
-    struct config_place *place = &c->place[c->place_count++];
-    snprintf(place->name, sizeof place->name, "%s", name);
-    snprintf(place->path, sizeof place->path, "%s", path);
-    return 0;
-}
-
 /* --- the file --- */
 
 /* A copy with blanks for comments, since libconfuse counts their lines twice. NULL with the error told: a NUL byte, a `${`, for which
@@ -482,7 +458,7 @@ static bool run_confuse(char *text, size_t size) {
     cfg_opt_t listener[] = {CFG_STR("kind", NULL, CFGF_NODEFAULT), CFG_STR("proxy", NULL, CFGF_NODEFAULT),
                             CFG_STR_LIST("from", NULL, CFGF_NODEFAULT), CFG_STR("acme", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t duty[] = {CFG_STR("group", NULL, CFGF_NODEFAULT), CFG_END()};
-    cfg_opt_t place[] = {CFG_STR("path", NULL, CFGF_NODEFAULT), CFG_END()};
+    cfg_opt_t place[] = {CFG_STR("path", NULL, CFGF_NODEFAULT), CFG_STR("region", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t destination[] = {CFG_STR("kind", NULL, CFGF_NODEFAULT),
                                CFG_STR("path", NULL, CFGF_NODEFAULT),
                                CFG_STR("same_medium", NULL, CFGF_NODEFAULT),
@@ -505,8 +481,9 @@ static bool run_confuse(char *text, size_t size) {
     for (size_t i = 0; listener[i].name; i++)
         listener[i].validcb = check_listener_option;
     duty[0].validcb = check_group;
-    place[0].validcb = check_place_path;
-    root[OPTIONS + 3].validcb = finish_place;
+    for (size_t i = 0; place[i].name; i++)
+        place[i].validcb = config_check_place;
+    root[OPTIONS + 3].validcb = config_finish_place;
     for (size_t i = 0; destination[i].name; i++)
         destination[i].validcb = config_check_destination;
     root[OPTIONS + 4].validcb = config_finish_destination;

@@ -46,7 +46,8 @@ struct config_account {
 
 struct config_place { /* where copies of key capsules may lie */
     char name[PLACE_NAME_MAX + 1];
-    char path[PATH_BYTES_MAX + 1]; /* absolute */
+    char path[PATH_BYTES_MAX + 1];      /* absolute */
+    char region[TENANT_REGION_MAX + 1]; /* where it is (S8) */
 };
 
 struct config_destination { /* where backups and archives may go (C7, C8) */

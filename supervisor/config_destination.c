@@ -1,4 +1,4 @@
-/* The destinations of cloison.conf(5): where backups and archives may go. */
+/* Where sealed copies may go, of cloison.conf(5): destinations of backups and archives, places of key capsules. */
 #include "../policy/names.h"
 #include "config_parse.h"
 
@@ -95,5 +95,33 @@ int config_finish_destination(cfg_t *cfg, cfg_opt_t *opt) {
     d.kind = strcmp(kind, "s3") == 0 ? DESTINATION_S3 : DESTINATION_DIRECTORY;
     if (take_fields(cfg, section, &d) < 0) return -1;
     c->destination[c->destination_count++] = d;
+    return 0;
+}
+
+/* ---- places of key capsules ---- */
+
+int config_check_place(cfg_t *cfg, cfg_opt_t *opt) {
+    const char *value = cfg_opt_getnstr(opt, 0);
+    bool path = strcmp(opt->name, "path") == 0;
+    if (path ? config_is_path(value, PATH_BYTES_MAX) : name_is_region(value)) return 0;
+    return config_refuse(cfg, "%s: expected %s, not \"%.64s\"", opt->name,
+                         path ? "an absolute path of at most 255 bytes" : "1 to 32 of a-z, 0-9 and hyphen", value);
+}
+
+/* S8: a place without a region is refused: where a copy lies is always known */
+int config_finish_place(cfg_t *cfg, cfg_opt_t *opt) {
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    const char *name = cfg_title(section), *path = cfg_getstr(section, "path"), *region = cfg_getstr(section, "region");
+    struct config *c = &config_now->config;
+    if (!name_is_tenant(name)) return config_refuse(cfg, "capsule_place: expected a name of a-z, 0-9 and hyphen, not \"%.64s\"", name);
+    if (!path) return config_refuse(cfg, "capsule_place \"%s\": expected path = DIRECTORY", name);
+    if (!region) return config_refuse(cfg, "capsule_place \"%s\": expected region = REGION", name);
+    if (c->place_count == PLACES_MAX) return config_refuse(cfg, "capsule_place: at most %d", PLACES_MAX);
+    for (uint32_t i = 0; i < c->place_count; i++)
+        if (strcmp(c->place[i].name, name) == 0) return config_refuse(cfg, "capsule_place \"%s\": given twice", name);
+    struct config_place *place = &c->place[c->place_count++];
+    snprintf(place->name, sizeof place->name, "%s", name);
+    snprintf(place->path, sizeof place->path, "%s", path);
+    snprintf(place->region, sizeof place->region, "%s", region);
     return 0;
 }

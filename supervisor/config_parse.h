@@ -26,3 +26,6 @@ bool config_read_peer(const char *text, struct config_peer *out);
 /* config_destination.c: one value of a destination, and a whole one. */
 int config_check_destination(cfg_t *cfg, cfg_opt_t *opt);
 int config_finish_destination(cfg_t *cfg, cfg_opt_t *opt);
+/* The same of a place of key capsules. */
+int config_check_place(cfg_t *cfg, cfg_opt_t *opt);
+int config_finish_place(cfg_t *cfg, cfg_opt_t *opt);

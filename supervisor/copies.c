@@ -17,10 +17,15 @@
 
 enum { SUFFIX = 16, FILE_ROOM = TENANT_NAME_MAX + SUFFIX };
 
-const char *copies_place(const struct config *config, const char *name) {
+const struct config_place *copies_place(const struct config *config, const char *name) {
     for (uint32_t i = 0; i < config->place_count; i++)
-        if (strcmp(config->place[i].name, name) == 0) return config->place[i].path;
+        if (strcmp(config->place[i].name, name) == 0) return &config->place[i];
     return NULL;
+}
+
+bool copies_excluded(const struct tenant *t, const char *name) {
+    const struct config_place *place = copies_place(&t->house->config, name);
+    return !tenant_allows(t, place ? place->region : "");
 }
 
 int copies_find(const struct tenant *t, const char *place) {
@@ -31,11 +36,11 @@ int copies_find(const struct tenant *t, const char *place) {
 
 /* The directory of a listed place; -1 with *why. */
 static int open_place(const struct tenant *t, int i, enum copy_result *why) {
-    const char *path = copies_place(&t->house->config, t->entry->place[i]);
+    const struct config_place *listed = copies_place(&t->house->config, t->entry->place[i]);
     struct stat st;
     *why = COPY_NO_PLACE;
-    if (!path) return -1;
-    int place = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (!listed) return -1;
+    int place = open(listed->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     *why = COPY_NOT_WRITTEN;
     if (place >= 0 && fstat(place, &st) == 0) {
         if (st.st_uid == 0 && !(st.st_mode & 077)) return place;
@@ -82,22 +87,6 @@ static bool replace(int place, const char *name, const char *fresh, const uint8_
     return fine;
 }
 
-static enum copy_result write_copy(struct tenant *t, int i, const uint8_t bytes[CAPSULE_BYTES]) {
-    char name[FILE_ROOM], fresh[FILE_ROOM];
-    enum copy_result why;
-    int place = open_place(t, i, &why);
-    if (place >= 0) {
-        file_of(t, "", name);
-        file_of(t, ".new", fresh);
-        why = replace(place, name, fresh, bytes) ? COPY_DONE : COPY_NOT_WRITTEN;
-        if (why != COPY_DONE) log_errno("tenant %s: the copy at %s", t->entry->name, t->entry->place[i]);
-        close(place);
-    }
-    t->copy[i].current = why == COPY_DONE;
-    if (why == COPY_DONE) t->copy[i].written_ms = clock_unix_ms();
-    return why;
-}
-
 /* S14: what a copy was is overwritten */
 /* 0: it is gone, or never was. */
 static int destroy(int place, const char *name) {
@@ -120,6 +109,35 @@ enum copy_result copies_destroy(struct tenant *t, int i) {
     close(place);
     if (gone) t->copy[i] = (struct copy){0};
     return gone ? COPY_DONE : COPY_NOT_WRITTEN;
+}
+
+/* What lies at an excluded place may not be renewed and must not grow old: it goes. */
+static enum copy_result drop_copy(struct tenant *t, int i) {
+    bool there = t->copy[i].written_ms;
+    enum copy_result result = copies_destroy(t, i);
+    t->copy[i].current = false;
+    if (there)
+        ledger_event(t->house->ledger, clock_unix_ms(), "capsule_excluded", supervisor_about(t->entry),
+                     result == COPY_DONE ? "destroyed" : "failed");
+    return COPY_EXCLUDED;
+}
+
+static enum copy_result write_copy(struct tenant *t, int i, const uint8_t bytes[CAPSULE_BYTES]) {
+    char name[FILE_ROOM], fresh[FILE_ROOM];
+    enum copy_result why;
+    /* S8: no copy of the capsule is written where the tenant excludes the region */
+    if (copies_excluded(t, t->entry->place[i])) return drop_copy(t, i);
+    int place = open_place(t, i, &why);
+    if (place >= 0) {
+        file_of(t, "", name);
+        file_of(t, ".new", fresh);
+        why = replace(place, name, fresh, bytes) ? COPY_DONE : COPY_NOT_WRITTEN;
+        if (why != COPY_DONE) log_errno("tenant %s: the copy at %s", t->entry->name, t->entry->place[i]);
+        close(place);
+    }
+    t->copy[i].current = why == COPY_DONE;
+    if (why == COPY_DONE) t->copy[i].written_ms = clock_unix_ms();
+    return why;
 }
 
 enum copy_result copies_forget(struct tenant *t, int i) {

@@ -1,7 +1,8 @@
 /*
  * Copies of a tenant's key capsule: only at places that the registry lists for it, each a directory of the configuration that is root's
  * and closed to others (S14). The capsule comes up from the worker as a memfd of sealed bytes, is replaced at every place as a whole, and
- * what was there before is overwritten: a slot that was removed opens nothing with a copy either.
+ * what was there before is overwritten: a slot that was removed opens nothing with a copy either. So a copy at a place that the tenant has
+ * excluded since, where nothing is written any more (S8), goes with the next change of the capsule.
  */
 #pragma once
 
@@ -20,8 +21,10 @@ struct copy {
     bool current;        /* what the worker handed up last; false: perhaps an older one */
 };
 
-/* The path of a place; NULL = the configuration has none of that name. */
-const char *copies_place(const struct config *config, const char *name);
+/* NULL = the configuration has no place of that name. */
+const struct config_place *copies_place(const struct config *config, const char *name);
+/* Whether the tenant excludes the region of that place, or it has none any more. */
+bool copies_excluded(const struct tenant *tenant, const char *place);
 
 /* Which of the tenant's listed places has this name; -1 = none. */
 int copies_find(const struct tenant *tenant, const char *place);

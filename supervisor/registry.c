@@ -22,7 +22,7 @@
  *   end tenants=1 check=...
  * A tenant's last fields, from places=a,b on, are written only when they say something: they came later.
  */
-enum { VERSION = 1, LINE_MAX_BYTES = 4096, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
+enum { VERSION = 1, LINE_MAX_BYTES = 8192, CHECK_HEX = 64, CHECK_SIZE = 6 + CHECK_HEX /* check=… */ };
 
 struct registry {
     int directory;

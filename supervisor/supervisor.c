@@ -204,6 +204,7 @@ static void take_config(struct supervisor *h, const struct config *config, const
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
         tenant_profile_changed(t);
+        tell_tenant(t); /* with the places of its capsule, before the destinations: then its worker says anew what it allows */
         backups_offer(t);
         tenant_say(t, MESSAGE_WORKER_SUPPORT_KEY, h->support.bytes, h->support.fd);
         if (t->cgroup >= 0 && cgroup_limit(&h->cgroup, t->cgroup, &config->limits) < 0) log_errno("tenant %s: limits", t->entry->name);

@@ -163,8 +163,11 @@ static void fill_copies(struct message_tenant *m, const struct tenant *t) {
     m->copy_count = t->entry->place_count;
     for (uint32_t i = 0; i < m->copy_count; i++) {
         TEXT_COPY(m->copy[i].place, t->entry->place[i]);
+        const struct config_place *place = copies_place(&t->house->config, t->entry->place[i]);
+        if (place) TEXT_COPY(m->copy[i].region, place->region);
         m->copy[i].written_ms = t->copy[i].written_ms;
         m->copy[i].current = t->copy[i].current;
+        m->copy[i].excluded = copies_excluded(t, t->entry->place[i]);
     }
 }
 
@@ -172,6 +175,11 @@ static void tell_worker_copies(struct tenant *t, const struct message_tenant *to
     union message m = {.copies = {.head = {.type = MESSAGE_WORKER_COPIES, .tenant = t->entry->number, .generation = t->life.generation}}};
     m.copies.count = told->copy_count;
     memcpy(m.copies.copy, told->copy, sizeof m.copies.copy);
+    m.copies.place_count = t->house->config.place_count;
+    for (uint32_t i = 0; i < m.copies.place_count; i++) {
+        TEXT_COPY(m.copies.place[i].name, t->house->config.place[i].name);
+        TEXT_COPY(m.copies.place[i].region, t->house->config.place[i].region);
+    }
     if (life_ready(&t->life)) link_send(t->link, &m, -1);
 }
 

@@ -83,7 +83,7 @@ void tenant_keep_references(struct tenant *t, uint32_t references) {
     wish(t, LINE(references));
 }
 
-/* S8: a bound is names, so that another list of destinations does not widen it: what crosses
+/* S8: a bound is names, so that another list of destinations or places does not widen it: what crosses
  * with another list is put right by the worker, which says its bits anew after each one */
 void tenant_keep_regions(struct tenant *t, uint64_t bits) {
     const struct config *c = &t->house->config;
@@ -91,6 +91,8 @@ void tenant_keep_regions(struct tenant *t, uint64_t bits) {
     if (bits & REGIONS_NODE) region_allow(&wanted, c->region);
     for (uint32_t i = 0; i < c->destination_count; i++)
         if (bits >> i & 1) region_allow(&wanted, c->destination[i].region);
+    for (uint32_t i = 0; i < c->place_count; i++)
+        if (bits >> (REGIONS_PLACES + i) & 1) region_allow(&wanted, c->place[i].region);
     const struct region_bound *now = t->save_bound ? &t->bound : &t->entry->bound;
     if (now->bounded == wanted.bounded && strcmp(now->names, wanted.names) == 0) return;
     t->bound = wanted;

@@ -13,7 +13,7 @@
 /* As stored in STORE_SETTINGS. */
 static struct region_bound bound;
 static const uint8_t id[ID_BYTES] = "r:regions";
-static struct message_copies capsule_copies;
+static struct message_copies capsules; /* where copies of the key capsule lie, and may lie */
 
 static const char *node(void) { return self.profile.node_region; }
 
@@ -26,6 +26,8 @@ void regions_tell(void) {
     if (bound.bounded && regions_allow(node())) bits |= REGIONS_NODE;
     for (uint32_t i = 0; bound.bounded && i < count; i++)
         if (regions_allow(offer[i].region)) bits |= (uint64_t)1 << i;
+    for (uint32_t i = 0; bound.bounded && i < capsules.place_count; i++)
+        if (regions_allow(capsules.place[i].region)) bits |= (uint64_t)1 << (REGIONS_PLACES + i);
     if (self.keys) uplink_regions(bits);
 }
 
@@ -34,10 +36,9 @@ void regions_load(void) {
     size_t size;
     enum store_result result = store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL);
     bound = (struct region_bound){0};
-    if (result == STORE_OK && size == sizeof bound)
-        memcpy(&bound, value, sizeof bound);
-    else if (result != STORE_MISSING)
-        bound.bounded = true; /* to nothing: what cannot be read allows nothing */
+    if (result == STORE_OK && size <= sizeof bound) memcpy(&bound, value, size); /* the room for names has grown */
+    if (result != STORE_MISSING && !(result == STORE_OK && size <= sizeof bound && region_bound_is_fine(&bound)))
+        bound = (struct region_bound){.bounded = true}; /* to nothing: what cannot be read allows nothing */
     regions_tell();
 }
 
@@ -52,11 +53,19 @@ static json_t *destinations_in(const char *region) {
     return names;
 }
 
-static json_t *region_json(const char *region) {
-    return json_pack("{s:s, s:b, s:o}", "region", region, "allowed", (int)regions_allow(region), "destinations", destinations_in(region));
+static json_t *capsule_places_in(const char *region) {
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < capsules.place_count; i++)
+        if (strcmp(capsules.place[i].region, region) == 0) json_array_append_new(names, json_string(capsules.place[i].name));
+    return names;
 }
 
-/* The operator's regions: the node's own, then each of the destinations' once. */
+static json_t *region_json(const char *region) {
+    return json_pack("{s:s, s:b, s:o, s:o}", "region", region, "allowed", (int)regions_allow(region), "destinations",
+                     destinations_in(region), "capsule_places", capsule_places_in(region));
+}
+
+/* The operator's regions: the node's own, then those of destinations and of places for key capsules, each once. */
 static struct region_bound all_regions(void) {
     uint32_t count;
     const struct message_offer *offer = backup_offers(&count);
@@ -64,6 +73,8 @@ static struct region_bound all_regions(void) {
     region_allow(&all, node());
     for (uint32_t i = 0; i < count; i++)
         region_allow(&all, offer[i].region);
+    for (uint32_t i = 0; i < capsules.place_count; i++)
+        region_allow(&all, capsules.place[i].region);
     return all;
 }
 
@@ -155,16 +166,22 @@ static void put_regions(struct exchange *x, struct request *r) {
 
 /* ---- where things are ---- */
 
-void places_copies(const struct message_copies *copies) { capsule_copies = *copies; }
+void places_copies(const struct message_copies *copies) { capsules = *copies; }
+
+/* S8: where copies of the key capsule lie, in which region, and whether that is against the bound */
+static json_t *capsule_copies_json(void) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < capsules.count; i++) {
+        const struct message_copy *c = &capsules.copy[i];
+        json_array_append_new(list, json_pack("{s:s, s:o, s:b, s:o, s:b}", "place", c->place, "region",
+                                              c->region[0] ? json_string(c->region) : json_null(), "allowed", (int)regions_allow(c->region),
+                                              "written", json_time(c->written_ms / 1000), "current", (int)(c->current == 1)));
+    }
+    return list;
+}
 
 json_t *places_json(void) {
-    json_t *copies = json_array();
-    for (uint32_t i = 0; i < capsule_copies.count; i++) {
-        const struct message_copy *c = &capsule_copies.copy[i];
-        json_array_append_new(copies, json_pack("{s:s, s:o, s:b}", "place", c->place, "written", json_time(c->written_ms / 1000), "current",
-                                                (int)(c->current == 1)));
-    }
-    return json_pack("{s:o, s:o, s:o}", "node", node_json(), "capsule_copies", copies, "plans", backup_plans_json());
+    return json_pack("{s:o, s:o, s:o}", "node", node_json(), "capsule_copies", capsule_copies_json(), "plans", backup_plans_json());
 }
 
 static void get_places(struct exchange *x, struct request *r) {

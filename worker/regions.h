@@ -3,10 +3,10 @@
  * up go bits of the operator's list, anew after each list. Excluding the node's own region moves nothing: it takes a statement,
  * `node_stays`, that the administrator has understood so.
  *
- *   GET /api/v1/provider/regions                       {bounded, node {region, allowed}, regions: [{region, allowed, destinations}]}  admin
- *   PUT /api/v1/provider/regions {allowed, node_stays?}  200 the same; allowed: names of that list, or null for no bound   admin, logged in
- *       409 `node-region`: the node's own is not among them, and that was not stated
- *   GET /api/v1/provider/places                        {node, capsule_copies, plans}                                                  admin
+ *   GET /api/v1/provider/regions                       {bounded, node {region, allowed}, regions: [{region, allowed, destinations,
+ * capsule_places}]}  admin PUT /api/v1/provider/regions {allowed, node_stays?}  200 the same; allowed: names of that list, or null for no
+ * bound   admin, logged in 409 `node-region`: the node's own is not among them, and that was not stated GET /api/v1/provider/places {node,
+ * capsule_copies, plans}                                                  admin
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 
 /* At unsealing: reads the bound and tells the supervisor. */
 void regions_load(void);
-/* There is another list: the bits are told anew, unless sealed. */
+/* There is another list of destinations, and before it of places: the bits are told anew, unless sealed. */
 void regions_tell(void);
 bool regions_allow(const char *region);
 

@@ -10,7 +10,7 @@
 enum { PATH_ROOM = 128 };
 
 static void print_copies(const json_t *copies) {
-    static const char *const heads[] = {"PLACE", "WRITTEN", "STATE"};
+    static const char *const heads[] = {"PLACE", "REGION", "WRITTEN", "STATE"};
     struct table *table = table_new(heads, sizeof heads / sizeof *heads);
     size_t i;
     json_t *copy;
@@ -18,8 +18,12 @@ static void print_copies(const json_t *copies) {
         char written[32];
         int64_t at = show_number(copy, "written");
         table_cell(table, "%s", show_text(copy, "place"));
+        table_cell(table, "%s", json_is_string(json_object_get(copy, "region")) ? show_text(copy, "region") : "-");
         table_cell(table, "%s", at ? table_time(at, written) : "-");
-        table_cell(table, "%s", json_is_true(json_object_get(copy, "stale")) ? "stale" : "current");
+        table_cell(table, "%s",
+                   json_is_true(json_object_get(copy, "excluded")) ? "excluded"
+                   : json_is_true(json_object_get(copy, "stale"))  ? "stale"
+                                                                   : "current");
     }
     table_print(table, "\n");
     table_free(table);

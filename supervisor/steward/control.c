@@ -379,6 +379,7 @@ static const char *copy_problem(const struct staff_request *r, uint32_t detail) 
         [COPY_NO_PLACE] = "the configuration has no such place any more; name it again, an empty directory will do",
         [COPY_PLACE_OPEN] = "the directory must be root's and closed to everybody else (mode 0700)",
         [COPY_NOT_WRITTEN] = "the place cannot be written; the supervisor's log says why",
+        [COPY_EXCLUDED] = "the tenant excludes the region of this place (S8)",
     };
     bool about_copies = r->verb == VERB_capsule_copy || r->verb == VERB_capsule_forget;
     return about_copies && detail < sizeof words / sizeof *words ? words[detail] : NULL;
@@ -396,7 +397,8 @@ static void answer_failed(struct staff_request *r, uint32_t detail) {
     if (backups_is((enum verb)r->verb))
         backups_answer_failed(r, detail);
     else if (copy_problem(r, detail))
-        staff_problem(r, 507, "copy-failed", "place", copy_problem(r, detail));
+        staff_problem(r, detail == COPY_EXCLUDED ? 409 : 507, detail == COPY_EXCLUDED ? "region-excluded" : "copy-failed", "place",
+                      copy_problem(r, detail));
     else if (why)
         staff_problem(r, detail == CHAIN_NOT_STORED ? 507 : 422, "invalid-chain", "certificate", why);
     else

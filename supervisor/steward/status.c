@@ -64,8 +64,10 @@ static json_t *references(const struct message_tenant *t) {
 static json_t *copies(const struct message_tenant *t) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < t->copy_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "place", t->copy[i].place, "written",
-                                              seconds_or_null(t->copy[i].written_ms), "stale", !t->copy[i].current));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:b, s:b}", "place", t->copy[i].place, "region",
+                                              t->copy[i].region[0] ? json_string(t->copy[i].region) : json_null(), "written",
+                                              seconds_or_null(t->copy[i].written_ms), "stale", !t->copy[i].current, "excluded",
+                                              (int)t->copy[i].excluded));
     return list;
 }
 

@@ -25,7 +25,7 @@ CANARIES = {
 @pytest.fixture(scope='module')
 def house():
     h = House()
-    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" }}\n'
+    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" region = local }}\n'
     h.write_config()
     (h.root / 'vault').mkdir(mode=0o700)
     with h:

@@ -20,7 +20,7 @@ def place_of(house, name, mode=0o700):
 @pytest.fixture()
 def house():
     h = House()
-    h.extra = ''.join(f'capsule_place "{n}" {{ path = "{h.root}/{n}" }}\n' for n in ('vault', 'second', 'open', 'gone'))
+    h.extra = ''.join(f'capsule_place "{n}" {{ path = "{h.root}/{n}" region = local }}\n' for n in ('vault', 'second', 'open', 'gone'))
     h.write_config()
     with h:
         for name in ('vault', 'second'):
@@ -75,7 +75,7 @@ def test_a_copy_lies_where_the_registry_says_and_is_the_capsule(house):
     assert os.listdir(house.root / 'vault') == ['acme.capsule'] and os.listdir(house.root / 'second') == []
     assert copies(house)['vault']['stale'] is False and abs(copies(house)['vault']['written'] - info.st_mtime) < 5
     text = house.cli('capsule', 'list', 'acme', duties=('viewer',)).stdout.splitlines()
-    assert text[0].split() == ['PLACE', 'WRITTEN', 'STATE'] and text[1].split()[0] == 'vault' and text[1].split()[-1] == 'current'
+    assert text[0].split() == ['PLACE', 'REGION', 'WRITTEN', 'STATE'] and text[1].split()[:2] == ['vault', 'local'] and text[1].split()[-1] == 'current'
     assert 'places=vault' in (house.state / 'registry').read_text()
     assert [(x['verb'], x['result']) for x in house.ledger() if x['verb'].startswith('capsule')] == [('capsule_copy', 'begun'), ('capsule_copy', 'done')]
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_written_is_said(house):
     for place in ('open', 'gone'):
         done = house.cli('capsule', 'copy', 'acme', place, check=False)
         assert done.returncode == 1 and 'place' in done.stderr, done
-        assert copies(house)[place] == {'place': place, 'written': None, 'stale': True}
+        assert copies(house)[place] == {'place': place, 'region': 'local', 'written': None, 'stale': True, 'excluded': False}
     assert 'closed to everybody else' in house.cli('capsule', 'copy', 'acme', 'open', check=False).stderr
     assert os.listdir(house.root / 'open') == []
     done = house.cli('capsule', 'copy', 'acme', 'nowhere', check=False)

@@ -10,7 +10,7 @@ from test_backup import ARCHIVE, PLAN, folder, idle, last, planned, words
 @pytest.fixture(scope='module')
 def house():
     h = House(region='eu-fr')
-    h.extra = destinations(h.root, regions={'other': 'eu-de', 'vault': 'eu-be'})
+    h.extra = destinations(h.root, regions={'other': 'eu-de', 'vault': 'eu-be'}) + capsule_places(h, near='eu-fr')
     h.write_config()
     with h:
         wait_for(lambda: 'cloison-courier: ready' in h.logged(), why='the courier')
@@ -22,6 +22,15 @@ def acme(house):
     client = house.enrolled('acme')
     wait_for(lambda: client.get('/api/v1/plans').json['destinations'], why='the destinations')
     return client
+
+
+def capsule_places(house, **regions):
+    """Two places for copies of key capsules, in a region with a destination and in one of its own."""
+    text = ''
+    for name, region in ({'near': 'eu-de', 'far': 'eu-it'} | regions).items():
+        (house.root / name).mkdir(mode=0o700, exist_ok=True)
+        text += f'capsule_place "{name}" {{ path = "{house.root}/{name}" region = {region} }}\n'
+    return text
 
 
 def bound(client, *allowed, **more):
@@ -39,8 +48,10 @@ def registry(house):
 # S8: a tenant sees where its data and its copies are
 def test_a_tenant_sees_where_everything_is(house, acme):
     assert acme.get('/api/v1/provider/regions').json == {'bounded': False, 'node': {'region': 'eu-fr', 'allowed': True}, 'regions': [
-        {'region': 'eu-fr', 'allowed': True, 'destinations': ['medium']}, {'region': 'eu-de', 'allowed': True, 'destinations': ['other']},
-        {'region': 'eu-be', 'allowed': True, 'destinations': ['vault']}]}
+        {'region': 'eu-fr', 'allowed': True, 'destinations': ['medium'], 'capsule_places': ['near']},
+        {'region': 'eu-de', 'allowed': True, 'destinations': ['other'], 'capsule_places': []},
+        {'region': 'eu-be', 'allowed': True, 'destinations': ['vault'], 'capsule_places': []},
+        {'region': 'eu-it', 'allowed': True, 'destinations': [], 'capsule_places': ['far']}]}
     planned(acme)
     idle(acme)
     places = acme.get('/api/v1/provider/places').json
@@ -63,7 +74,7 @@ def test_no_plan_goes_to_an_excluded_region(house, acme):
     house.start()
     assert acme.login().status in (200, 201)
     assert '\tregions=eu-fr,eu-de\t' in registry(house)
-    wait_for(lambda: [r['allowed'] for r in acme.get('/api/v1/provider/regions').json['regions']] == [True, True, False], why='the same')
+    wait_for(lambda: [r['allowed'] for r in acme.get('/api/v1/provider/regions').json['regions']] == [True, True, False, False], why='the same')
     line = next(i for i in acme.get('/api/v1/journal').json['items'] if i['act'] == 'regions_bounded')
     assert line['about'] == {'regions': ['eu-fr', 'eu-de'], 'node_stays': False}
     assert words(house, 'regions') == ['done']
@@ -120,7 +131,7 @@ def test_only_an_administrator_with_a_login_bounds(house, acme):
 
 def moved(house, **regions):
     """The configuration says that these destinations are elsewhere."""
-    house.extra = destinations(house.root, regions={'other': 'eu-de', 'vault': 'eu-be'} | regions)
+    house.extra = destinations(house.root, regions={'other': 'eu-de', 'vault': 'eu-be'} | regions) + capsule_places(house, near='eu-fr')
     house.write_config()
     said = house.logged().count('cloison-courier: ready')
     house.process.send_signal(signal.SIGHUP)
@@ -155,3 +166,80 @@ def test_a_destination_that_moves_takes_nothing_from_then_on(house, acme):
     assert acme.login().status in (200, 201)
     wait_for(lambda: last(acme)['result'] == 'region', why='what waits in the spool')
     assert sorted(at.rglob('*')) == there and words(house, 'backup_sent')[-1] == 'region'
+
+
+# ---- copies of the key capsule ----
+
+def copy_of(client):
+    return {c['place']: c for c in client.get('/api/v1/provider/places').json['capsule_copies']}
+
+
+def bounded_to(house, client, *allowed):
+    assert bound(client, *allowed).status == 200
+    wait_for(lambda: f'\tregions={",".join(allowed)}\t' in registry(house), why='the registry')
+
+
+@pytest.fixture()
+def cuir():
+    h = House(region='eu-fr')
+    h.extra = capsule_places(h)
+    h.write_config()
+    with h:
+        h.acme = h.enrolled('acme')
+        yield h
+
+
+# S8: a copy of the key capsule is refused where the tenant excludes the region, and allowed again when it does not
+def test_no_copy_of_the_capsule_goes_to_an_excluded_region(cuir):
+    bounded_to(cuir, cuir.acme, 'eu-fr', 'eu-it')
+    refused = cuir.cli('capsule', 'copy', 'acme', 'near', duties=('registrar',), check=False)
+    assert refused.returncode == 1 and 'excludes the region of this place' in refused.stderr
+    answer = cuir.control('POST', '/v1/tenants/acme/capsule-copy', {'place': 'near'})
+    assert answer.status == 409 and (answer.json['type'], answer.json['field']) == ('region-excluded', 'place')
+    assert os.listdir(cuir.root / 'near') == [] and copy_of(cuir.acme) == {}
+    assert [(x['verb'], x['result']) for x in cuir.ledger() if x['verb'] == 'capsule_copy'] == [('capsule_copy', 'begun'), ('capsule_copy', 'failed')] * 2
+    cuir.cli('capsule', 'copy', 'acme', 'far', duties=('registrar',))
+    told = wait_for(lambda: copy_of(cuir.acme), why='the copy')
+    assert (told['far']['region'], told['far']['allowed'], told['far']['current']) == ('eu-it', True, True)
+    unbound(cuir.acme)
+    wait_for(lambda: '\tregions=' not in registry(cuir), why='no bound')
+    cuir.cli('capsule', 'copy', 'acme', 'near', duties=('registrar',))
+    assert sorted(os.listdir(cuir.root / 'near')) == ['acme.capsule']
+
+
+# S8: a copy whose region is excluded later is a conflict that both sides see; it is not renewed, and does not outlive the capsule that it is of
+def test_a_copy_that_is_excluded_later_is_shown_and_goes(cuir):
+    there = cuir.root / 'near/acme.capsule'
+    cuir.cli('capsule', 'copy', 'acme', 'near', duties=('registrar',))
+    before = there.read_bytes()
+    bounded_to(cuir, cuir.acme, 'eu-fr')
+    assert wait_for(lambda: copy_of(cuir.acme)['near'], why='the copy')['allowed'] is False
+    wait_for(lambda: cuir.show('acme')['capsule_copies'][0]['excluded'], why='what staff see')
+    line = cuir.cli('capsule', 'list', 'acme', duties=('viewer',)).stdout.splitlines()[1].split()
+    assert line[:2] == ['near', 'eu-de'] and line[-1] == 'excluded'
+    assert there.read_bytes() == before
+    cuir.token(cuir.acme)  # another slot: the capsule changes
+    wait_for(lambda: not there.exists(), why='the end of the copy')
+    assert os.listdir(cuir.root / 'near') == []
+    told = wait_for(lambda: (c := copy_of(cuir.acme)['near'])['written'] is None and c, why='the worker to hear of it')
+    assert (told['allowed'], told['current']) == (False, False)
+    assert [x['result'] for x in cuir.ledger() if x['verb'] == 'capsule_excluded'] == ['destroyed']
+    unbound(cuir.acme)
+    cuir.token(cuir.acme, name='other')
+    wait_for(there.exists, why='the copy to follow again')
+
+
+# S8: a place that moves is excluded from then on; one that the configuration has no more is in no region that is allowed
+def test_a_place_that_moves_or_goes_takes_nothing_from_then_on(cuir):
+    for place in ('near', 'far'):
+        cuir.cli('capsule', 'copy', 'acme', place, duties=('registrar',))
+    bounded_to(cuir, cuir.acme, 'eu-fr', 'eu-de', 'eu-it')
+    cuir.extra = capsule_places(cuir, near='us-east').replace('"far"', '"elsewhere"')
+    cuir.write_config()
+    cuir.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: [(c['place'], c['excluded']) for c in cuir.show('acme')['capsule_copies']] == [('near', True), ('far', True)], why='both excluded')
+    told = wait_for(lambda: (c := copy_of(cuir.acme))['near']['region'] == 'us-east' and c, why='the worker to hear of it')
+    assert [(told[p]['region'], told[p]['allowed']) for p in ('near', 'far')] == [('us-east', False), (None, False)]
+    wait_for(lambda: '\tregions=eu-fr,eu-it\t' in registry(cuir), why='the bound of what there is')
+    cuir.token(cuir.acme)
+    wait_for(lambda: os.listdir(cuir.root / 'near') == [], why='the end of the copy')

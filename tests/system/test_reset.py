@@ -15,7 +15,7 @@ FIRST, SECOND = STAFF_UID + 10, STAFF_UID + 11
 @pytest.fixture()
 def house():
     h = House()
-    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" }}\n'
+    h.extra = f'capsule_place "vault" {{ path = "{h.root}/vault" region = local }}\n'
     h.write_config()
     (h.root / 'vault').mkdir(mode=0o700)
     with h:

@@ -206,8 +206,11 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"capsule_place \"Vault\" { path = /x }", "c:1: capsule_place: expected a name of a-z, 0-9 and hyphen, not \"Vault\""},
         {"capsule_place \"../v\" { path = /x }", "c:1: capsule_place: expected a name"},
         {"capsule_place \"vault\" { }", "c:1: capsule_place \"vault\": expected path = DIRECTORY"},
+        {"capsule_place \"vault\" { path = /x }", "c:1: capsule_place \"vault\": expected region = REGION"},
+        {"capsule_place \"vault\" { path = /x region = \"EU FR\" }", "c:1: region: expected 1 to 32 of a-z"},
         {"capsule_place \"vault\" { path = vault }", "c:1: path: expected an absolute path"},
-        {"capsule_place \"v\" { path = /x }\ncapsule_place \"v\" { path = /y }", "c:2: capsule_place \"v\": given twice"},
+        {"capsule_place \"v\" { path = /x region = r }\ncapsule_place \"v\" { path = /y region = r }",
+         "c:2: capsule_place \"v\": given twice"},
         {"duty \"god\" { group = root }", "c:1: duty: there is no duty \"god\""},
         {"duty \"viewer\" { }", "c:1: duty \"viewer\": expected group = NAME"},
         {"duty \"viewer\" { group = a }\nduty \"viewer\" { group = b }", "c:2: duty \"viewer\": given twice"},
@@ -227,11 +230,14 @@ static void errors_name_line_option_and_expectation(void **state) {
 
 static void places_are_read(void **state) {
     (void)state;
-    assert_true(parse("capsule_place \"vault\" { path = /mnt/vault }\ncapsule_place \"other-2\" { path = \"/srv/a b\" }\n"));
+    assert_true(parse("capsule_place \"vault\" { path = /mnt/vault region = eu-fr }\ncapsule_place \"other-2\" { path = \"/srv/a b\" "
+                      "region = eu-de }\n"));
     assert_int_equal(config.place_count, 2);
     assert_string_equal(config.place[0].name, "vault");
     assert_string_equal(config.place[0].path, "/mnt/vault");
     assert_string_equal(config.place[1].path, "/srv/a b");
+    assert_string_equal(config.place[0].region, "eu-fr");
+    assert_string_equal(config.place[1].region, "eu-de");
 }
 
 static void too_many_are_refused(void **state) {

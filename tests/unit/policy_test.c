@@ -48,10 +48,10 @@ static void a_bound_is_a_list_of_regions(void **state) {
         assert_false(region_bound_is_fine(&bad));
     }
     struct region_bound full = {.bounded = true};
-    char name[] = "00000000000000000000000000000-00";
-    for (int i = 0; i < 1 + DESTINATIONS_MAX; i++, name[0]++)
+    char name[] = "a0000000000000000000000000000-00";
+    for (int i = 0; i < 1 + DESTINATIONS_MAX + PLACES_MAX; i++, name[0]++)
         assert_true(region_allow(&full, name));
-    assert_true(region_bound_is_fine(&full) && region_allowed(&full, "80000000000000000000000000000-00"));
+    assert_true(region_bound_is_fine(&full) && region_allowed(&full, "y0000000000000000000000000000-00"));
     assert_false(region_allow(&full, "one-more"));
     memset(full.names, 'a', sizeof full.names);
     assert_false(region_bound_is_fine(&full));

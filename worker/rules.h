@@ -19,7 +19,7 @@
  *
  *   DELETE /api/v1/rules/{id}                   204                                                               admin, logged in
  *
- *   POST   /api/v1/rules/{id}/run?dry_run=true  200 {matching, seen, first: [id]}: what a run would be about now  admin
+ *   POST   /api/v1/rules/{id}/run?dry_run=true  200 {matching, seen, first: [id]}: what a run would be about now  admin, logged in
  *
  *   POST   /api/v1/rules/{id}/run               202 rule: its run begins; 409 `rule-off`, 409 `clock-held`        admin, logged in
  *

@@ -22,9 +22,23 @@ static struct counter_page counters;
 static struct connection client;
 static int supervisor;
 
-/* The answer's status, through the handler of the route, from an administrator whose session is of this kind; all of it in `answer`. */
+/* The end of the turn in which the handler answered: the answer's status, all of it in `answer`, and what became of the commit. */
 static char answer[256 * 1024];
-static inline int call(enum http_method method, const char *target, const char *body, uint32_t kind) {
+static inline int answered(struct exchange *x, enum store_result committed) {
+    assert_int_equal(exchange_commit(), committed);
+    if (client.held_count) assert_int_equal(evbuffer_add_buffer(client.out, client.held), 0);
+    client.held_count = 0;
+    while (x->more && x->more(x->stream, client.out) > 0)
+        ;
+    if (x->stream_release) x->stream_release(x->stream);
+    ssize_t size = evbuffer_remove(client.out, answer, sizeof answer - 1);
+    assert_true(size > 0);
+    answer[size] = '\0';
+    return atoi(answer + strlen("HTTP/1.1 "));
+}
+
+/* Through the handler of the route, from an administrator whose session is of this kind. */
+static inline struct exchange *ask_as(uint32_t kind, enum http_method method, const char *target, const char *body) {
     static struct http_request_head head;
     static struct exchange x;
     char allow[ALLOW_MAX];
@@ -36,16 +50,11 @@ static inline int call(enum http_method method, const char *target, const char *
     x.request = (struct request){.head = &x.head, .session = &x.session, .body = (const uint8_t *)body, .body_size = strlen(body)};
     assert_int_equal(route_find(&x.request, &x.route, allow), ROUTE_FOUND);
     x.route->handle(&x, &x.request);
-    assert_int_equal(exchange_commit(), STORE_OK); /* as at the end of the turn, with what waited for it */
-    if (client.held_count) assert_int_equal(evbuffer_add_buffer(client.out, client.held), 0);
-    client.held_count = 0;
-    while (x.more && x.more(x.stream, client.out) > 0)
-        ;
-    if (x.stream_release) x.stream_release(x.stream);
-    ssize_t size = evbuffer_remove(client.out, answer, sizeof answer - 1);
-    assert_true(size > 0);
-    answer[size] = '\0';
-    return atoi(answer + strlen("HTTP/1.1 "));
+    return &x;
+}
+
+static inline int call(enum http_method method, const char *target, const char *body, uint32_t kind) {
+    return answered(ask_as(kind, method, target, body), STORE_OK);
 }
 
 /* How many lines of the journal tell of this act. */
@@ -61,7 +70,7 @@ static inline uint64_t lines_of(const char *act) {
     return found;
 }
 
-static int worker_fresh(void **state) {
+static inline int worker_fresh(void **state) {
     (void)state;
     fixture_new(&files, 4 * MIB);
     self.store = files.s;

@@ -167,6 +167,7 @@ static void leave(struct receiver *v) {
         sweep_content(&v->u.content);
     else if (!v->lost && put(v) == STORE_OK && save(v) == STORE_OK)
         sweep_commit();
+    sweep_uploads(); /* its document may have gone meanwhile */
 }
 
 static void release(void *argument) {

@@ -16,6 +16,7 @@ void document_removed(const struct record *r) {
     struct version v;
     for (size_t i = 0; i < version_count(r->fields); i++)
         if (version_at(r->fields, i, &v)) sweep_content(&v.content);
+    sweep_uploads();
 }
 
 /* The document of the path, held against If-Match. false: answered. */

@@ -57,6 +57,11 @@ void sweep_content(const struct content *c) {
     after(REST_MS);
 }
 
+void sweep_uploads(void) {
+    uploads = (struct pass){.wanted = true};
+    after(REST_MS);
+}
+
 void sweep_commit(void) { left = true; }
 
 void sweep_unsealed(void) {
@@ -122,10 +127,18 @@ static void enqueue(const struct content *c) {
     queue[queued++] = *c;
 }
 
+/* Its term has gone by, or the document that it is for is gone. */
+static bool is_over(const struct upload *u) {
+    const uint8_t *value;
+    size_t size;
+    if (u->expires < (uint64_t)time(NULL)) return true;
+    return !u->makes && store_get(self.store, STORE_DOCUMENTS, u->document, &value, &size, NULL) == STORE_MISSING;
+}
+
 static bool see_upload(void *argument, const struct upload *u) {
     (void)argument;
     memcpy(uploads.after, u->content.id, CONTENT_ID);
-    if (u->expires < (uint64_t)time(NULL) && !upload_is_live(u->content.id)) enqueue(&u->content);
+    if (is_over(u) && !upload_is_live(u->content.id)) enqueue(&u->content);
     return queued < QUEUE_MAX;
 }
 

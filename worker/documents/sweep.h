@@ -10,6 +10,8 @@
 void sweep_unsealed(void);
 /* A content whose document no longer has it, or an upload that is over. It is looked at once what made it so is committed. */
 void sweep_content(const struct content *c);
+/* A document went: the uploads to it are over. Looked at once that is committed, as well. */
+void sweep_uploads(void);
 /* An upload was left: what is quiet is committed at the end of this turn. */
 void sweep_commit(void);
 /* At the end of each turn of the loop. */

@@ -3,8 +3,6 @@
 
 #include "../crm/answer.h"
 #include "../documents/documents.h"
-#include "../documents/entry.h"
-#include "../documents/sweep.h"
 #include "../journal.h"
 #include "../rotation.h"
 #include "../tenant.h"
@@ -86,17 +84,8 @@ static enum store_result take_contact(const struct erasure *e, const struct reco
     return result;
 }
 
-/* An upload to a document that is going would bring its bytes back. */
-static bool end_upload(void *argument, const struct upload *u) {
-    const struct erasure *e = argument;
-    for (size_t i = 0; i < e->found.count; i++)
-        if (memcmp(e->found.id[i], u->document, ID_BYTES) == 0) sweep_content(&u->content);
-    return true;
-}
-
 static enum store_result take_all(struct erasure *e, const struct record *contact) {
     enum store_result result = STORE_OK;
-    bool more;
     for (size_t i = 0; result == STORE_OK && i < e->found.count; i++) {
         struct record document;
         result = catalog_get(KIND_DOCUMENT, e->found.id[i], &document);
@@ -104,10 +93,7 @@ static enum store_result take_all(struct erasure *e, const struct record *contac
         result = take_document(e, &document);
         record_free(&document);
     }
-    if (e->dry_run) return result;
-    if (result == STORE_OK) result = take_contact(e, contact);
-    if (result == STORE_OK) result = upload_walk(NULL, UPLOADS_MAX, end_upload, e, &more);
-    return result;
+    return result == STORE_OK && !e->dry_run ? take_contact(e, contact) : result;
 }
 
 static enum store_result run(struct erasure *e, const uint8_t user[ID_BYTES]) {

@@ -80,7 +80,7 @@ static int go_on(const struct upload *u) {
     x.route->handle(&x, &x.request);
     if (x.piece && x.piece(&x, x.sink, (const uint8_t *)"!", 1)) x.end(&x, x.sink);
     if (x.sink_release) x.sink_release(x.sink);
-    return answered(&x, STORE_OK);
+    return turn_ends(&x, STORE_OK);
 }
 
 /* S14: what is published keeps its bytes: an upload whose chunks are on their way out is over, whatever its entry says */
@@ -135,7 +135,7 @@ static void an_erasure_takes_uploads_once_it_is_on_the_disk(void **state) {
     struct exchange *x = ask_as(SLOT_SESSION, HTTP_POST, path, "{\"mode\":\"erase\"}");
     assert_true(store_dirty(self.store));
     store_lose(self.store, STORE_FULL); /* as when the disk is full */
-    assert_int_equal(answered(x, STORE_FULL), 507);
+    assert_int_equal(turn_ends(x, STORE_FULL), 507);
     assert_int_equal(store_count(self.store, STORE_DOCUMENTS), 1);
     sweep_until_gone(&marker, true);
     assert_true(is_there(&u) && has_chunk(&u, 0));

@@ -24,7 +24,7 @@ static int supervisor;
 
 /* The end of the turn in which the handler answered: the answer's status, all of it in `answer`, and what became of the commit. */
 static char answer[256 * 1024];
-static inline int answered(struct exchange *x, enum store_result committed) {
+static inline int turn_ends(struct exchange *x, enum store_result committed) {
     assert_int_equal(exchange_commit(), committed);
     if (client.held_count) assert_int_equal(evbuffer_add_buffer(client.out, client.held), 0);
     client.held_count = 0;
@@ -54,7 +54,7 @@ static inline struct exchange *ask_as(uint32_t kind, enum http_method method, co
 }
 
 static inline int call(enum http_method method, const char *target, const char *body, uint32_t kind) {
-    return answered(ask_as(kind, method, target, body), STORE_OK);
+    return turn_ends(ask_as(kind, method, target, body), STORE_OK);
 }
 
 /* How many lines of the journal tell of this act. */

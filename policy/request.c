@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define HOUR_MS ((uint64_t)3600000)
 enum { ASKED_FIELDS = 10 };
@@ -138,9 +139,17 @@ enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint
 
 bool request_is_held(const struct request *r, uint64_t now_ms) { return r->hold_ms && !r->released && now_ms < r->hold_ms; }
 
+/* S11: sealed data is given as sealed data, and a hold has its day: the ledger says both */
 void request_note(const struct request *r, char note[NOTE_MAX + 1]) {
+    char day[16];
+    time_t hold = (time_t)(r->hold_ms / 1000);
+    struct tm tm;
     size_t used = (size_t)snprintf(note, NOTE_MAX + 1, "ground: %s; scope:", ground_table[r->ground].name);
     for (int s = 0; s < SCOPES; s++)
-        if (r->scope >> s & 1) used += (size_t)snprintf(note + used, NOTE_MAX + 1 - used, " %s", scope_table[s].name);
+        if (r->scope >> s & 1)
+            used +=
+                (size_t)snprintf(note + used, NOTE_MAX + 1 - used, " %s%s", scope_table[s].name, s == SCOPE_sealed ? " (without key)" : "");
+    if (r->hold_ms && gmtime_r(&hold, &tm) && strftime(day, sizeof day, "%Y-%m-%d", &tm))
+        used += (size_t)snprintf(note + used, NOTE_MAX + 1 - used, "; held until: %s", day);
     snprintf(note + used, NOTE_MAX + 1 - used, "; recipient: %s; reason: %s", r->recipient, r->reason);
 }

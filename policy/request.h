@@ -87,7 +87,10 @@ enum act_result request_may_agree(const struct request *r, uint32_t uid, uint32_
 /* Whether that person may withdraw it: who asked, and who could agree. */
 enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint32_t duties, uint64_t now_ms);
 
+/* How long a disclosure may be kept from its tenant, from now on. */
+#define REQUEST_HOLD_MAX_MS ((uint64_t)731 * 24 * 3600000)
+
 /* Whether it is kept from the tenant now. */
 bool request_is_held(const struct request *r, uint64_t now_ms);
-/* What the ledger says of a disclosure: ground, scope, recipient, reason. */
+/* What the ledger says of a disclosure: ground, scope, the day of a hold, recipient, reason. */
 void request_note(const struct request *r, char note[NOTE_MAX + 1]);

@@ -175,7 +175,9 @@ uint32_t act_bad_disclosure(const struct act *a) {
     if (!(s->set & ACT_RECIPIENT) || !s->recipient[0] || strlen(s->recipient) > RECIPIENT_MAX || !name_is_note(s->recipient))
         return ACT_RECIPIENT;
     if (!(s->set & ACT_REASON) || !s->reason[0] || strlen(s->reason) > REASON_MAX || !name_is_note(s->reason)) return ACT_REASON;
-    return s->set & ACT_UNTIL && s->until_ms <= clock_unix_ms() ? ACT_UNTIL : 0;
+    /* S11: a hold has a day, and ends within two years */
+    uint64_t now = clock_unix_ms();
+    return s->set & ACT_UNTIL && (s->until_ms <= now || s->until_ms > now + REQUEST_HOLD_MAX_MS) ? ACT_UNTIL : 0;
 }
 
 struct request act_disclosure_of(const struct act *a) {

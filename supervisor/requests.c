@@ -3,6 +3,7 @@
 #include "ledger.h"
 #include "supervisor.h"
 #include "tell.h"
+#include "tenant.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -90,7 +91,9 @@ static bool expire(struct supervisor *h, struct request *r, uint64_t now_ms) {
 /* The line first: it is what the tenant reads. */
 static bool release(struct supervisor *h, const struct request *r, uint64_t now_ms) {
     char note[NOTE_MAX + 1];
+    struct tenant *t = supervisor_tenant(h, r->tenant);
     if (ledger_act(h->ledger, now_ms, r->ended_by, VERB_disclosure, requests_about(r, now_ms, note), "released") < 0) return false;
+    if (t) tenant_ledger_changed(t);
     return append(h->requests, r, r->ended_by, "released", now_ms);
 }
 

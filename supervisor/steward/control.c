@@ -440,6 +440,12 @@ static const char *transfer_problem(uint32_t detail) {
     return detail < sizeof words / sizeof *words && words[detail] ? words[detail] : "the tenant is not in a state for that";
 }
 
+static const char *day_wanted(enum verb verb) {
+    if (verb == VERB_contract_end) return "a day 30 to 400 days ahead";
+    if (verb == VERB_disclosure) return "a day to come, at most two years ahead";
+    return "a day from today on, at most three years ahead";
+}
+
 static void answer_other(const struct steward *steward, struct staff_request *r, const struct message_answer *answer) {
     switch (answer->result) {
     case ACT_NO_TENANT:
@@ -455,10 +461,9 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         return;
     case ACT_BAD_FIELD:
         staff_problem(r, 422, "invalid-field", act_field_name(answer->detail),
-                      answer->detail == ACT_PLACE    ? "the configuration has no capsule_place of that name"
-                      : answer->detail == ACT_NUMBER ? "not the version that must be signed now: read `cloison undertaking show`"
-                      : answer->detail == ACT_UNTIL
-                          ? (r->verb == VERB_contract_end ? "a day 30 to 400 days ahead" : "a day from today on, at most three years ahead")
+                      answer->detail == ACT_PLACE       ? "the configuration has no capsule_place of that name"
+                      : answer->detail == ACT_NUMBER    ? "not the version that must be signed now: read `cloison undertaking show`"
+                      : answer->detail == ACT_UNTIL     ? day_wanted((enum verb)r->verb)
                       : answer->detail == ACT_EFFECTIVE ? "the date leaves less than the notice period (S13)"
                                                         : "the supervisor does not take this value");
         return;

@@ -61,6 +61,7 @@ def test_two_people_and_only_what_the_provider_holds(house):
     assert steps[0][:3] == ('disclosure', 'pending', ASKER) and ('disclosure', 'disclosed', AUDITOR, 'acme') in steps
     assert [s for s in steps if s[0] == 'request_approve'][-2:] == [('request_approve', 'begun', AUDITOR, 'acme'), ('request_approve', 'done', AUDITOR, 'acme')]
     assert steps.index(('request_approve', 'begun', AUDITOR, 'acme')) < steps.index(('disclosure', 'disclosed', AUDITOR, 'acme'))
+    assert all('scope: registry counters ledger sealed (without key); ' in line['note'] for line in lines(house, number) if line['result'] != 'refused')
     assert all('reason: Ordonnance du 3 mars' in line['note'] for line in lines(house, number) if line['result'] != 'refused')
     assert approve(house, number, check=False).returncode == 1  # once
 
@@ -80,15 +81,21 @@ def test_withdrawn_refused_and_over_a_restart(house):
     assert approve(house, 999, check=False).returncode == 1
 
 
+# S11: a hold has a day that is in the ledger, two years ahead at most
 def test_a_hold_keeps_it_from_the_tenant_until_its_day(house):
-    day = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3)).date()
-    assert ask(house, '--hold-until', '2000-01-01', check=False).returncode == 1
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    day = today + datetime.timedelta(days=3)
+    for out_of_bounds in ('2000-01-01', str(today), str(today + datetime.timedelta(days=733)), '2099-01-01'):
+        run = ask(house, '--hold-until', out_of_bounds, check=False)
+        assert run.returncode == 1 and 'at most two years ahead' in run.stderr
+    assert ask(house, '--hold-until', str(today + datetime.timedelta(days=731)))
     number = ask(house, '--hold-until', str(day), '--scope', 'ledger')
     package = approve(house, number)
     assert listed(house, number)['tenant_told'] is False
     assert not [line for line in package['ledger'] if line.get('number') == number]  # nor in what its chain says
     held = lines(house, number)
-    assert held and {line['tenant'] for line in held} == {None}  # on the central chain, and so with its day in the record
+    assert held and {line['tenant'] for line in held} == {None}  # on the central chain, with its day
+    assert all(f'; held until: {day}; ' in line['note'] for line in held)
 
 
 def test_only_its_duties_see_it(house):

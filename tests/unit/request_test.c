@@ -151,7 +151,13 @@ static void a_hold_names_no_tenant(void **state) {
     assert_string_equal(requests_about(&d, noon, note).name, "");
     assert_int_equal(requests_about(&d, noon, note).number, 0);
     assert_string_equal(requests_about(&d, noon + hour, note).name, "acme");
-    assert_string_equal(note, "ground: law; scope: registry ledger; recipient: Tribunal de Lyon; reason: Ordonnance du 3 mars");
+    assert_string_equal(
+        note, "ground: law; scope: registry ledger; held until: 2027-01-15; recipient: Tribunal de Lyon; reason: Ordonnance du 3 mars");
+    d.hold_ms = 0;
+    d.scope = 1U << SCOPE_sealed;
+    request_note(&d, note);
+    assert_string_equal(note, "ground: law; scope: sealed (without key); recipient: Tribunal de Lyon; reason: Ordonnance du 3 mars");
+    d.hold_ms = noon + hour;
     d.scope = (1U << SCOPES) - 1;
     d.ground = GROUND_protection;
     memset(d.recipient, 'r', RECIPIENT_MAX);
@@ -159,8 +165,10 @@ static void a_hold_names_no_tenant(void **state) {
     memset(d.reason, 'w', REASON_MAX);
     request_note(&d, note);
     assert_int_equal(note[strlen(note) - 1], 'w');
-    assert_int_equal(strlen(note), strlen("ground: protection; scope: registry counters ledger sealed; recipient: ; reason: ") +
-                                       RECIPIENT_MAX + REASON_MAX);
+    assert_int_equal(
+        strlen(note),
+        strlen("ground: protection; scope: registry counters ledger sealed (without key); held until: 2027-01-15; recipient: ; reason: ") +
+            RECIPIENT_MAX + REASON_MAX);
 }
 
 static void bodies_are_read_strictly(void **state) {

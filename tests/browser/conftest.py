@@ -11,9 +11,10 @@ def browser(tmp_path):
                  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--ignore-certificate-errors', '--lang=fr',
                  '--window-size=1100,800', f'--user-data-dir={tmp_path}/profile'):
         options.add_argument(flag)
-    options.add_experimental_option('prefs', {'intl.accept_languages': 'fr'})
+    options.add_experimental_option('prefs', {'intl.accept_languages': 'fr', 'download.default_directory': str(tmp_path / 'downloads')})
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
     driver = webdriver.Chrome(service=webdriver.chrome.service.Service('/usr/bin/chromedriver'), options=options)
     driver.implicitly_wait(0)
+    driver.downloads = tmp_path / 'downloads'
     yield driver
     driver.quit()

@@ -24,6 +24,7 @@ const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '#'];
 const lastList = {}; // the list each kind was left at
 let rights = []; // of who is logged in
 let pending = ''; // what the next page has to say
+let ended = false; // the contract: nothing is written any more
 let began = 0; // when this page was asked for; the first one with the document
 
 // Log-in and first opening
@@ -235,7 +236,7 @@ async function supportPage() {
 // The frame
 
 // Each in a file of its own, which is fetched when it is opened.
-const administration = ['plans', 'regions', 'rules', 'references', 'provider'];
+const administration = ['plans', 'regions', 'rules', 'references', 'provider', 'leaving'];
 const fetched = place => import(`./${place}.js`).catch(() => { throw new Problem(0); });
 
 const readNotices = () => noticesPage(rights.includes('admin'));
@@ -251,6 +252,9 @@ for (const name of administration) places[name] = () => fetched(name).then(page 
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
+  const ending = document.getElementById('ending');
+  ending.hidden = !(session && ended);
+  ending.textContent = t('type.contract-ended');
   const here = location.hash.split(/[/?]/)[1];
   menu.replaceChildren(...[...frames(), ...[...Object.keys(accountPages), ...administration].filter(mayOpen)].map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => count(k, { menu: k }) }, t(k))));
   document.getElementById('tools').replaceChildren(
@@ -281,6 +285,7 @@ async function start() {
   window.onhashchange = null;
   try {
     rights = (await call('GET', '/session')).body.rights;
+    ended = (await call('GET', '/leaving')).body.state !== 'none';
   } catch (problem) {
     frame(false);
     if (![401, 503].includes(problem.status)) explain(problem);

@@ -55,10 +55,10 @@ static void any(const json_t *value, struct text *out) { /* records are at most 
 }
 
 void page_write(const json_t *all, struct text *out) {
-    text_string(out,
-                "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>Données à caractère personnel</title>"
-                "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto}dt{font-weight:600}dd{margin:0 0 .5em 1.5em}</style>"
-                "<h1>Données à caractère personnel <small lang=\"en\">Personal data</small></h1>");
+    text_string(out, "<!DOCTYPE html>\n<html lang=\"fr\">\n<head>\n<meta charset=\"utf-8\">\n<title>Données à caractère personnel</title>\n"
+                     "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto}dt{font-weight:600}"
+                     "dd{margin:0 0 .5em 1.5em;white-space:pre-wrap}</style>\n</head>\n<body>\n"
+                     "<h1>Données à caractère personnel <small lang=\"en\">Personal data</small></h1>\n");
     any(all, out);
-    text_string(out, "</html>\n");
+    text_string(out, "\n</body>\n</html>\n");
 }

@@ -324,7 +324,7 @@ static void erased(struct tenant *t, enum backup_kind kind, const struct message
     if (o->result == BACKUP_DONE && t->entry->contract.gone_ms) {
         char what[NOTE_MAX + 1];
         snprintf(what, sizeof what, "%s at %s: erased", word_of(kind, TASK_TAKE), plan_of(t, kind)->destination);
-        leaving_record(t, "destroyed", what);
+        if (!leaving_record(t, "destroyed", what)) return; /* erased again, and told then */
     }
     if (o->result == BACKUP_DONE && plans_remove(t->house->plans, t->entry->number, kind)) *b = (struct backup){0};
 }
@@ -458,7 +458,8 @@ void backups_act(struct tenant *t, enum verb verb, const struct message_act *sai
 
 bool backups_child(struct tenant *t, pid_t pid, int status) { return loading_child(t, pid, status); }
 
-void backups_leave(const struct tenant *t) {
+bool backups_leave(const struct tenant *t) {
+    bool told = true;
     for (int kind = 0; kind < BACKUP_KINDS; kind++) {
         char what[NOTE_MAX + 1];
         const struct plan_row *row = plan_of(t, (enum backup_kind)kind);
@@ -468,8 +469,9 @@ void backups_leave(const struct tenant *t) {
                      row->destination, row->keep_hours);
         else
             snprintf(what, sizeof what, "backup at %s: sealed, without a key; erased next", row->destination);
-        leaving_record(t, "remains", what);
+        told &= leaving_record(t, "remains", what);
     }
+    return told;
 }
 
 uint64_t backups_last(const struct tenant *t) {

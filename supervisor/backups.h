@@ -72,8 +72,9 @@ bool backups_may(const struct tenant *tenant, const struct message_act *said);
 /* The errand is taken on already; its answer follows. */
 void backups_act(struct tenant *tenant, enum verb verb, const struct message_act *said);
 
-/* Everything of the tenant goes: what its plans left elsewhere is told in the ledger, and erased as soon as it may be (S14). */
-void backups_leave(const struct tenant *tenant);
+/* Everything of the tenant goes: what its plans left elsewhere is told in the ledger, and erased as soon as it may be (S14). false with
+ * errno: a line of it may be missing. */
+bool backups_leave(const struct tenant *tenant);
 
 /* The configuration has other destinations: workers are told. */
 void backups_offer(struct tenant *tenant);

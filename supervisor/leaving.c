@@ -23,16 +23,15 @@ static void event(const struct tenant *t, const char *word, const char *note) {
     ledger_event(t->house->ledger, clock_unix_ms(), word, about, "done");
 }
 
-void leaving_record(const struct tenant *t, const char *verb, const char *what) { event(t, verb, what); }
+bool leaving_record(const struct tenant *t, const char *verb, const char *what) {
+    uint64_t gaps = ledger_gaps(t->house->ledger);
+    event(t, verb, what);
+    return ledger_holds(t->house->ledger, gaps);
+}
 
 /* S14: at the end everything is destroyed, keys first, on the tenant's word or two people's */
 bool leaving_destroy(struct tenant *t) {
-    uint8_t hash[LEDGER_HASH];
-    uint64_t lines, gaps = ledger_gaps(t->house->ledger);
-    event(t, "destruction", NULL);
-    ledger_head(t->house->ledger, &lines, hash); /* what is decided is on the disk before anything goes */
-    if (ledger_gaps(t->house->ledger) != gaps) return errno = ENOSPC, false;
-    return reset_begin(t, true);
+    return leaving_record(t, "destruction", NULL) && reset_begin(t, true); /* what is decided is on the disk before anything goes */
 }
 
 static void keep_returned(struct tenant *t) {
@@ -40,11 +39,10 @@ static void keep_returned(struct tenant *t) {
     if (wanted.contract.returned_ms) return;
     wanted.contract.returned_ms = clock_unix_ms();
     if (wanted.contract.returned_ms < wanted.contract.end_ms) wanted.contract.returned_ms = wanted.contract.end_ms;
-    if (registry_update(t->house->registry, &wanted) != REGISTRY_DONE) {
+    if (!leaving_record(t, "handed_back", NULL) || registry_update(t->house->registry, &wanted) != REGISTRY_DONE) {
         log_errno("tenant %s: that it has its data is not kept", t->entry->name);
         return;
     }
-    event(t, "handed_back", NULL);
     tenant_profile_changed(t);
     tell_tenant(t);
 }
@@ -65,17 +63,10 @@ void leaving_tick(struct tenant *t, uint64_t now) {
     if (t->leaving_at && now >= t->leaving_at) leaving_heard(t, t->leaving_word);
 }
 
-/* The lines first, on the disk: after the mark nothing tells them again. Told twice after a crash they say the same. */
+/* S14: what a certificate needs is on the disk before the mark, after which nothing tells it again */
+/* Told twice after a crash the lines say the same. */
 static bool tell_end(struct tenant *t) {
-    uint8_t hash[LEDGER_HASH];
-    uint64_t lines, gaps = ledger_gaps(t->house->ledger);
-    if (!t->told_end) {
-        backups_leave(t);
-        event(t, "gone", NULL);
-    }
-    ledger_head(t->house->ledger, &lines, hash);
-    t->told_end = ledger_gaps(t->house->ledger) == gaps;
-    if (!t->told_end) errno = ENOSPC;
+    if (!t->told_end) t->told_end = backups_leave(t) && leaving_record(t, "gone", NULL);
     return t->told_end;
 }
 

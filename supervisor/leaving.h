@@ -22,8 +22,9 @@ void leaving_tick(struct tenant *tenant, uint64_t now);
 /* Everything of it is to go: the mark is on the disk when true. false with errno: nothing has changed. */
 bool leaving_destroy(struct tenant *tenant);
 
-/* A line of the ledger, in words, about what went ("destroyed") or is still there ("remains"). */
-void leaving_record(const struct tenant *tenant, const char *verb, const char *what);
+/* A line of the ledger, in words, about what went ("destroyed") or is still there ("remains"). On the disk when true; false with errno:
+ * what would be forgotten then is kept, so that it is told again. */
+bool leaving_record(const struct tenant *tenant, const char *verb, const char *what);
 
 /* Nothing is left but the row: it says so from here on. false with errno: not written, try again. */
 bool leaving_finish(struct tenant *tenant);

@@ -158,6 +158,12 @@ void ledger_head(struct ledger *l, uint64_t *count, uint8_t hash[LEDGER_HASH]) {
     memcpy(hash, l->file.synced.hash, LEDGER_HASH);
 }
 
+bool ledger_holds(struct ledger *l, uint64_t gaps) {
+    if (ledger_file_sync(&l->file) < 0) return false;
+    if (l->gaps != gaps) errno = ENOSPC;
+    return l->gaps == gaps;
+}
+
 struct ledger_own ledger_own(struct ledger *l, uint32_t tenant) {
     ledger_file_sync(&l->file);
     return ledger_file_own(&l->file, tenant);

@@ -55,6 +55,10 @@ void ledger_flush(struct ledger *ledger, uint64_t now_ms);
  * that a power cut could take back would look like a rewritten chain. Syncs first if it must. */
 void ledger_head(struct ledger *ledger, uint64_t *count, uint8_t hash[LEDGER_HASH]);
 
+/* Whether every line since there were so many gaps is surely on the disk, before a mark after which nothing tells it again. Syncs first if
+ * it must. false with errno: one may be missing. */
+bool ledger_holds(struct ledger *ledger, uint64_t gaps);
+
 /* The end of one tenant's own chain, on the disk as well: what its worker seals and checks its lines against. */
 struct ledger_own ledger_own(struct ledger *ledger, uint32_t tenant);
 

@@ -35,9 +35,8 @@ static void begin_emptying(struct tenant *t, uint64_t now) {
         char what[NOTE_MAX + 1];
         snprintf(what, sizeof what, "copy of the key capsule at %s: overwritten and removed", t->entry->place[0]);
         /* Destroyed, told, and only then off the list: a crash in between tells it again. */
-        bool gone = copies_destroy(t, 0) == COPY_DONE;
-        if (gone && t->entry->destroying) leaving_record(t, "destroyed", what);
-        if (!gone || copies_forget(t, 0) != COPY_DONE) {
+        bool gone = copies_destroy(t, 0) == COPY_DONE, told = gone && (!t->entry->destroying || leaving_record(t, "destroyed", what));
+        if (!told || copies_forget(t, 0) != COPY_DONE) {
             again_later(t, now, "a copy of its capsule is not destroyed");
             return;
         }
@@ -51,10 +50,9 @@ static void begin_emptying(struct tenant *t, uint64_t now) {
 /* The row as before enrolment. The code is for the person who waits for it; after a restart there is none and `enrol-code` makes one. */
 static void finish(struct tenant *t, uint64_t now) {
     if (t->entry->destroying) {
-        if (!t->told_emptied)
-            leaving_record(t, "destroyed", "key capsule and TLS key in its directory: overwritten and removed; data files: removed");
-        t->told_emptied = true;
-        if (!leaving_finish(t)) again_later(t, now, "the registry is not written");
+        static const char emptied[] = "key capsule and TLS key in its directory: overwritten and removed; data files: removed";
+        if (!t->told_emptied) t->told_emptied = leaving_record(t, "destroyed", emptied);
+        if (!t->told_emptied || !leaving_finish(t)) again_later(t, now, "that it is gone is not written");
         return;
     }
     struct registry_tenant wanted = *t->entry;

@@ -317,6 +317,9 @@ static void a_full_disk_refuses_acts_but_not_lock_stop_suspend(void **state) {
     ledger_event(ledger, 1002, "started", acme, "done");
     ledger_refused(ledger, 1003, 600, VERB_export, acme);
     assert_int_equal(ledger_gaps(ledger), 3);
+    assert_false(ledger_holds(ledger, 0));
+    assert_int_equal(errno, ENOSPC);
+    assert_true(ledger_holds(ledger, 3));
     for (int i = 0; i < 100; i++) {
         assert_int_equal(ledger_act(ledger, 1004, 501, VERB_lock, acme, "done"), 0);
         assert_int_equal(ledger_act(ledger, 1004, 501, VERB_suspend, acme, "done"), 0);

@@ -132,7 +132,7 @@ struct message_destination {
     uint32_t index;       /* in the configuration: what a plan calls it */
     uint32_t kind;        /* enum destination_kind */
     uint32_t same_medium; /* directory: 1 = it may lie on the disk of the tenants' files */
-    uint32_t reserved;
+    uint32_t object_lock; /* s3, of archives: 1 = it is to lock what it keeps */
     char name[DESTINATION_NAME_MAX + 8];
     char path[PATH_BYTES_MAX + 1];              /* directory */
     char endpoint[PATH_BYTES_MAX + 1];          /* s3: https://HOST[:PORT], or http:// of this very machine */

@@ -469,6 +469,7 @@ static bool run_confuse(char *text, size_t size) {
                                CFG_STR("credentials", NULL, CFGF_NODEFAULT),
                                CFG_STR("ca", NULL, CFGF_NODEFAULT),
                                CFG_STR("archive", NULL, CFGF_NODEFAULT),
+                               CFG_STR("object_lock", NULL, CFGF_NODEFAULT),
                                CFG_END()};
     cfg_opt_t root[OPTIONS + 6] = {CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE), CFG_SEC("duty", duty, CFGF_MULTI | CFGF_TITLE)};
     for (size_t i = 0; i < OPTIONS; i++)

@@ -55,6 +55,7 @@ struct config_destination { /* where backups and archives may go (C7, C8) */
     enum destination_kind kind;
     char region[TENANT_REGION_MAX + 1]; /* where it is (S8) */
     bool archive;                       /* for archives (C8); a place for backups is one without */
+    bool object_lock;                   /* s3, of archives: the store itself is to lock what it keeps */
     char path[PATH_BYTES_MAX + 1];      /* directory: absolute */
     bool same_medium;                   /* directory: it may lie on the file system of state_dir */
     char endpoint[PATH_BYTES_MAX + 1];  /* s3 */

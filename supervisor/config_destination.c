@@ -30,7 +30,7 @@ int config_check_destination(cfg_t *cfg, cfg_opt_t *opt) {
     const char *value = cfg_opt_getnstr(opt, 0), *name = opt->name, *expected = NULL;
     if (strcmp(name, "kind") == 0) {
         if (strcmp(value, "directory") != 0 && strcmp(value, "s3") != 0) expected = "directory or s3";
-    } else if (strcmp(name, "same_medium") == 0 || strcmp(name, "archive") == 0) {
+    } else if (strcmp(name, "same_medium") == 0 || strcmp(name, "archive") == 0 || strcmp(name, "object_lock") == 0) {
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) expected = "true or false";
     } else if (strcmp(name, "endpoint") == 0) {
         if (!is_endpoint(value)) expected = "https://HOST[:PORT], or http:// of 127.0.0.1, [::1] or localhost";
@@ -53,6 +53,7 @@ static const struct {
     {"path", '!', '-', offsetof(struct config_destination, path)},
     {"same_medium", '?', '-', 0},
     {"archive", '?', '?', 0},
+    {"object_lock", '-', '?', 0},
     {"endpoint", '-', '!', offsetof(struct config_destination, endpoint)},
     {"bucket", '-', '!', offsetof(struct config_destination, bucket)},
     {"signing_region", '-', '?', offsetof(struct config_destination, signing_region)},
@@ -78,6 +79,9 @@ static int take_fields(cfg_t *cfg, cfg_t *section, struct config_destination *d)
     }
     d->same_medium = is_true(section, "same_medium");
     d->archive = is_true(section, "archive");
+    d->object_lock = is_true(section, "object_lock");
+    if (d->object_lock && !d->archive) /* a backup goes when its plan ends */
+        return config_refuse(cfg, "destination \"%s\": object_lock goes with archive = true alone", d->name);
     return 0;
 }
 

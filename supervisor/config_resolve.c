@@ -237,9 +237,9 @@ bool config_same_courier(const struct config *a, const struct config *b) {
     for (uint32_t i = 0; i < a->destination_count; i++) {
         const struct config_destination *x = &a->destination[i], *y = &b->destination[i];
         if (strcmp(x->name, y->name) != 0 || x->kind != y->kind || x->same_medium != y->same_medium || x->archive != y->archive ||
-            strcmp(x->region, y->region) != 0 || strcmp(x->path, y->path) != 0 || strcmp(x->endpoint, y->endpoint) != 0 ||
-            strcmp(x->bucket, y->bucket) != 0 || strcmp(x->signing_region, y->signing_region) != 0 ||
-            strcmp(x->credentials, y->credentials) != 0 || strcmp(x->ca, y->ca) != 0)
+            x->object_lock != y->object_lock || strcmp(x->region, y->region) != 0 || strcmp(x->path, y->path) != 0 ||
+            strcmp(x->endpoint, y->endpoint) != 0 || strcmp(x->bucket, y->bucket) != 0 ||
+            strcmp(x->signing_region, y->signing_region) != 0 || strcmp(x->credentials, y->credentials) != 0 || strcmp(x->ca, y->ca) != 0)
             return false;
     }
     return true;

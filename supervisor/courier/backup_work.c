@@ -14,14 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_ROOM = DESTINATION_KEY_MAX + 1 };
-
 enum backup_result work_spool_failed(void) {
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? BACKUP_SPOOL_FULL : errno == ENOMEM ? BACKUP_MEMORY : BACKUP_SPOOL;
 }
 
-/* LOCAL is our own end, with errno: the spool's disk may be full. */
-static enum backup_result result_of(enum destination_result r) {
+enum backup_result work_result(enum destination_result r) {
     if (r == DESTINATION_LOCAL) return work_spool_failed();
     static const enum backup_result result[] = {[DESTINATION_DONE] = BACKUP_DONE,
                                                 [DESTINATION_EXISTS] = BACKUP_LIED,
@@ -29,12 +26,14 @@ static enum backup_result result_of(enum destination_result r) {
                                                 [DESTINATION_REFUSED] = BACKUP_REFUSED,
                                                 [DESTINATION_FULL] = BACKUP_FULL,
                                                 [DESTINATION_LIED] = BACKUP_LIED,
-                                                [DESTINATION_UNREACHABLE] = BACKUP_UNREACHABLE};
+                                                [DESTINATION_UNREACHABLE] = BACKUP_UNREACHABLE,
+                                                [DESTINATION_UNLOCKED] = BACKUP_UNLOCKED,
+                                                [DESTINATION_LOCKED] = BACKUP_LOCKED};
     return result[r];
 }
 
-static void key_of(const struct work *w, const char *folder, const char *name, char key[KEY_ROOM]) {
-    snprintf(key, KEY_ROOM, "%s%s/%s", w->prefix, folder, name);
+void work_key(const struct work *w, const char *folder, const char *name, char key[WORK_KEY_ROOM]) {
+    snprintf(key, WORK_KEY_ROOM, "%s%s/%s", w->prefix, folder, name);
 }
 
 /* ---- the catalogue ---- */
@@ -104,10 +103,10 @@ static bool visit(void *context, const char *key, uint64_t size) {
 }
 
 static enum backup_result list(struct destination *d, const struct work *w, const char *folder, struct names *n) {
-    char prefix[KEY_ROOM];
-    key_of(w, folder, "", prefix);
+    char prefix[WORK_KEY_ROOM];
+    work_key(w, folder, "", prefix);
     *n = (struct names){.skip = strlen(prefix)};
-    enum backup_result result = result_of(destination_list(d, prefix, visit, n));
+    enum backup_result result = work_result(destination_list(d, prefix, visit, n));
     if (n->failed) result = BACKUP_MEMORY;
     if (result == BACKUP_MISSING) result = BACKUP_DONE; /* nothing is there */
     if (result != BACKUP_DONE) free(n->name);
@@ -120,7 +119,7 @@ static enum backup_result fetch(struct destination *d, const struct work *w, con
     uint64_t size;
     int fd = openat(w->folder, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return work_spool_failed();
-    enum backup_result result = result_of(destination_get(d, key, fd, most, &size, hash));
+    enum backup_result result = work_result(destination_get(d, key, fd, most, &size, hash));
     if (result == BACKUP_DONE && fsync(fd) < 0) result = work_spool_failed();
     close(fd);
     return result;
@@ -128,8 +127,8 @@ static enum backup_result fetch(struct destination *d, const struct work *w, con
 
 static enum backup_result adopt_one(struct destination *d, const struct work *w, const char *name) {
     uint8_t hash[BACKUP_HASH];
-    char key[KEY_ROOM];
-    key_of(w, "manifests", name, key);
+    char key[WORK_KEY_ROOM];
+    work_key(w, "manifests", name, key);
     enum backup_result result = fetch(d, w, key, MANIFEST_MAX, "fetched", hash);
     if (result == BACKUP_DONE && renameat2(w->folder, "fetched", w->manifests, name, 0) < 0) result = work_spool_failed();
     return result;
@@ -198,37 +197,38 @@ static enum backup_result named(const struct work *w, struct set *s) {
 /* ---- send ---- */
 
 static enum backup_result put_file(struct destination *d, int folder, const char *name, const char *key, const uint8_t hash[BACKUP_HASH],
-                                   bool *existed) {
+                                   uint64_t until, bool *existed) {
     struct stat st;
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &st) < 0) {
         if (fd >= 0) close(fd);
         return work_spool_failed();
     }
-    enum destination_result put = destination_put(d, key, fd, 0, (uint64_t)st.st_size, hash, true);
+    enum destination_result put = destination_put(d, key, fd, 0, (uint64_t)st.st_size, hash, true, until);
     close(fd);
     *existed = put == DESTINATION_EXISTS;
-    return *existed ? BACKUP_DONE : result_of(put);
+    return *existed ? BACKUP_DONE : work_result(put);
 }
 
 /* A pack that is there already is the same by its name; only its size is asked for: a check reads the bytes. */
-static enum backup_result send_pack(struct destination *d, const struct work *w, const char *name, const uint8_t hash[BACKUP_HASH]) {
-    char key[KEY_ROOM];
+static enum backup_result send_pack(struct destination *d, const struct work *w, const char *name, const uint8_t hash[BACKUP_HASH],
+                                    uint64_t until) {
+    char key[WORK_KEY_ROOM];
     struct stat st;
     uint64_t size = 0;
     bool existed;
-    key_of(w, "packs", name, key);
-    enum backup_result result = put_file(d, w->packs, name, key, hash, &existed);
+    work_key(w, "packs", name, key);
+    enum backup_result result = put_file(d, w->packs, name, key, hash, until, &existed);
     if (result != BACKUP_DONE) return result;
     if (existed && fstatat(w->packs, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        result = result_of(destination_size(d, key, &size));
+        result = work_result(destination_size(d, key, &size));
         if (result == BACKUP_DONE && size != (uint64_t)st.st_size) result = BACKUP_LIED;
     }
     if (result == BACKUP_DONE && unlinkat(w->packs, name, 0) < 0) result = work_spool_failed();
     return result;
 }
 
-static enum backup_result send_packs(struct destination *d, const struct work *w, const struct set *s) {
+static enum backup_result send_packs(struct destination *d, const struct work *w, const struct set *s, uint64_t until) {
     uint8_t hash[BACKUP_HASH];
     enum backup_result result = BACKUP_DONE;
     int fd = openat(w->packs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -237,7 +237,7 @@ static enum backup_result send_packs(struct destination *d, const struct work *w
     for (struct dirent *e; result == BACKUP_DONE && (e = readdir(all));) {
         if (e->d_name[0] == '.') continue;
         if (pack_name_read(e->d_name, hash) && set_has(s, hash))
-            result = send_pack(d, w, e->d_name, hash);
+            result = send_pack(d, w, e->d_name, hash, until);
         else
             unlinkat(w->packs, e->d_name, 0); /* of a snapshot that did not come about */
     }
@@ -256,23 +256,26 @@ static enum backup_result file_hash(int folder, const char *name, uint8_t hash[B
 
 /* What is there under the number must be this very manifest. */
 static enum backup_result compare_manifest(struct destination *d, const struct work *w, const char *name, const uint8_t hash[BACKUP_HASH]) {
-    char key[KEY_ROOM];
+    char key[WORK_KEY_ROOM];
     uint8_t there[BACKUP_HASH];
-    key_of(w, "manifests", name, key);
+    work_key(w, "manifests", name, key);
     enum backup_result result = fetch(d, w, key, MANIFEST_MAX, "fetched", there);
     if (result == BACKUP_DONE && memcmp(there, hash, BACKUP_HASH) != 0) result = BACKUP_DAMAGED;
     return result;
 }
 
 static enum backup_result send_manifest(struct destination *d, const struct work *w, uint64_t number) {
-    char name[MANIFEST_NAME + 1], key[KEY_ROOM];
+    char name[MANIFEST_NAME + 1], key[WORK_KEY_ROOM];
     uint8_t hash[BACKUP_HASH];
     bool existed = false;
     manifest_name(number, name);
-    key_of(w, "manifests", name, key);
-    enum backup_result result = file_hash(w->manifests, name, hash);
-    if (result == BACKUP_DONE) result = put_file(d, w->manifests, name, key, hash, &existed);
+    work_key(w, "manifests", name, key);
+    uint64_t until = work_lock_until(d, w, number);
+    enum backup_result result = work_hold_packs(d, w, number);
+    if (result == BACKUP_DONE) result = file_hash(w->manifests, name, hash);
+    if (result == BACKUP_DONE) result = put_file(d, w->manifests, name, key, hash, until, &existed);
     if (result == BACKUP_DONE && existed) result = compare_manifest(d, w, name, hash);
+    if (result == BACKUP_DONE && existed) result = work_result(destination_hold(d, key, until));
     unlinkat(w->folder, "fetched", 0);
     return result == BACKUP_DAMAGED ? BACKUP_LIED : result == BACKUP_DONE ? set_sent(w, number) : result;
 }
@@ -283,7 +286,7 @@ enum backup_result work_send(struct destination *d, struct work *w) {
     size_t count;
     enum backup_result result = named(w, &s);
     if (result != BACKUP_DONE) return result;
-    result = send_packs(d, w, &s);
+    result = send_packs(d, w, &s, work_lock_packs_until(d, w, sent));
     free(s.hash);
     if (result != BACKUP_DONE) return result;
     if (!catalog_list(w->manifests, &number, &count)) return work_spool_failed();
@@ -306,29 +309,32 @@ static bool may_go(const struct work *w, const struct manifest *m, bool all) {
 }
 
 static enum backup_result remove_manifest(struct destination *d, const struct work *w, uint64_t number) {
-    char name[MANIFEST_NAME + 1], key[KEY_ROOM];
+    char name[MANIFEST_NAME + 1], key[WORK_KEY_ROOM];
     manifest_name(number, name);
-    key_of(w, "manifests", name, key);
+    work_key(w, "manifests", name, key);
     enum destination_result gone = destination_delete(d, key);
-    if (gone != DESTINATION_DONE && gone != DESTINATION_ABSENT) return result_of(gone);
+    if (gone != DESTINATION_DONE && gone != DESTINATION_ABSENT) return work_result(gone);
     return unlinkat(w->manifests, name, 0) == 0 ? BACKUP_DONE : work_spool_failed();
 }
 
 /* Packs that no manifest names any more. */
-static enum backup_result sweep(struct destination *d, const struct work *w) {
+static enum backup_result sweep(struct destination *d, const struct work *w, bool *locked) {
     struct names n;
     struct set s;
     uint8_t hash[BACKUP_HASH];
-    char key[KEY_ROOM];
+    char key[WORK_KEY_ROOM];
     enum backup_result result = named(w, &s);
     if (result != BACKUP_DONE) return result;
     result = list(d, w, "packs", &n);
     if (result == BACKUP_DONE) {
         for (size_t i = 0; result == BACKUP_DONE && i < n.count; i++) {
             if (!pack_name_read(n.name[i], hash) || set_has(&s, hash)) continue;
-            key_of(w, "packs", n.name[i], key);
+            work_key(w, "packs", n.name[i], key);
             enum destination_result gone = destination_delete(d, key);
-            if (gone != DESTINATION_ABSENT) result = result_of(gone);
+            if (gone == DESTINATION_LOCKED)
+                *locked = true; /* by the store's own clock: the next time */
+            else if (gone != DESTINATION_ABSENT)
+                result = work_result(gone);
         }
         free(n.name);
     }
@@ -342,6 +348,7 @@ static enum backup_result prune_some(struct destination *d, struct work *w, cons
         if (!catalog_head(w->manifests, number[i], &m)) return BACKUP_DAMAGED;
         if (!may_go(w, &m, all)) return all ? BACKUP_LOCKED : BACKUP_DONE;
         enum backup_result result = remove_manifest(d, w, number[i]);
+        if (result == BACKUP_LOCKED && !all) return BACKUP_DONE; /* by the store's own clock: the next time */
         if (result != BACKUP_DONE) return result;
         w->outcome.pruned++;
     }
@@ -370,7 +377,9 @@ enum backup_result work_prune(struct destination *d, struct work *w, bool all) {
     enum backup_result result = prune_some(d, w, number, count, all);
     free(number);
     if (w->outcome.pruned || all) {
-        enum backup_result swept = sweep(d, w);
+        bool locked = false;
+        enum backup_result swept = sweep(d, w, &locked);
+        if (swept == BACKUP_DONE && locked && all) swept = BACKUP_LOCKED;
         if (result == BACKUP_DONE) result = swept;
     }
     if (all && result == BACKUP_DONE) result = empty(w->packs); /* what was taken and never sent is the tenant's, too */
@@ -390,12 +399,12 @@ struct looking {
 /* Out of the spool when it is not sent yet, else fetched, looked at and dropped. */
 static enum backup_result look(void *context, const struct pack *p) {
     struct looking *l = context;
-    char name[PACK_NAME + 1], key[KEY_ROOM];
+    char name[PACK_NAME + 1], key[WORK_KEY_ROOM];
     uint8_t hash[BACKUP_HASH];
     enum backup_result result = give_pack(l->w->packs, p, l->out, &l->chunks, &l->bytes);
     if (result != BACKUP_MISSING) return result;
     pack_name(p->name, name);
-    key_of(l->w, "packs", name, key);
+    work_key(l->w, "packs", name, key);
     result = fetch(l->d, l->w, key, p->bytes, name, hash);
     if (result == BACKUP_LIED) result = BACKUP_DAMAGED; /* more bytes than it had */
     if (result == BACKUP_DONE) result = give_pack(l->w->folder, p, l->out, &l->chunks, &l->bytes);

@@ -16,6 +16,19 @@ struct work {
     struct message_outcome outcome;
 };
 
+enum { WORK_KEY_ROOM = DESTINATION_KEY_MAX + 1 };
+/* The key of NAME below FOLDER, of this tenant and kind. */
+void work_key(const struct work *w, const char *folder, const char *name, char key[WORK_KEY_ROOM]);
+/* LOCAL is our own end, with errno: the spool's disk may be full. */
+enum backup_result work_result(enum destination_result result);
+
+/* Where the destination locks: until when the manifest of that number is locked; 0 = not. */
+uint64_t work_lock_until(const struct destination *d, const struct work *w, uint64_t number);
+/* The same of packs that are sent now: as long as the longest of what is behind `sent`. */
+uint64_t work_lock_packs_until(const struct destination *d, const struct work *w, uint64_t sent);
+/* Every pack that the snapshot names is there and locked as long as it. */
+enum backup_result work_hold_packs(struct destination *d, const struct work *w, uint64_t number);
+
 /* What errno means of a spool that could not be read or written. */
 enum backup_result work_spool_failed(void);
 

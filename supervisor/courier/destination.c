@@ -9,10 +9,12 @@ struct destination {
     struct s3 *s3;
     void *self; /* the one of the two that there is; NULL = it could not be opened */
     enum destination_result opened;
+    bool locks;
 };
 
 const char *destination_result_name(enum destination_result r) {
-    static const char *const names[] = {"done", "exists", "absent", "refused", "full", "lied", "unreachable", "local"};
+    static const char *const names[] = {"done", "exists",      "absent", "refused",  "full",
+                                        "lied", "unreachable", "local",  "unlocked", "locked"};
     return (unsigned)r < sizeof names / sizeof *names ? names[r] : "unknown";
 }
 
@@ -22,6 +24,7 @@ struct destination *destination_open(const struct message_destination *is, int c
     d->opened = DESTINATION_DONE;
     if (is->kind == DESTINATION_S3) {
         d->backend = &backend_s3;
+        d->locks = is->object_lock;
         d->self = d->s3 = s3_open(is, credentials, &d->opened);
     } else {
         d->backend = &backend_directory;
@@ -48,10 +51,18 @@ bool destination_key_is(const char *key) {
 }
 
 enum destination_result destination_put(struct destination *d, const char *key, int fd, uint64_t offset, uint64_t size,
-                                        const uint8_t sha256[DESTINATION_HASH], bool only_new) {
+                                        const uint8_t sha256[DESTINATION_HASH], bool only_new, uint64_t until_ms) {
     if (!d->self) return d->opened;
     if (!destination_key_is(key) || offset + size > INT64_MAX) return DESTINATION_LOCAL;
-    return d->backend->put(d->self, key, fd, offset, size, sha256, only_new);
+    return d->backend->put(d->self, key, fd, offset, size, sha256, only_new, d->locks ? until_ms : 0);
+}
+
+bool destination_locks(const struct destination *d) { return d->locks; }
+
+enum destination_result destination_hold(struct destination *d, const char *key, uint64_t until_ms) {
+    if (!d->self) return d->opened;
+    if (!d->locks) return DESTINATION_DONE;
+    return destination_key_is(key) ? d->backend->hold(d->self, key, until_ms) : DESTINATION_LOCAL;
 }
 
 enum destination_result destination_get(struct destination *d, const char *key, int fd, uint64_t most, uint64_t *size,

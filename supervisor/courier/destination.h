@@ -28,6 +28,8 @@ enum destination_result {
     DESTINATION_LIED,        /* what came back is not what was said or asked */
     DESTINATION_UNREACHABLE, /* not there, or failing, after all tries */
     DESTINATION_LOCAL,       /* our own end: the file given, or memory; errno */
+    DESTINATION_UNLOCKED,    /* it was to lock what it keeps, and does not */
+    DESTINATION_LOCKED,      /* delete: its lock has not run out */
 };
 const char *destination_result_name(enum destination_result result);
 
@@ -45,10 +47,17 @@ enum destination_result destination_opened(const struct destination *destination
 
 bool destination_key_is(const char *key);
 
+/* Whether it is to lock what it keeps, itself (object lock). */
+bool destination_locks(const struct destination *destination);
+
 /* Puts `size` bytes of `fd` from `offset`, whose SHA-256 is given: on the medium, whole or not at all, when it says DONE. only_new: EXISTS
- * when there is something under that key; otherwise that is replaced. */
+ * when there is something under that key; otherwise that is replaced. until_ms: where the destination locks, nobody can delete it
+ * before that Unix time, or it is UNLOCKED; 0 = not locked. */
 enum destination_result destination_put(struct destination *destination, const char *key, int fd, uint64_t offset, uint64_t size,
-                                        const uint8_t sha256[DESTINATION_HASH], bool only_new);
+                                        const uint8_t sha256[DESTINATION_HASH], bool only_new, uint64_t until_ms);
+
+/* Where it locks: what lies under the key is locked at least so long. Elsewhere DONE. */
+enum destination_result destination_hold(struct destination *destination, const char *key, uint64_t until_ms);
 
 /* Writes what lies under the key to fd, at its position, at most `most` bytes (LIED when there are more). On DONE *size and sha256 are of
  * the bytes written; otherwise fd may hold a part. */

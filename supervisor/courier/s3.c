@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "s3_call.h"
 #include "s3_list.h"
+#include "s3_lock.h"
 #include "stream.h"
 
 #include <curl/curl.h>
@@ -45,15 +46,17 @@ static void url_of(const struct s3 *s, const char *key, char url[URL_ROOM]) {
 
 /* Whether what lies under the key is what was put: by its length, and by the hash that was put with it. */
 /* C7, C8: a store is not believed: what lies there is held against what was put */
-static enum destination_result compare(struct s3 *s, const char *url, uint64_t size, const char *hash, const char *etag) {
+static enum destination_result compare(struct s3 *s, const struct s3_request *put, const char *etag) {
     struct s3_answer answer;
-    struct s3_request head = {.method = S3_HEAD, .url = url};
+    struct s3_request head = {.method = S3_HEAD, .url = put->url};
     enum destination_result result = s3_call(s, &head, &answer);
     if (result != DESTINATION_DONE) return result;
     if (answer.status == 404) return DESTINATION_LIED;
     if (answer.status != 200) return told_by_status(&answer);
-    if (answer.length != size || strcmp(answer.hash, hash) != 0) return DESTINATION_LIED;
-    return etag[0] && strcmp(etag, answer.etag) != 0 ? DESTINATION_LIED : DESTINATION_DONE;
+    if (answer.length != put->size || strcmp(answer.hash, put->hash) != 0) return DESTINATION_LIED;
+    if (etag[0] && strcmp(etag, answer.etag) != 0) return DESTINATION_LIED;
+    /* C8: what the store was to lock is locked, as it says itself, or it is no place for archives */
+    return put->until_ms && !s3_lock_holds(&answer, put->until_ms) ? DESTINATION_UNLOCKED : DESTINATION_DONE;
 }
 
 static enum destination_result exists(struct s3 *s, const char *url) {
@@ -65,11 +68,12 @@ static enum destination_result exists(struct s3 *s, const char *url) {
 }
 
 static enum destination_result put(void *self, const char *key, int fd, uint64_t offset, uint64_t size,
-                                   const uint8_t sha256[DESTINATION_HASH], bool only_new) {
+                                   const uint8_t sha256[DESTINATION_HASH], bool only_new, uint64_t until_ms) {
     struct s3 *s = self;
     struct s3_answer answer;
     char url[URL_ROOM];
-    struct s3_request request = {.method = S3_PUT, .url = url, .fd = fd, .offset = offset, .size = size, .only_new = only_new};
+    struct s3_request request = {
+        .method = S3_PUT, .url = url, .fd = fd, .offset = offset, .size = size, .only_new = only_new, .until_ms = until_ms};
     url_of(s, key, url);
     s3_hash_text(sha256, request.hash);
     if (size == 0 && strcmp(request.hash, S3_HASH_OF_NOTHING) != 0) return DESTINATION_LOCAL;
@@ -79,9 +83,10 @@ static enum destination_result put(void *self, const char *key, int fd, uint64_t
     result = s3_call(s, &request, &answer);
     if (result != DESTINATION_DONE) return result;
     /* 412 after a try whose answer was lost: it may be ours that lies there. */
-    if (answer.status == 412 && request.tries > 1 && compare(s, url, size, request.hash, "") == DESTINATION_DONE) return DESTINATION_DONE;
+    if (answer.status == 412 && request.tries > 1 && compare(s, &request, "") == DESTINATION_DONE) return DESTINATION_DONE;
+    if (until_ms && (answer.status == 400 || answer.status == 501)) return DESTINATION_UNLOCKED; /* the bucket was made without it */
     if (answer.status != 200 && answer.status != 201) return told_by_status(&answer);
-    return compare(s, url, size, request.hash, answer.etag);
+    return compare(s, &request, answer.etag);
 }
 
 /* ---- get, size, delete ---- */
@@ -117,9 +122,16 @@ static enum destination_result remove_key(void *self, const char *key) {
     char url[URL_ROOM];
     struct s3_request request = {.method = S3_DELETE, .url = url};
     url_of(self, key, url);
+    if (((struct s3 *)self)->locks) return s3_lock_remove(self, url);
     enum destination_result result = s3_call(self, &request, &answer);
     if (result != DESTINATION_DONE) return result;
     return answer.status == 204 || answer.status == 200 ? DESTINATION_DONE : told_by_status(&answer);
+}
+
+static enum destination_result hold(void *self, const char *key, uint64_t until_ms) {
+    char url[URL_ROOM];
+    url_of(self, key, url);
+    return s3_lock_extend(self, url, until_ms);
 }
 
 /* ---- list ---- */
@@ -176,4 +188,4 @@ static enum destination_result list(void *self, const char *prefix, destination_
     return result;
 }
 
-const struct backend backend_s3 = {put, get, size_of, list, remove_key};
+const struct backend backend_s3 = {put, get, size_of, list, remove_key, hold};

@@ -3,6 +3,7 @@
 #include "../../policy/hex.h"
 #include "backend.h"
 #include "resolve.h"
+#include "s3_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,6 +93,7 @@ struct s3 *s3_open(const struct message_destination *is, int credentials, enum d
     if (!s) return NULL;
     memcpy(s->endpoint, is->endpoint, sizeof s->endpoint);
     memcpy(s->bucket, is->bucket, sizeof s->bucket);
+    s->locks = is->object_lock;
     snprintf(s->sigv4, sizeof s->sigv4, "aws:amz:%s:s3", is->signing_region);
     *why = DESTINATION_REFUSED;
     if (read_endpoint(s) && read_credentials(s, credentials) && read_authorities(s, is->ca)) {
@@ -118,6 +120,7 @@ struct attempt {
     uint64_t sent;
     EVP_MD_CTX *hash; /* put, get to a file */
     bool too_much, local;
+    int error; /* local: errno of then */
 };
 
 /* The value of a header, without blanks around it; false: another header, or longer than room. */
@@ -138,9 +141,13 @@ static bool header(const char *line, size_t size, const char *name, char *value,
 static size_t on_header(char *line, size_t one, size_t size, void *context) {
     struct s3_answer *answer = ((struct attempt *)context)->answer;
     (void)one;
-    if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) answer->etag[0] = answer->hash[0] = '\0'; /* after a 100 */
+    if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        answer->etag[0] = answer->hash[0] = answer->lock_mode[0] = answer->lock_until[0] = answer->version[0] = '\0'; /* after a 100 */
     header(line, size, "ETag", answer->etag, sizeof answer->etag);
     header(line, size, "x-amz-meta-sha256", answer->hash, sizeof answer->hash);
+    header(line, size, "x-amz-object-lock-mode", answer->lock_mode, sizeof answer->lock_mode);
+    header(line, size, "x-amz-object-lock-retain-until-date", answer->lock_until, sizeof answer->lock_until);
+    header(line, size, "x-amz-version-id", answer->version, sizeof answer->version);
     return size;
 }
 
@@ -165,6 +172,7 @@ static size_t on_upload(char *to, size_t one, size_t room, void *context) {
     if (n > 0) EVP_DigestUpdate(a->hash, to, (size_t)n);
     if (n < 0 || (n == 0 && room) || (n > 0 && a->sent + (uint64_t)n == a->request->size && !is_as_said(a))) {
         a->local = true;
+        a->error = errno;
         return CURL_READFUNC_ABORT;
     }
     a->sent += (uint64_t)n;
@@ -197,6 +205,11 @@ static void note_error(struct s3_answer *answer, const char *bytes, size_t size)
         answer->body[used + i] = bytes[i] ? bytes[i] : ' ';
 }
 
+static void note_local(struct attempt *a, bool fine) {
+    a->local = !fine;
+    a->error = fine ? 0 : errno;
+}
+
 static size_t on_download(char *bytes, size_t one, size_t size, void *context) {
     struct attempt *a = context;
     struct s3_answer *answer = a->answer;
@@ -210,7 +223,7 @@ static size_t on_download(char *bytes, size_t one, size_t size, void *context) {
     if (!wanted)
         note_error(answer, bytes, size);
     else if (a->request->to_file)
-        a->local = !write_file(a, bytes, size);
+        note_local(a, write_file(a, bytes, size));
     else
         memcpy(a->s3->body + answer->received, bytes, size);
     answer->received += size;
@@ -223,19 +236,27 @@ static struct curl_slist *add(struct curl_slist *list, const char *line, bool *f
     return longer ? longer : list;
 }
 
+static struct curl_slist *add_text(struct curl_slist *list, const char *name, const char *value, bool *fine) {
+    char line[64 + S3_HASH_TEXT];
+    snprintf(line, sizeof line, "%s%s", name, value);
+    return add(list, line, fine);
+}
+
 /* Signed too. libcurl 7.88 does not say the hash of the body by itself. */
 static struct curl_slist *headers(const struct s3_request *r, bool *fine) {
     struct curl_slist *list = NULL;
-    char line[64 + S3_HASH_TEXT];
     *fine = true;
-    snprintf(line, sizeof line, "x-amz-content-sha256: %s", r->method == S3_PUT ? r->hash : S3_HASH_OF_NOTHING);
-    list = add(list, line, fine);
+    list = add_text(list, "x-amz-content-sha256: ", r->method == S3_PUT ? r->hash : S3_HASH_OF_NOTHING, fine);
     if (r->method != S3_PUT) return list;
-    snprintf(line, sizeof line, "x-amz-meta-sha256: %s", r->hash);
-    list = add(list, line, fine);
+    if (!r->md5[0]) list = add_text(list, "x-amz-meta-sha256: ", r->hash, fine);
     list = add(list, "Content-Type: application/octet-stream", fine);
     if (r->only_new) list = add(list, "If-None-Match: *", fine);
-    return list;
+    if (r->md5[0]) list = add_text(list, "Content-MD5: ", r->md5, fine);
+    if (!r->until_ms) return list;
+    char date[S3_DATE_MAX + 1];
+    s3_lock_date(r->until_ms, date);
+    list = add(list, "x-amz-object-lock-mode: COMPLIANCE", fine);
+    return add_text(list, "x-amz-object-lock-retain-until-date: ", date, fine);
 }
 
 static void set_connection(struct s3 *s, const struct s3_request *r) {
@@ -281,6 +302,7 @@ static void set_request(struct attempt *a) {
     case S3_PUT:
         curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->size);
+        if (r->size < PIECE) curl_easy_setopt(c, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L); /* not every store says 100 */
         curl_easy_setopt(c, CURLOPT_READFUNCTION, on_upload);
         curl_easy_setopt(c, CURLOPT_READDATA, a);
         curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
@@ -317,7 +339,7 @@ static enum verdict judge(const struct attempt *a, CURLcode code) {
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) return NEVER;
     if (code != CURLE_OK) return AGAIN;
     long s = a->answer->status;
-    return s >= 500 || s == 429 || s == 408 || s == 409 ? AGAIN : ANSWERED;
+    return (s >= 500 && s != 501) || s == 429 || s == 408 || s == 409 ? AGAIN : ANSWERED;
 }
 
 static enum destination_result told_by(const struct attempt *a, CURLcode code) {
@@ -365,5 +387,6 @@ enum destination_result s3_call(struct s3 *s, struct s3_request *r, struct s3_an
     if (r->to_file && result == DESTINATION_DONE) EVP_DigestFinal_ex(a.hash, r->got, NULL);
     EVP_MD_CTX_free(a.hash);
     curl_slist_free_all(lines);
+    if (a.local) errno = a.error;
     return result;
 }

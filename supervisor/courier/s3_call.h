@@ -13,6 +13,9 @@ enum {
     S3_ETAG_MAX = 128,
     S3_ERROR_BYTES = 1024, /* of an answer that is an error, looked at for its code */
     S3_FOREIGN_PAGES_MAX = 1000,
+    S3_DATE_MAX = 39, /* 2026-01-01T00:00:00.000000000Z */
+    S3_MD5_TEXT = 25,
+    S3_VERSION_MAX = 255,
 };
 
 #define S3_HASH_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -20,6 +23,7 @@ enum {
 struct s3 {
     char endpoint[PATH_BYTES_MAX + 1], bucket[BUCKET_MAX + 1], host[HOST_MAX + 1];
     uint16_t port;
+    bool locks; /* it is to lock what it is given (s3_lock.h) */
     char sigv4[TENANT_REGION_MAX + 32], userpwd[2 * CREDENTIAL_MAX + 2];
     char *ca; /* PEM */
     size_t ca_size;
@@ -38,6 +42,8 @@ struct s3_request {
     char hash[S3_HASH_TEXT]; /* put: SHA-256 of the bytes; it is signed, and kept beside them */
     uint8_t *got;            /* get to a file: their SHA-256 */
     bool only_new;           /* put: If-None-Match: * */
+    uint64_t until_ms;       /* put: locked until then, Unix time; 0 = not */
+    char md5[S3_MD5_TEXT];   /* put: of the bytes, base64; "" = not said */
     int tries;               /* out: how many it took */
 };
 
@@ -46,7 +52,8 @@ struct s3_answer {
     uint64_t length;                                /* Content-Length */
     uint64_t received;                              /* bytes of the body taken */
     char etag[S3_ETAG_MAX + 1], hash[S3_HASH_TEXT]; /* "" = none */
-    char body[S3_ERROR_BYTES + 1];                  /* the beginning of an error's */
+    char lock_mode[16], lock_until[S3_DATE_MAX + 1], version[S3_VERSION_MAX + 1];
+    char body[S3_ERROR_BYTES + 1]; /* the beginning of an error's */
 };
 
 /* How patient a call is. Tests make it less so. */

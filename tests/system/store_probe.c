@@ -1,6 +1,8 @@
 /*
  * One call of the courier's destination interface from a command line, for tests/system/test_store.py: prints what it says.
- *   store_probe TRIES ENDPOINT BUCKET CREDENTIALS CA put KEY FILE [new] | get KEY FILE MOST | size KEY | list PREFIX | delete KEY
+ *   store_probe TRIES ENDPOINT BUCKET CREDENTIALS CA put KEY FILE [new|wrong [UNTIL]] | hold KEY UNTIL | get KEY FILE MOST | size KEY |
+ *   list PREFIX | delete KEY
+ * UNTIL: ms of Unix time; with one the destination is one that locks, as it is when the word is `hold` or `purge` (delete).
  * CA "" = the machine's. Less patient than the courier.
  */
 #include "../../policy/hex.h"
@@ -30,14 +32,14 @@ static void hash_file(int fd, uint64_t size, uint8_t hash[DESTINATION_HASH]) {
     free(bytes);
 }
 
-static enum destination_result put(struct destination *d, const char *key, const char *file, const char *how) {
+static enum destination_result put(struct destination *d, const char *key, const char *file, const char *how, uint64_t lock_until_ms) {
     uint8_t hash[DESTINATION_HASH];
     struct stat st;
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0) exit(2);
     hash_file(fd, (uint64_t)st.st_size, hash);
     if (strcmp(how, "wrong") == 0) hash[0] ^= 1;
-    return destination_put(d, key, fd, 0, (uint64_t)st.st_size, hash, strcmp(how, "new") == 0);
+    return destination_put(d, key, fd, 0, (uint64_t)st.st_size, hash, strcmp(how, "new") == 0, lock_until_ms);
 }
 
 static enum destination_result get(struct destination *d, const char *key, const char *file, const char *most) {
@@ -56,7 +58,11 @@ static enum destination_result get(struct destination *d, const char *key, const
 static enum destination_result run(struct destination *d, int count, char **word) {
     uint64_t size = 0;
     enum destination_result result = DESTINATION_LOCAL;
-    if (strcmp(word[0], "put") == 0 && count >= 3) return put(d, word[1], word[2], count > 3 ? word[3] : "");
+    if (strcmp(word[0], "put") == 0 && count >= 3)
+        return put(d, word[1], word[2], count > 3 ? word[3] : "", count > 4 ? strtoull(word[4], NULL, 10) : 0);
+    if (strcmp(word[0], "hold") == 0 && count == 3) return destination_hold(d, word[1], strtoull(word[2], NULL, 10));
+    if (strcmp(word[0], "purge") == 0 && count == 2) return destination_delete(d, word[1]);
+
     if (strcmp(word[0], "get") == 0 && count == 4) return get(d, word[1], word[2], word[3]);
     if (strcmp(word[0], "list") == 0 && count == 2) return destination_list(d, word[1], show, NULL);
     if (strcmp(word[0], "delete") == 0 && count == 2) return destination_delete(d, word[1]);
@@ -70,6 +76,7 @@ int main(int count, char **word) {
     curl_global_init(CURL_GLOBAL_ALL);
     s3_patience = (struct s3_patience){.connect_ms = 2000, .stall_s = 1, .tries = atoi(word[1]), .pause_ms = 10};
     struct message_destination is = {.kind = DESTINATION_S3, .name = "probe", .signing_region = "us-east-1"};
+    is.object_lock = count > 10 || strcmp(word[6], "hold") == 0 || strcmp(word[6], "purge") == 0;
     snprintf(is.endpoint, sizeof is.endpoint, "%s", word[2]);
     snprintf(is.bucket, sizeof is.bucket, "%s", word[3]);
     snprintf(is.ca, sizeof is.ca, "%s", word[5]);

@@ -108,7 +108,8 @@ static void listeners_are_taken(void **state) {
 static void destinations_and_the_relay_are_taken(void **state) {
     (void)state;
     assert_true(parse("destination \"medium\" { kind = directory path = /mnt/b region = eu-fr archive = true }\n"
-                      "destination \"far\" {\n kind = s3 endpoint = \"https://s3.example:9000\" bucket = b-1\n region = eu-de\n"
+                      "destination \"far\" {\n kind = s3 endpoint = \"https://s3.example:9000\" bucket = b-1\n region = eu-de archive = "
+                      "true object_lock = true\n"
                       " credentials = /etc/cloison/far ca = /etc/ca.pem signing_region = garage }\n"
                       "mail_relay = \"[::1]:2525\"\nmail_from = \"ops@host.example\"\ncourier_uid = 14\n"));
     assert_int_equal(config.destination_count, 2);
@@ -121,6 +122,7 @@ static void destinations_and_the_relay_are_taken(void **state) {
     assert_int_equal(d[1].kind, DESTINATION_S3);
     assert_string_equal(d[1].endpoint, "https://s3.example:9000");
     assert_string_equal(d[1].bucket, "b-1");
+    assert_true(d[1].object_lock);
     assert_string_equal(d[1].signing_region, "garage");
     assert_string_equal(d[1].credentials, "/etc/cloison/far");
     assert_string_equal(config.mail_relay.host, "::1");
@@ -176,6 +178,10 @@ static void errors_name_line_option_and_expectation(void **state) {
         {"destination \"a\" { kind = directory region = x }", "c:1: destination \"a\": expected path"},
         {"destination \"a\" { kind = directory path = /b region = x bucket = abc }",
          "c:1: destination \"a\": bucket does not go with kind = directory"},
+        {"destination \"a\" { kind = directory path = /mnt/b region = eu-fr archive = true object_lock = true }",
+         "c:1: destination \"a\": object_lock does not go with kind = directory"},
+        {"destination \"a\" { kind = s3 endpoint = \"https://s\" bucket = b-1 region = eu-fr credentials = /c object_lock = true }",
+         "c:1: destination \"a\": object_lock goes with archive = true alone"},
         {"destination \"a\" { kind = s3 endpoint = \"http://s3.example\" }", "c:1: endpoint: expected https://"},
         {"destination \"a\" { kind = s3 endpoint = \"http://127.0.0.1.example\" }", "c:1: endpoint: expected https://"},
         {"destination \"a\" { kind = s3 endpoint = \"https://s3.example/p\" }", "c:1: endpoint: expected https://"},

@@ -56,7 +56,7 @@ static int file_of(const char *text, uint8_t hash[DESTINATION_HASH]) {
 static enum destination_result put(const char *key, const char *text, bool only_new) {
     uint8_t hash[DESTINATION_HASH];
     int fd = file_of(text, hash);
-    enum destination_result result = destination_put(medium, key, fd, 0, strlen(text), hash, only_new);
+    enum destination_result result = destination_put(medium, key, fd, 0, strlen(text), hash, only_new, 0);
     close(fd);
     return result;
 }
@@ -109,11 +109,11 @@ static void a_part_of_a_file_is_put(void **state) {
     uint8_t hash[DESTINATION_HASH];
     int fd = file_of("0123456789", hash);
     close(file_of("345", hash));
-    assert_int_equal(destination_put(medium, "part", fd, 3, 3, hash, true), DESTINATION_DONE);
+    assert_int_equal(destination_put(medium, "part", fd, 3, 3, hash, true, 0), DESTINATION_DONE);
     expect("part", "345");
-    assert_int_equal(destination_put(medium, "longer", fd, 8, 3, hash, true), DESTINATION_LOCAL); /* than the file */
+    assert_int_equal(destination_put(medium, "longer", fd, 8, 3, hash, true, 0), DESTINATION_LOCAL); /* than the file */
     hash[0] ^= 1;
-    assert_int_equal(destination_put(medium, "wrong", fd, 3, 3, hash, true), DESTINATION_LOCAL);
+    assert_int_equal(destination_put(medium, "wrong", fd, 3, 3, hash, true, 0), DESTINATION_LOCAL);
     assert_int_equal(errno, EBADMSG);
     uint64_t size;
     assert_int_equal(destination_size(medium, "wrong", &size), DESTINATION_ABSENT);

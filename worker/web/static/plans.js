@@ -64,6 +64,8 @@ learn({
   'result.rolled-back': ['plus ancien que ce qui fut envoyé', 'older than what was sent'],
   'result.locked': ['verrouillé', 'locked'],
   'result.no-memory': ['mémoire épuisée', 'out of memory'],
+  'result.unlocked': ['le stockage ne verrouille pas ce qu’il garde', 'the storage does not lock what it keeps'],
+  'result.not-kept': ['le plan n’a pas encore pu être noté', 'the plan could not be written down yet'],
   'result.not-loaded': ['la copie n’a pas pu être lue', 'the copy could not be read'],
   'result.not-kept': ['le plan n’a pas encore pu être noté : le disque est plein ou en panne', 'the plan could not be written down yet: the disk is full or fails'],
   'result.region': ['région exclue', 'region excluded'],

@@ -111,6 +111,11 @@ $(BUILD)/attacks/hostile: $(HOSTILE) $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lseccomp -lmd -lpthread
 
+# The clock that tests/clock.py sets.
+$(BUILD)/system/%.so: tests/system/%.c
+	@mkdir -p $(@D)
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS)
+
 # What tests/system/test_store.py drives the courier's stores by.
 $(BUILD)/system/%: tests/system/%.c $(BUILD)/libcourier.a $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)

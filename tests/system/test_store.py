@@ -4,50 +4,15 @@ Where the npm registry cannot be reached the first part is skipped.
 """
 import hashlib
 import hmac
-import http.server
 import re
-import socket
 import ssl
 import subprocess
-import threading
 import time
 import urllib.parse
 
 import pytest
-from house import BUILD, REPO, free_port, wait_for
-
-WORDS = b'sealed bytes ' * 20000
-S3RVER = """
-const S3rver = require('s3rver');
-new S3rver({port: +process.argv[2], address: '127.0.0.1', silent: true, directory: process.argv[3], allowMismatchedSignatures: false,
-            configureBuckets: [{name: 'bucket'}]}).run();
-"""
-
-
-class Probe:
-    """build/system/store_probe, told where."""
-
-    def __init__(self, folder, endpoint, ca=''):
-        self.folder, self.endpoint, self.ca = folder, endpoint, ca
-        self.program = BUILD / 'system' / 'store_probe'
-        self.credentials = folder / 'credentials'
-        self.credentials.write_text('[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n')
-
-    def __call__(self, *words, tries=3):
-        """The lines it prints; the last one is the result."""
-        run = subprocess.run([self.program, str(tries), self.endpoint, 'bucket', self.credentials, self.ca, *map(str, words)], capture_output=True, text=True, timeout=60)
-        assert run.returncode == 0, run
-        return run.stdout.split('\n')[:-1]
-
-    def file(self, content=WORDS, name='file'):
-        path = self.folder / name
-        path.write_bytes(content)
-        return path
-
-
-@pytest.fixture(scope='module', autouse=True)
-def program():
-    subprocess.run(['make', '-s', '-C', REPO, f'BUILD={BUILD}', BUILD / 'system' / 'store_probe'], check=True, timeout=600)
+from house import wait_for
+from stores import WORDS, Bucket, Honest, Liar, Probe, date, page, s3rver
 
 
 # ---- a real store ----
@@ -55,21 +20,8 @@ def program():
 @pytest.fixture(scope='module')
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp('npm')
-    try:
-        subprocess.run(['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--silent', '--fetch-timeout=20000', '--fetch-retries=1',
-                        's3rver@3.7.1'], cwd=folder, check=True, timeout=180, capture_output=True)
-    except (OSError, subprocess.SubprocessError) as why:
-        pytest.skip(f'the npm registry cannot be reached: {type(why).__name__}')
-    (folder / 'store.js').write_text(S3RVER)
-    port = free_port()
-    # Its continuation tokens are made with a cipher of the legacy provider.
-    with subprocess.Popen(['node', '--openssl-legacy-provider', 'store.js', str(port), folder / 'data'], cwd=folder) as process:
-        def up():
-            with socket.socket() as s:
-                return s.connect_ex(('127.0.0.1', port)) == 0
-        wait_for(up, 30, why='s3rver')
-        yield Probe(folder, f'http://127.0.0.1:{port}')
-        process.kill()
+    with s3rver(folder) as endpoint:
+        yield Probe(folder, endpoint)
 
 
 def test_what_was_put_comes_back(store):
@@ -125,56 +77,6 @@ def test_wrong_credentials_are_refused(store, tmp_path):
 
 # C7, C8: every lie of a store about what it keeps is found
 
-class Liar:
-    """Answers by self.script(method, target, headers, body, times) -> (status, headers, body) or a callable that takes the socket."""
-
-    def __init__(self, context=None):
-        liar = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def log_message(self, *_):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except ConnectionError:
-                    pass  # the probe left
-
-            def answer(self):
-                if self.headers.get('Expect') and self.command == 'PUT':
-                    self.send_response_only(100)
-                    self.end_headers()
-                body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
-                liar.asked.append((self.command, self.path))
-                told = liar.script(self.command, self.path, self.headers, body, len(liar.asked))
-                if callable(told):
-                    told(self.connection)
-                    self.close_connection = True
-                    return
-                status, headers, content = told
-                self.send_response_only(status)
-                for name, value in ({'Content-Length': len(content)} | headers).items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                if self.command != 'HEAD':
-                    self.wfile.write(content)
-            do_GET = do_PUT = do_HEAD = do_DELETE = answer
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.server.daemon_threads = True
-        self.scheme = 'https' if context else 'http'
-        if context:
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.asked, self.script = [], None
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def endpoint(self):
-        return f'{self.scheme}://127.0.0.1:{self.server.server_address[1]}'
-
-
 @pytest.fixture
 def liar(tmp_path):
     liar = Liar()
@@ -182,26 +84,6 @@ def liar(tmp_path):
     yield liar
     liar.server.shutdown()
     liar.server.server_close()
-
-
-class Honest:
-    """A store of one object in memory, whose answers a test then bends."""
-
-    def __init__(self):
-        self.kept = None
-
-    def __call__(self, method, target, headers, body, times):
-        if method == 'PUT':
-            if self.kept is not None and headers.get('If-None-Match') == '*':
-                return 412, {}, b'<Error><Code>PreconditionFailed</Code></Error>'
-            self.kept, self.hash = body, headers['x-amz-meta-sha256']
-            return 200, {'ETag': '"1"'}, b''
-        if self.kept is None:
-            return 404, {}, b'<Error><Code>NoSuchKey</Code></Error>'
-        described = {'ETag': '"1"', 'x-amz-meta-sha256': self.hash}
-        if method == 'HEAD':
-            return 200, described | {'Content-Length': len(self.kept)}, b''
-        return 200, described, self.kept
 
 
 def signature(method, target, headers, secret='S3RVER'):
@@ -339,11 +221,6 @@ def test_what_is_no_http_is_given_up(liar):
     assert liar.probe('size', 'k') == ['unreachable']
 
 
-def page(keys, more=''):
-    rows = ''.join(f'<Contents><Key>{k}</Key><Size>3</Size></Contents>' for k in keys)
-    return 200, {}, f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}{more}</ListBucketResult>'.encode()
-
-
 ENDLESS = '<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>'
 
 
@@ -395,3 +272,40 @@ def test_only_a_store_that_is_who_it_says_is_spoken_to(authority, tmp_path, show
     assert bool(liar.asked) == (result == ['done'])  # no signature is shown to a stranger
     liar.server.shutdown()
     liar.server.server_close()
+
+
+# ---- object lock ----
+
+def at(hours):
+    return int((time.time() + 3600 * hours) * 1000)
+
+
+# C8: no lock is shortened, nothing locked goes, and what goes is gone with all its versions
+def test_a_lock_is_set_extended_and_waited_for(liar):
+    liar.script = store = Bucket(lock=True)
+    assert liar.probe('put', 'k', liar.probe.file(), 'new', at(1)) == ['done']
+    assert liar.probe('hold', 'k', at(0.5)) == ['done'] and liar.probe('hold', 'k', at(2)) == ['done']
+    assert date(store.kept['k'][-1]['until']).timestamp() * 1000 > at(1.9)
+    assert liar.probe('put', 'k', liar.probe.file(b'other'), '', at(1)) == ['done']  # another version hides it
+    assert liar.probe('purge', 'k') == ['locked']
+    store.ahead = 3600 * 1.5
+    assert liar.probe('purge', 'k') == ['locked'] and len(store.kept['k']) == 1
+    assert store.kept['k'][0]['body'] == WORDS
+    store.ahead = 3600 * 3
+    assert liar.probe('purge', 'k') == ['done'] and store.kept['k'] == []
+    assert liar.probe('purge', 'k') == ['absent'] and liar.probe('hold', 'k', at(1)) == ['absent']
+
+
+@pytest.mark.parametrize('bend', [
+    lambda h: h | {'x-amz-object-lock-mode': 'GOVERNANCE'}, lambda h: h | {'x-amz-object-lock-retain-until-date': '2026-01-01T00:00:00Z'},
+    lambda h: h | {'x-amz-object-lock-retain-until-date': '9'}, lambda h: {k: v for k, v in h.items() if 'lock' not in k}],
+    ids=['governance', 'early', 'no date', 'none'])
+def test_a_lock_that_is_none_is_told(liar, bend):
+    store = Bucket(lock=True)
+
+    def script(method, *more):
+        status, headers, body = store(method, *more)
+        return status, bend(headers) if method == 'HEAD' and status == 200 else headers, body
+    liar.script = script
+    assert liar.probe('put', 'k', liar.probe.file(), 'new', at(1)) == ['unlocked']
+    assert liar.probe('hold', 'k', at(2)) == ['unlocked']

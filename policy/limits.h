@@ -14,8 +14,8 @@ enum {
     LISTENERS_MAX = 16,         /* of one router */
     SOURCES_MAX = 16,           /* networks from which a listener takes PROXY headers */
     PATH_BYTES_MAX = 255,       /* a path in a message or in the configuration */
-    NOTE_MAX = 440,             /* bytes of UTF-8: what people write into the ledger */
-    RECIPIENT_MAX = 100,        /* bytes: who is given something */
+    NOTE_MAX = 468,             /* bytes of UTF-8: what people write into the ledger */
+    RECIPIENT_MAX = 128,        /* bytes: who is given something */
     REASON_MAX = 200,           /* bytes: and why; both fit into a note */
     LEDGER_CLOCK_MS = 300000,   /* so far the clock may be behind what is recorded: steps of a time service */
     ENROL_CODE_HASH = 32,       /* SHA-256 */

@@ -440,7 +440,7 @@ struct message_act {
     uint64_t until_ms;     /* undertaking_sign: of the term; disclosure: of the hold; Unix time */
     uint32_t ground;       /* disclosure: enum ground */
     uint32_t scope;        /* and bits, 1 << enum scope */
-    char recipient[RECIPIENT_MAX + 4];
+    char recipient[RECIPIENT_MAX + 8];
     char reason[REASON_MAX + 8];
 };
 enum act_field {
@@ -469,7 +469,12 @@ enum act_field {
 };
 
 /* Why a transfer is not done: detail of ACT_WRONG_STATE. */
-enum transfer_result { TRANSFER_ALONE = 1 /* the same person as asked */, TRANSFER_NOT_DELIVERED, TRANSFER_PERIOD /* still runs */ };
+enum transfer_result {
+    TRANSFER_ALONE = 1, /* the same person as asked */
+    TRANSFER_ANOTHER,   /* to another entity is asked for, and open */
+    TRANSFER_NOT_DELIVERED,
+    TRANSFER_PERIOD /* still runs */
+};
 
 /* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */
 enum copy_result { COPY_DONE, COPY_NO_PLACE, COPY_PLACE_OPEN /* not root's alone */, COPY_NOT_WRITTEN, COPY_EXCLUDED };

@@ -140,7 +140,7 @@ enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint
 bool request_is_held(const struct request *r, uint64_t now_ms) { return r->hold_ms && !r->released && now_ms < r->hold_ms; }
 
 /* S11: sealed data is given as sealed data, and a hold has its day: the ledger says both */
-void request_note(const struct request *r, char note[NOTE_MAX + 1]) {
+static void disclosure_note(const struct request *r, char note[NOTE_MAX + 1]) {
     char day[16];
     time_t hold = (time_t)(r->hold_ms / 1000);
     struct tm tm;
@@ -152,4 +152,14 @@ void request_note(const struct request *r, char note[NOTE_MAX + 1]) {
     if (r->hold_ms && gmtime_r(&hold, &tm) && strftime(day, sizeof day, "%Y-%m-%d", &tm))
         used += (size_t)snprintf(note + used, NOTE_MAX + 1 - used, "; held until: %s", day);
     snprintf(note + used, NOTE_MAX + 1 - used, "; recipient: %s; reason: %s", r->recipient, r->reason);
+}
+
+bool request_note(const struct request *r, char note[NOTE_MAX + 1]) {
+    if (r->kind == REQUEST_disclosure)
+        disclosure_note(r, note);
+    else if (r->kind == REQUEST_transfer)
+        snprintf(note, NOTE_MAX + 1, "to: %s", r->recipient);
+    else
+        return false;
+    return true;
 }

@@ -60,7 +60,7 @@ struct request {
     char name[TENANT_NAME_MAX + 1];
     uint32_t asked_by, ended_by; /* uids; ended_by: who agreed or withdrew */
     uint64_t asked_ms, until_ms, ended_ms;
-    /* of a disclosure */
+    /* of a disclosure; a transfer has the entity as its recipient */
     uint32_t ground, scope; /* enum ground; bits 1 << enum scope */
     uint64_t hold_ms;       /* the tenant is told only then; 0 = at once */
     bool released;          /* it was told after a hold */
@@ -92,5 +92,5 @@ enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint
 
 /* Whether it is kept from the tenant now. */
 bool request_is_held(const struct request *r, uint64_t now_ms);
-/* What the ledger says of a disclosure: ground, scope, the day of a hold, recipient, reason. */
-void request_note(const struct request *r, char note[NOTE_MAX + 1]);
+/* What the ledger says of it. Of a disclosure: ground, scope, the day of a hold, recipient, reason. false: nothing beyond its kind. */
+bool request_note(const struct request *r, char note[NOTE_MAX + 1]);

@@ -37,6 +37,7 @@ bool act_take_errand(struct act *a);
 void act_reset(struct act *a);
 void act_destroy(struct act *a);
 void act_disclosure(struct act *a);
+void act_transfer(struct act *a);
 void act_request_approve(struct act *a);
 void act_request_withdraw(struct act *a);
 void act_contract_end(struct act *a); /* and what needs but one (S14) */

@@ -14,7 +14,6 @@
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
-#include "transfer.h"
 #include "undertakings.h"
 
 #include <errno.h>
@@ -290,32 +289,6 @@ static void do_terms_publish(struct act *a) {
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .detail = made->number, .fd = -1});
 }
 
-static void do_transfer(struct act *a) {
-    enum transfer_result why = 0;
-    switch (transfer_want(a->tenant, a->said->entity, a->said->uid, clock_unix_ms(), &why)) {
-    case TRANSFER_ANNOUNCED:
-        act_record_outcome(a, "pending");
-        act_answer(a, ACT_PENDING, 0);
-        return;
-    case TRANSFER_WAITS:
-        act_record_outcome(a, "failed");
-        act_answer(a, ACT_WRONG_STATE, why);
-        return;
-    case TRANSFER_FAILED:
-        log_errno("notices: not written");
-        act_fail(a, errno == ENOSPC ? ACT_FULL : ACT_FAILED);
-        return;
-    case TRANSFER_MAY:
-        break;
-    }
-    if (!transfer_do(a->tenant, a->said->entity)) {
-        act_fail(a, ACT_FAILED);
-        return;
-    }
-    act_record_outcome(a, "done");
-    act_answer(a, ACT_DONE, 0);
-}
-
 static void do_backup(struct act *a) {
     if (!backups_may(a->tenant, a->said))
         act_fail(a, ACT_WRONG_STATE);
@@ -417,7 +390,7 @@ static const struct {
     [VERB_undertaking_end] = {do_undertaking_end, 0, 0},
     [VERB_terms_publish] = {do_terms_publish, ACT_KIND | ACT_EFFECTIVE, NEEDS_FD | NOTICE},
     [VERB_terms_list] = {do_allow, 0, 0},
-    [VERB_transfer] = {do_transfer, ACT_ENTITY, ENTITY},
+    [VERB_transfer] = {act_transfer, ACT_ENTITY, ENTITY},
 };
 
 static bool fd_fits(const struct act *a) {

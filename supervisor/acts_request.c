@@ -12,7 +12,9 @@
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
+#include "transfer.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,17 +23,24 @@ static void answer_request(const struct act *a, enum act_result result, const st
                 &(struct answer){.request = a->said->request, .result = result, .number = r->id, .until_ms = r->until_ms, .fd = -1});
 }
 
-/* Records the wish; a second person's is awaited from here on. */
-static void ask(struct act *a, const struct request *wanted) {
+/* Records the wish. false: the person was told. */
+static bool enter(struct act *a, const struct request *wanted) {
     a->request = requests_ask(a->house->requests, wanted, clock_unix_ms());
-    if (!a->request) {
-        log_errno("requests: not written");
-        act_fail(a, ACT_NOT_RECORDED);
-        return;
-    }
+    if (a->request) return true;
+    log_errno("requests: not written");
+    act_fail(a, ACT_NOT_RECORDED);
+    return false;
+}
+
+/* A second person's is awaited from here on. */
+static void await(struct act *a) {
     act_record_outcome(a, "pending");
     tell_tenant(a->tenant);
     answer_request(a, ACT_PENDING, a->request);
+}
+
+static void ask(struct act *a, const struct request *wanted) {
+    if (enter(a, wanted)) await(a);
 }
 
 static bool end(struct act *a, enum request_state state) {
@@ -87,9 +96,22 @@ static void perform_disclosure(struct act *a) {
                 &(struct answer){.request = a->said->request, .result = ACT_DONE, .number = a->request->id, .since_ms = own.at, .fd = -1});
 }
 
+static void perform_transfer(struct act *a) {
+    bool moved = transfer_do(a->tenant, a->request->recipient);
+    requests_end(a->house->requests, a->request, a->said->uid, moved ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    if (!moved) {
+        log_errno("registry: not written");
+        act_fail(a, ACT_FAILED);
+        return;
+    }
+    act_record_outcome(a, "done");
+    answer_request(a, ACT_DONE, a->request);
+}
+
 static void (*const perform[REQUEST_KINDS])(struct act *) = {
     [REQUEST_reset] = perform_reset,
     [REQUEST_destruction] = perform_destruction,
+    [REQUEST_transfer] = perform_transfer,
     [REQUEST_disclosure] = perform_disclosure,
 }; /* NULL: a verb of its own does it, once it is agreed */
 
@@ -120,6 +142,42 @@ void act_reset(struct act *a) {
         agree(a);
     else
         act_fail(a, ACT_WRONG_STATE);
+}
+
+static void ask_transfer(struct act *a, uint64_t now) {
+    struct request wanted = {.kind = REQUEST_transfer, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    wanted.until_ms = transfer_day(a->tenant, now) + request_table[REQUEST_transfer].term_ms;
+    TEXT_COPY(wanted.name, a->tenant->entry->name);
+    TEXT_COPY(wanted.recipient, a->said->entity);
+    if (!enter(a, &wanted)) return;
+    if (transfer_announce(a->tenant, a->request)) {
+        await(a);
+        return;
+    }
+    bool full = errno == ENOSPC;
+    log_errno("notices: not written");
+    requests_end(a->house->requests, a->request, a->said->uid, REQUEST_WITHDRAWN, now);
+    act_fail(a, full ? ACT_FULL : ACT_FAILED);
+}
+
+/* The same command from another registrar agrees, once the tenant was told in time. */
+void act_transfer(struct act *a) {
+    uint64_t now = clock_unix_ms();
+    const struct request *open = requests_open_about(a->house->requests, REQUEST_transfer, a->tenant->entry->number, now);
+    if (!open) {
+        ask_transfer(a, now);
+        return;
+    }
+    a->request = request_find(requests_book(a->house->requests), open->id);
+    enum transfer_result why = transfer_waits(a->tenant, open, now);
+    if (request_may_agree(open, a->said->uid, a->said->duties, now) != ACT_DONE) why = TRANSFER_ALONE;
+    if (strcmp(open->recipient, a->said->entity) != 0) why = TRANSFER_ANOTHER;
+    if (!why) {
+        agree(a);
+        return;
+    }
+    act_record_outcome(a, "failed");
+    act_answer(a, ACT_WRONG_STATE, why);
 }
 
 /* ---- the end of a contract (S14) ---- */
@@ -197,8 +255,8 @@ void act_disclosure(struct act *a) {
     ask(a, &wanted);
 }
 
-/* What the tenant's state must be for the verb that asked must still hold. */
-static enum act_result still_fits(const struct act *a) {
+/* What the tenant's state must be for the verb that asked must still hold, and what the verb itself waits for. */
+static enum act_result still_fits(const struct act *a, uint32_t *detail) {
     const struct tenant *t = a->tenant;
     enum verb verb = request_table[a->request->kind].verb;
     if (!(needs_table[verb].modes & a->house->config.mode)) return ACT_MODE;
@@ -209,7 +267,9 @@ static enum act_result still_fits(const struct act *a) {
                                         .emptying = t->entry->resetting,
                                         .contract = leaving_state(t),
                                         .leaving = a->house->leave_at};
-    return decide_tenant(verb, &facts);
+    enum act_result result = decide_tenant(verb, &facts);
+    if (result == ACT_DONE && a->request->kind == REQUEST_transfer) *detail = transfer_waits(t, a->request, clock_unix_ms());
+    return *detail ? ACT_WRONG_STATE : result;
 }
 
 enum act_result act_find_request(struct act *a, uint32_t *detail) {
@@ -222,7 +282,7 @@ enum act_result act_find_request(struct act *a, uint32_t *detail) {
     a->request = r;
     a->tenant = supervisor_tenant(a->house, r->tenant);
     *detail = result == ACT_REFUSED ? request_table[r->kind].agrees : 0;
-    return result == ACT_DONE && a->verb == VERB_request_approve ? still_fits(a) : result;
+    return result == ACT_DONE && a->verb == VERB_request_approve ? still_fits(a, detail) : result;
 }
 
 void act_request_approve(struct act *a) { agree(a); }

@@ -40,7 +40,7 @@ struct request *requests_ask(struct requests *r, const struct request *wanted, u
     char fields[RECORD_LINE_MAX];
     struct request asked = *wanted;
     asked.id = r->book.count + 1;
-    asked.until_ms = now_ms + request_table[wanted->kind].term_ms;
+    if (!asked.until_ms) asked.until_ms = now_ms + request_table[wanted->kind].term_ms;
     /* Room first: what is on the disk must be folded. */
     struct request *more = reallocarray(r->book.row, r->book.count + 1, sizeof *more);
     if (!more) return NULL;
@@ -66,10 +66,7 @@ struct ledger_tenant requests_about(const struct request *request, uint64_t now_
         about.number = request->tenant;
         about.name = request->name;
     }
-    if (request->kind == REQUEST_disclosure) {
-        request_note(request, note);
-        about.note = note;
-    }
+    if (request_note(request, note)) about.note = note;
     return about;
 }
 

@@ -17,7 +17,8 @@ struct requests *requests_open(const char *state_dir, char error[RECORD_ERROR_MA
 void requests_close(struct requests *requests);
 const struct request_book *requests_book(const struct requests *requests);
 
-/* Enters one; wanted: kind, tenant, name, asked_by and what a disclosure has; the rest is filled in. NULL with errno: not recorded. */
+/* Enters one; wanted: kind, tenant, name, asked_by and what its kind has; its end, if the term does not begin now. The rest is filled in.
+ * NULL with errno: not recorded. */
 struct request *requests_ask(struct requests *requests, const struct request *wanted, uint64_t now_ms);
 /* Moves one on: agreed, withdrawn, done, failed, expired. false with errno. */
 bool requests_end(struct requests *requests, struct request *request, uint32_t uid, enum request_state state, uint64_t now_ms);

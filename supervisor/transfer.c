@@ -21,43 +21,42 @@ static const char words[] =
     "Nothing changes before this notice has been delivered to you and the notice period has run. Your data stay sealed under your key; "
     "neither the old nor the new provider can read them. Until then you can export your data and end the contract.\n";
 
-enum { STALE_DAYS = 90 /* after its date: what was announced and not done by then must be announced anew */ };
+uint64_t transfer_day(const struct tenant *t, uint64_t now_ms) { return now_ms + t->house->config.notice_days * NOTICE_DAY_MS; }
 
-/* The tenant's newest, if it is to that entity and not too old: one of before was carried out or given up. NULL: there is none. */
-static const struct notice *find(const struct tenant *t, const char *entity, uint64_t now_ms) {
+bool transfer_announce(struct tenant *t, const struct request *r) {
+    struct notice wanted = {.kind = NOTICE_transfer,
+                            .published_ms = r->asked_ms,
+                            .effective_ms = transfer_day(t, r->asked_ms),
+                            .tenant = t->entry->number,
+                            .uid = r->asked_by};
+    TEXT_COPY(wanted.entity, r->recipient);
+    int text = memfd_create("transfer", MFD_CLOEXEC);
+    if (text < 0) return false;
+    const struct notice *made =
+        dprintf(text, words, r->recipient, r->recipient) > 0 ? notices_publish(t->house->notices, &wanted, text) : NULL;
+    int error = errno;
+    close(text);
+    errno = error;
+    if (made) announce_notice(t->house, made);
+    return made;
+}
+
+/* That of this request: the tenant's newest. NULL: it could not be published. */
+static const struct notice *notice_of(const struct tenant *t, const struct request *r) {
     for (size_t i = notices_count(t->house->notices); i > 0; i--) {
         const struct notice *n = notices_at(t->house->notices, i - 1);
         if (n->kind != NOTICE_transfer || n->tenant != t->entry->number) continue;
-        bool counts = strcmp(n->entity, entity) == 0 && now_ms < n->effective_ms + STALE_DAYS * NOTICE_DAY_MS;
-        return counts ? n : NULL;
+        return n->published_ms == r->asked_ms && strcmp(n->entity, r->recipient) == 0 ? n : NULL;
     }
     return NULL;
 }
 
-static enum transfer_step publish(struct tenant *t, const char *entity, uint32_t uid, uint64_t now_ms) {
-    struct notice wanted = {.kind = NOTICE_transfer,
-                            .published_ms = now_ms,
-                            .effective_ms = now_ms + t->house->config.notice_days * NOTICE_DAY_MS,
-                            .tenant = t->entry->number,
-                            .uid = uid};
-    TEXT_COPY(wanted.entity, entity);
-    int text = memfd_create("transfer", MFD_CLOEXEC);
-    if (text < 0) return TRANSFER_FAILED;
-    const struct notice *made = dprintf(text, words, entity, entity) > 0 ? notices_publish(t->house->notices, &wanted, text) : NULL;
-    int error = errno;
-    close(text);
-    errno = error;
-    if (!made) return TRANSFER_FAILED;
-    announce_notice(t->house, made);
-    return TRANSFER_ANNOUNCED;
-}
-
-enum transfer_step transfer_want(struct tenant *t, const char *entity, uint32_t uid, uint64_t now_ms, enum transfer_result *why) {
-    const struct notice *n = find(t, entity, now_ms);
-    if (!n) return publish(t, entity, uid, now_ms);
-    uint64_t in_force = announce_in_force(n, t);
-    *why = n->uid == uid ? TRANSFER_ALONE : !in_force ? TRANSFER_NOT_DELIVERED : TRANSFER_PERIOD;
-    return n->uid != uid && in_force && now_ms >= in_force ? TRANSFER_MAY : TRANSFER_WAITS;
+/* S13: a contract is transferred only after its notice was delivered and the period has run, and by a second person */
+enum transfer_result transfer_waits(const struct tenant *t, const struct request *r, uint64_t now_ms) {
+    const struct notice *n = notice_of(t, r);
+    uint64_t in_force = n ? announce_in_force(n, t) : 0;
+    if (!in_force) return TRANSFER_NOT_DELIVERED;
+    return now_ms < in_force ? TRANSFER_PERIOD : 0;
 }
 
 bool transfer_do(struct tenant *t, const char *entity) {

@@ -1,17 +1,18 @@
-/* A tenant's contract goes to another provider, by merger or sale (S13): the tenant gets a notice first, and nothing happens before that
- * has been delivered and its period has run. Two people: whoever had the notice published does not carry it out. */
+/* A tenant's contract goes to another provider, by merger or sale (S13): what is asked for (policy/request.h) is announced to the tenant,
+ * and nothing happens before that notice has been delivered and its period has run. */
 #pragma once
 
-#include "../policy/messages.h"
+#include "../policy/request.h"
 
 #include <stdbool.h>
 
 struct tenant;
 
-/* S13: a contract is transferred only after its notice was delivered and the period has run, and by a second person */
-enum transfer_step { TRANSFER_ANNOUNCED, TRANSFER_MAY, TRANSFER_WAITS /* *why */, TRANSFER_FAILED /* errno */ };
-
-/* uid wants it, now (Unix time, ms). ANNOUNCED: the notice is published. MAY: transfer_do() may follow. */
-enum transfer_step transfer_want(struct tenant *tenant, const char *entity, uint32_t uid, uint64_t now_ms, enum transfer_result *why);
+/* The day (Unix ms) that a notice of today names. */
+uint64_t transfer_day(const struct tenant *tenant, uint64_t now_ms);
+/* Publishes the notice of a request. false with errno. */
+bool transfer_announce(struct tenant *tenant, const struct request *request);
+/* Why it cannot be carried out yet: TRANSFER_NOT_DELIVERED or TRANSFER_PERIOD; 0 = it can. */
+enum transfer_result transfer_waits(const struct tenant *tenant, const struct request *request, uint64_t now_ms);
 /* Enters the entity in the registry. false: not written. */
 bool transfer_do(struct tenant *tenant, const char *entity);

@@ -114,8 +114,8 @@ int cli_transfer(const struct cli *cli, int argc, char **argv) {
     if (json_object_get(answer.json, "pending") && !cli->json)
         fprintf(stderr,
                 "Nothing has changed yet: %s has its notice. When it is delivered and the period has run, another registrar may ask "
-                "for the same.\n",
-                argv[0]);
+                "for the same, or agree by `cloison request approve %lld`.\n",
+                argv[0], (long long)show_number(answer.json, "number"));
     else if (cli->json)
         cli_print_json(answer.json);
     client_free(&answer);

@@ -434,6 +434,7 @@ static const char *wrong_state(const struct steward *steward, const struct staff
 static const char *transfer_problem(uint32_t detail) {
     static const char *const words[] = {
         [TRANSFER_ALONE] = "you had the notice of this transfer published; another registrar must carry it out",
+        [TRANSFER_ANOTHER] = "a transfer to another provider is asked for; it must be withdrawn first, see `cloison request list`",
         [TRANSFER_NOT_DELIVERED] = "the tenant has not got the notice of this transfer yet (S13)",
         [TRANSFER_PERIOD] = "the notice period of this transfer still runs (S13)",
     };
@@ -468,7 +469,7 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
                                                         : "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
-        staff_problem(r, 409, "wrong-state", NULL, r->verb == VERB_transfer ? transfer_problem(answer->detail) : wrong_state(steward, r));
+        staff_problem(r, 409, "wrong-state", NULL, answer->detail ? transfer_problem(answer->detail) : wrong_state(steward, r));
         return;
     case ACT_NOT_RECORDED:
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");

@@ -58,7 +58,7 @@ static bool take(const char *key, const json_t *value, struct message_act *act, 
     if (strcmp(key, "scope") == 0) return take_scope(value, act, problem);
     if (strcmp(key, "recipient") == 0) {
         act->set |= ACT_RECIPIENT;
-        return take_text(value, act->recipient, RECIPIENT_MAX) || wrong(problem, "recipient", "1 to 100 bytes of text, one line");
+        return take_text(value, act->recipient, RECIPIENT_MAX) || wrong(problem, "recipient", "1 to 128 bytes of text, one line");
     }
     if (strcmp(key, "reason") == 0) {
         act->set |= ACT_REASON;
@@ -125,6 +125,7 @@ static json_t *request_json(const struct request *r, uint64_t now_ms) {
                           "tenant", r->name, "state", request_words[over ? REQUEST_EXPIRED : r->state], "asked_by", (json_int_t)r->asked_by,
                           "asked", seconds(r->asked_ms), "until", seconds(r->until_ms), "ended_by",
                           r->ended_by ? json_integer(r->ended_by) : json_null(), "ended", seconds(r->ended_ms));
+    if (r->kind == REQUEST_transfer) json_object_set_new(o, "to", json_string(r->recipient));
     if (r->kind != REQUEST_disclosure) return o;
     json_object_set_new(o, "ground", json_string(ground_table[r->ground].name));
     json_object_set_new(o, "scope", scope_json(r->scope));

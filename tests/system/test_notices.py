@@ -224,6 +224,29 @@ def test_an_announcement_counts_once(house):
     assert house.show('acme')['transferred_to'] == 'Troisième SA'
 
 
+# C1, S13: a transfer is asked for and agreed to like all that takes two people; the agreement waits for the notice, too
+def test_a_transfer_is_a_request(house):
+    approve = lambda number, uid, duty='registrar': house.control('POST', f'/v1/requests/{number}/approve', duties=(duty,), uid=uid)  # noqa: E731
+    first = transfer(house, 70100, to='Quatrième SA', name='bois').json['number']
+    listed = [r for r in house.control('GET', '/v1/requests', duties=('registrar',)).json['items'] if r['number'] == first]
+    assert [(r['kind'], r['tenant'], r['state'], r['to']) for r in listed] == [('transfer', 'bois', 'asked', 'Quatrième SA')]
+    other = transfer(house, OTHER_REGISTRAR, to='Cinquième SA', name='bois')
+    assert other.status == 409 and 'withdrawn first' in other.json['detail']
+    early = approve(first, OTHER_REGISTRAR)
+    assert early.status == 409 and 'has not got the notice' in early.json['detail']
+    assert approve(first, 70100).json['type'] == 'alone' and approve(first, OTHER_REGISTRAR, 'auditor').status == 403
+    assert house.control('POST', f'/v1/requests/{first}/withdraw', duties=('registrar',), uid=70100).status == 200
+    assert house.show('bois')['transferred_to'] is None
+    second = transfer(house, OTHER_REGISTRAR, to='Cinquième SA', name='bois').json['number']  # announced anew
+    notice = wait_for(lambda: notices(house.bois)[0]['to'] == 'Cinquième SA' and notices(house.bois)[0], why='its notice')
+    assert house.bois.post(f'/api/v1/notices/{notice["number"]}/acknowledge').status == 204
+    wait_for(lambda: approve(second, 70100).status == 200, why='the agreement')
+    assert house.show('bois')['transferred_to'] == 'Cinquième SA'
+    assert approve(first, OTHER_REGISTRAR).status == approve(second, 70100).status == 409
+    told = [(i['verb'], i['result'], i['note']) for i in house.bois.get('/api/v1/provider/ledger').json['items'] if i['number'] == second]
+    assert told[0] == ('transfer', 'pending', 'to: Cinquième SA') and told[-1] == ('request_approve', 'done', 'to: Cinquième SA')
+
+
 # S13: refused while the period runs
 def test_a_transfer_waits_while_the_period_runs():
     with House(notice_days=30) as house:

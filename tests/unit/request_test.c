@@ -161,7 +161,6 @@ static void a_hold_names_no_tenant(void **state) {
     d.scope = (1U << SCOPES) - 1;
     d.ground = GROUND_protection;
     memset(d.recipient, 'r', RECIPIENT_MAX);
-    memset(d.reason, 'w', RECIPIENT_MAX);
     memset(d.reason, 'w', REASON_MAX);
     request_note(&d, note);
     assert_int_equal(note[strlen(note) - 1], 'w');

@@ -34,3 +34,8 @@ def test_every_verb_of_staff_has_its_words():
 def test_every_result_of_a_copy_has_its_words():
     results = set(re.findall(r'^\w+\(\w+,\s*"([\w-]+)"', (POLICY / 'backup_results.def').read_text(), re.M))
     assert len(results) > 10 and results <= {key[7:] for key in words('plans.js') if key.startswith('result.')}
+
+
+def test_every_line_of_the_journal_has_its_words():
+    acts = set(re.findall(r'^ACT\((\w+),', (POLICY.parent / 'worker/journal.def').read_text(), re.M))
+    assert len(acts) > 40 and acts <= {key[4:] for key in words('words.js') if key.startswith('act.')}

@@ -8,7 +8,8 @@ from selenium.webdriver import ActionChains, Keys
 @pytest.fixture(scope='module')
 def house():
     h = House(region='eu-fr')
-    h.extra = destinations(h.root, regions={'vault': 'eu-be'})
+    (h.root / 'loin').mkdir(mode=0o700)
+    h.extra = destinations(h.root, regions={'vault': 'eu-be'}) + f'capsule_place "loin" {{ path = "{h.root}/loin" region = eu-be }}\n'
     h.write_config()
     with h:
         wait_for(lambda: 'cloison-courier: ready' in h.logged(), why='the courier')
@@ -79,13 +80,24 @@ def test_an_archive_follows_its_plan(browser, house):
     assert page.complaints(403) == []
 
 
+def test_where_a_copy_of_the_capsule_lies_is_shown(browser, house):
+    house.cli('capsule', 'copy', 'acme', 'loin')
+    wait_for(lambda: house.acme.get('/api/v1/provider/places').json['capsule_copies'], why='the worker to hear of it')
+    page = Page(browser, house, 'acme.localhost')
+    login(page)
+    page.open('#/regions')
+    page.wait(lambda: [r[0] + ' ' + r[2] for r in rows(page)] == ['loin – eu-be oui'])
+    house.cli('capsule', 'forget', 'acme', 'loin')
+    wait_for(lambda: not house.acme.get('/api/v1/provider/places').json['capsule_copies'], why='the worker to hear of that')
+
+
 # S8: the tenant sees where its data and copies are, and bounds that in its own interface
 def test_a_region_is_excluded(browser, house):
     bounds = lambda: {r['region']: r['allowed'] for r in house.acme.get('/api/v1/provider/regions').json['regions']}
     page = Page(browser, house, 'acme.localhost')
     login(page)
     page.one('#menu a[href="#/regions"]').click()
-    page.wait(lambda: 'eu-fr' in page.text('#places'))
+    page.wait(lambda: 'eu-fr' in page.text('#places') and 'eu-be – vault, loin' in page.text('fieldset'))
     page.one('[name=bounded][value=yes]').click()
     for box in page.shown('[name=allowed]'):
         box.click()

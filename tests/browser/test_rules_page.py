@@ -18,10 +18,12 @@ def test_a_rule_is_made_tried_run_and_removed(browser, house):
     page = Page(browser, house, 'acme.localhost')
     login(page)
     page.one('#menu a[href="#/rules"]').click()
-    page.fill(name='Vieux contacts', after_days='99999', custom='vu')
+    page.fill(name='Vieux contacts', after_days='99999')
+    assert not page.shown('[name=custom]')
     page.one('[name=kind] option[value=documents]').click()
     page.one('[name=action] option[value=anonymise]').click()
     page.one('[name=date] option[value=custom]').click()
+    page.fill(custom='vu')
     page.submit()
     page.wait(lambda: page.text('#notice') == 'Acte : un document ne peut être que supprimé.')
     assert browser.switch_to.active_element.get_attribute('name') == 'action'

@@ -24,6 +24,7 @@ learn({
   sha256: ['SHA-256', 'SHA-256'],
   confirmReturn: ['Tout y est', 'Everything is there'],
   destroy: ['3. Détruire', '3. Destroy'],
+  destroyWhy: ['Avec la même somme. Rien ne se rouvre ensuite, par personne.', 'By the same sum. Nothing can be opened afterwards, by anybody.'],
   destroyNow: ['Tout y est : détruire ici', 'Everything is there: destroy it here'],
   destroySure: ['La capsule des clés, les fichiers, les sauvegardes et les comptes seront détruits, sans retour. Avez-vous mis le fichier en lieu sûr ?',
     'The key capsule, the files, the backups and the accounts are destroyed, for good. Have you put the file in a safe place?'],
@@ -109,27 +110,30 @@ async function returned(times = 0) {
   await returned(times + 1);
 }
 
-function confirmPart(what) {
-  const confirm = (sha256, destroy) => call('POST', '/leaving', { sha256, destroy });
-  const typed = data => data.get('sha256').trim().toLowerCase();
-  const destroy = async event => {
-    const place = event.target.form;
-    const sha256 = typed(new FormData(place));
+const typed = data => data.get('sha256').trim().toLowerCase();
+const confirm = (sha256, destroy) => call('POST', '/leaving', { sha256, destroy });
+
+const confirmPart = () => [h('h2', {}, t('confirmAll')), h('p', {}, t('confirmWhy')),
+  form([h('label', {}, h('span', {}, t('restitutionFile')), h('input', { type: 'file', id: 'restitution-file', onchange: sum })),
+    input('sha256', { required: true, autocomplete: 'off', spellcheck: 'false' })], t('confirmReturn'), async data => {
+    await confirm(typed(data), false);
+    await returned();
+    await open();
+    say(t('confirmed'));
+  })];
+
+// By the same sum, which is still in its field or is made or typed again.
+function destroyPart(what) {
+  const destroy = async () => {
+    const sha256 = typed(new FormData(document.querySelector('main form')));
     if (!window.confirm(t('destroySure'))) return;
     try {
       await confirm(sha256, true);
       destroyedPage(what, sha256);
-    } catch (problem) { explain(problem, place); }
+    } catch (problem) { explain(problem); }
   };
-  return [h('h2', {}, t('confirmAll')), h('p', {}, t('confirmWhy')),
-    form([h('label', {}, h('span', {}, t('restitutionFile')), h('input', { type: 'file', id: 'restitution-file', onchange: sum })),
-      input('sha256', { required: true, autocomplete: 'off', spellcheck: 'false' })], t('confirmReturn'), async data => {
-      await confirm(typed(data), false);
-      await returned();
-      await open();
-      say(t('confirmed'));
-    }, h('button', { type: 'button', class: 'danger', id: 'destroy', onclick: destroy }, t('destroyNow'))),
-    h('h2', {}, t('destroy')), ...inventoryPart(what)];
+  return [h('h2', {}, t('destroy')), h('p', {}, t('destroyWhy')), ...inventoryPart(what),
+    h('div', { class: 'actions' }, h('button', { type: 'button', class: 'danger', id: 'destroy', onclick: destroy }, t('destroyNow')))];
 }
 
 const fetchPart = fetched => [h('h2', {}, t('fetchAll')), h('p', {}, t('fetchWhy')),
@@ -141,5 +145,5 @@ export async function open() {
   const ended = state !== 'none';
   const what = ended && await inventory();
   show(h('h1', {}, t('leaving')), h('p', { id: 'leaving' }, t(`leaving.${state}`)),
-    ...(ended ? [facts([[t('leavingSince'), time(since)], [t('leavingTerm'), time(term)], [t('leavingReturned'), time(returned)]]), ...fetchPart(fetched), ...confirmPart(what)] : []));
+    ...(ended ? [facts([[t('leavingSince'), time(since)], [t('leavingTerm'), time(term)], [t('leavingReturned'), time(returned)]]), ...fetchPart(fetched), ...confirmPart(), ...destroyPart(what)] : []));
 }

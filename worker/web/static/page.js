@@ -71,7 +71,10 @@ export function form(fields, button, submit, ...more) {
 
 export const time = text => (text ? new Date(text).toLocaleString(current(), { dateStyle: 'medium', timeStyle: 'short' }) : '');
 
-export const size = n => new Intl.NumberFormat(current(), { style: 'unit', unit: n < 1e6 ? 'kilobyte' : 'megabyte', maximumFractionDigits: 1 }).format(n < 1e6 ? n / 1e3 : n / 1e6);
+export function size(n) {
+  const [unit, by] = [['gigabyte', 1e9], ['megabyte', 1e6]].find(([, least]) => n >= least) ?? ['kilobyte', 1e3];
+  return new Intl.NumberFormat(current(), { style: 'unit', unit, maximumFractionDigits: 1 }).format(n / by);
+}
 
 // Does it, says so, and shows the page anew.
 export async function act(work, done, page) {

@@ -9,6 +9,7 @@ learn({
   'place.backup': ['Les sauvegardes', 'Backups'],
   'place.archive': ['Les archives', 'Archives'],
   capsuleCopies: ['Copies de la capsule des clés', 'Copies of the key capsule'],
+  notAllowed: ['hors des régions autorisées', 'outside of the regions that are allowed'],
   capsuleNone: ['Elle n’est qu’avec les données.', 'It is with the data only.'],
   place: ['Lieu', 'Place'],
   written: ['Écrite', 'Written'],
@@ -27,8 +28,8 @@ const kinds = ['backup', 'archive'];
 function placesPart(places) {
   const { node, plans, capsule_copies: capsules } = places;
   const planned = kinds.filter(kind => plans[kind]).map(kind => [t(`place.${kind}`), `${plans[kind].where} – ${plans[kind].region ?? '?'}`]);
-  return [facts([[t('node'), node.region], ...planned], { id: 'places' }), h('h2', {}, t('capsuleCopies')),
-    capsules.length ? table(t('capsuleCopies'), ['place', 'written', 'currentCopy'].map(t), capsules.map(c => [[c.place, c.region].filter(Boolean).join(' – '), time(c.written), t(c.current ? 'yes' : 'no')]))
+  return [facts([[t('node'), node.allowed ? node.region : `${node.region} – ${t('notAllowed')}`], ...planned], { id: 'places' }), h('h2', {}, t('capsuleCopies')),
+    capsules.length ? table(t('capsuleCopies'), ['place', 'written', 'currentCopy'].map(t), capsules.map(c => [[c.place, c.region ?? '?', c.allowed ? '' : t('notAllowed')].filter(Boolean).join(' – '), time(c.written), t(c.current ? 'yes' : 'no')]))
       : h('p', {}, t('capsuleNone'))];
 }
 
@@ -37,10 +38,9 @@ const choice = (value, chosen, word) => h('label', { class: 'tick' }, h('input',
 export async function open() {
   const { body: regions } = await call('GET', '/provider/regions');
   const { body: places } = await call('GET', '/provider/places');
-  const boxes = regions.regions.map(r => tick('allowed', [r.region, r.destinations.join(', ')].filter(Boolean).join(' – '), { value: r.region, checked: r.allowed }));
+  const boxes = regions.regions.map(r => tick('allowed', [r.region, [...r.destinations, ...r.capsule_places].join(', ')].filter(Boolean).join(' – '), { value: r.region, checked: r.allowed }));
   show(h('h1', {}, t('regions')), h('p', {}, t('regionsWhy')), ...placesPart(places),
-    h('h2', {}, t('bound')),
-    form([h('fieldset', {}, h('legend', {}, t('bound')), choice('', !regions.bounded, 'anywhere'), choice('yes', regions.bounded, 'onlyThese'), boxes),
+    form([h('fieldset', {}, h('legend', {}, h('h2', {}, t('bound'))), choice('', !regions.bounded, 'anywhere'), choice('yes', regions.bounded, 'onlyThese'), boxes),
       tick('node_stays', t('node_stays').replace('%', regions.node.region), { checked: !regions.node.allowed })], t('save'), async data => {
       const bounded = data.get('bounded') === 'yes';
       await call('PUT', '/provider/regions', { allowed: bounded ? data.getAll('allowed') : null, ...(bounded && { node_stays: data.has('node_stays') }) });

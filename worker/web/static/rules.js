@@ -77,16 +77,20 @@ const clockPart = clock => h('section', { id: 'clock' }, h('p', {}, t(`held.${cl
     say(t('saved'));
   }));
 
-const ruleForm = () => form([
-  input('name', { label: t('ruleName'), required: true }), h('label', {}, h('span', {}, t('ruleKind')), h('select', { name: 'kind' }, kinds.map(k => h('option', { value: k }, t(k))))),
-  picker('action', words('action.', actions)), input('after_days', { type: 'number', min: 1, required: true }),
-  picker('date', words('date.', ['modified', 'created', 'custom'])), input('custom', { label: t('customField') }), input('tag'),
-], t('ruleMake'), async data => {
-  const { custom, date, after_days: days, ...rest } = Object.fromEntries(data);
-  await call('POST', '/rules', { ...rest, after_days: Number(days), date: date === 'custom' ? `custom.${custom}` : date });
-  await open();
-  say(t('saved'));
-});
+function ruleForm() {
+  const custom = input('custom', { label: t('customField') }); // wanted with a date of that kind only
+  custom.hidden = true;
+  return form([
+    input('name', { label: t('ruleName'), required: true }), h('label', {}, h('span', {}, t('ruleKind')), h('select', { name: 'kind' }, kinds.map(k => h('option', { value: k }, t(k))))),
+    picker('action', words('action.', actions)), input('after_days', { type: 'number', min: 1, required: true }),
+    picker('date', words('date.', ['modified', 'created', 'custom']), 'modified', { onchange: event => { custom.hidden = event.target.value !== 'custom'; } }), custom, input('tag'),
+  ], t('ruleMake'), async data => {
+    const { custom: field, date, after_days: days, ...rest } = Object.fromEntries(data);
+    await call('POST', '/rules', { ...rest, after_days: Number(days), date: date === 'custom' ? `custom.${field}` : date });
+    await open();
+    say(t('saved'));
+  });
+}
 
 export async function open() {
   const { body: { items, clock } } = await call('GET', '/rules');

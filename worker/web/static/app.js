@@ -249,6 +249,11 @@ const count = (page, what) => Object.hasOwn(accountPages, page) || administratio
 for (const [name, page] of Object.entries(accountPages)) places[name] = page.open;
 for (const name of administration) places[name] = () => fetched(name).then(page => page.open());
 
+async function leave() {
+  await call('DELETE', '/session').catch(explain);
+  start();
+}
+
 function frame(session) {
   document.documentElement.lang = current();
   menu.hidden = !session;
@@ -259,7 +264,7 @@ function frame(session) {
   menu.replaceChildren(...[...frames(), ...[...Object.keys(accountPages), ...administration].filter(mayOpen)].map(k => h('a', { href: `#/${k}`, 'aria-current': k === here ? 'page' : undefined, onclick: () => count(k, { menu: k }) }, t(k))));
   document.getElementById('tools').replaceChildren(
     h('button', { type: 'button', class: 'plain', id: 'language', lang: current() === 'fr' ? 'en' : 'fr', onclick: () => { switchLanguage(); start(); } }, t('language')),
-    ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: async () => { await call('DELETE', '/session').catch(explain); start(); } }, t('logout'))] : []));
+    ...(session ? [h('button', { type: 'button', class: 'plain', id: 'logout', onclick: leave }, t('logout'))] : []));
 }
 
 async function route() {
@@ -275,7 +280,7 @@ async function route() {
     else if (id) await recordPage(kind, id); else await listPage(kind, letter && decodeURIComponent(letter));
     count(kind, { page: id ? kinds[kind].page : kind, milliseconds: Math.round(performance.now() - began) });
   } catch (problem) {
-    if (problem.status === 401 || problem.type === 'sealed') await start();
+    if (problem.status === 401 || ['sealed', 'rolled-back'].includes(problem.type)) await start();
     else if (problem.status === 404) show(h('h1', {}, t('type.not-found')), h('a', { href: `#/${kind}` }, t(kind)));
     else explain(problem);
   }
@@ -288,13 +293,14 @@ async function start() {
     ended = (await call('GET', '/leaving')).body.state !== 'none';
   } catch (problem) {
     frame(false);
+    if (problem.type === 'rolled-back') return fetched('rollback').then(page => page.open(rights.includes('admin'), start, leave)).catch(explain);
     if (![401, 503].includes(problem.status)) explain(problem);
     loginPage();
-    return;
+    return undefined;
   }
   startUsage();
   window.onhashchange = () => { began = performance.now(); return route(); };
-  await route();
+  return route();
 }
 
 start();

@@ -236,7 +236,7 @@ async function supportPage() {
 // The frame
 
 // Each in a file of its own, which is fetched when it is opened.
-const administration = ['plans', 'regions', 'rules', 'references', 'provider', 'leaving'];
+const administration = ['exchange', 'plans', 'regions', 'rules', 'references', 'provider', 'leaving'];
 const fetched = place => import(`./${place}.js`).catch(() => { throw new Problem(0); });
 
 const readNotices = () => noticesPage(rights.includes('admin'));

@@ -277,6 +277,7 @@ const words = {
   'type.function-off': ['Cette fonction est désactivée ; un administrateur peut l’activer.', 'This function is off; an administrator can switch it on.'],
   'type.text-changed': ['Le texte de cette fonction a changé : relisez-le.', 'The text of this function has changed: read it again.'],
   'type.store-full': ['La place est épuisée : on peut encore lire et supprimer.', 'The space is used up: reading and deleting go on.'],
+  exchange: ['Import et export', 'Import and export'],
   plans: ['Sauvegardes', 'Backups'],
   regions: ['Lieux', 'Places'],
   rules: ['Conservation', 'Retention'],

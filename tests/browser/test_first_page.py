@@ -230,6 +230,33 @@ def test_users_sessions_journal_and_keys(browser, house):
     assert page.complaints(409) == []
 
 
+# C13: connections to other software are the tenant's own to make and to end
+def test_a_token_is_made_shown_once_and_ended(browser, house):
+    admin = house.enrolled('serrurerie')
+    page = Page(browser, house, 'serrurerie.localhost')
+    login(page)
+    page.one('#menu a[href="#/sessions"]').click()
+    page.one('[name=scopes][value=read]').click()
+    page.fill(name='Tableur')
+    page.one('form:has([name=scopes]) button[type=submit]').click()
+    page.wait(lambda: page.text('#notice') == 'Droits : au moins un, et pas plus que les vôtres.')
+    assert browser.switch_to.active_element.get_attribute('name') == 'scopes'
+    page.one('[name=scopes][value=read]').click()
+    page.one('form:has([name=scopes]) button[type=submit]').click()
+    token = page.text('#kit')
+    page.one('#kit-done').click()
+    page.wait(lambda: any(r[:2] == ['jeton d’API', 'Tableur'] for r in rows(page)))
+    assert token not in browser.page_source
+    robot = house.client('serrurerie', token)
+    assert robot.get('/api/v1/companies').status == 200 and robot.post('/api/v1/companies', {'name': 'X'}).status == 403
+    made = next(made for made in admin.get('/api/v1/tokens').json['items'] if made['name'] == 'Tableur')
+    assert made['scopes'] == ['read'] and made['expires']
+    page.one('button[aria-label="Fermer – Tableur"]').click()
+    page.wait(lambda: page.text('#notice') == 'Fermé.')
+    assert robot.get('/api/v1/companies').status == 401
+    assert page.unnamed() == 0 and page.complaints(400) == []
+
+
 def test_a_member_sees_no_page_that_is_not_theirs(browser, house):
     admin = house.enrolled('cordonnerie')
     made = admin.post('/api/v1/users', {'login': 'bert', 'role': 'member'}).json

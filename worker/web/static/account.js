@@ -1,6 +1,6 @@
 // Who may enter, and who did what: users, sessions and tokens, the journal, recovery kits and the master key.
 import { call } from './api.js';
-import { act, button, explain, form, h, input, say, show, table, time } from './page.js';
+import { act, button, explain, form, h, input, say, show, table, tick, time } from './page.js';
 import { has, t } from './words.js';
 
 // A code that nobody sees again, and what it is for.
@@ -48,6 +48,18 @@ async function usersPage() {
 
 // Sessions and tokens
 
+const scopes = ['read', 'write', 'import', 'export', 'admin'];
+
+function tokenForm(expires) {
+  const boxes = scopes.map(scope => tick('scopes', t(`scope.${scope}`), { value: scope, checked: scope === 'read' }));
+  return [h('h2', {}, t('tokenNew')), h('p', {}, t('tokenWhy')),
+    form([input('name', { label: t('tokenName'), required: true }), h('fieldset', {}, h('legend', {}, t('scopes')), boxes),
+      input('expires', { label: t('tokenUntil'), type: 'date', value: expires, required: true })], t('tokenMake'), async data => {
+      const { body } = await call('POST', '/tokens', { name: data.get('name'), scopes: data.getAll('scopes'), expires: `${data.get('expires')}T23:59:59Z` });
+      codePage(t('tokenNew'), t('tokenKeep'), body.token, sessionsPage);
+    })];
+}
+
 async function sessionsPage() {
   const { body: { items } } = await call('GET', '/sessions');
   const { body: { user } } = await call('GET', '/session');
@@ -60,6 +72,7 @@ async function sessionsPage() {
       type: 'button', class: 'danger', id: 'end-all',
       onclick: () => window.confirm(t('endAllSure')) && act(() => call('DELETE', '/sessions'), t('ended.all'), sessionsPage),
     }, t('endAll'))),
+    ...tokenForm(new Date(Date.now() + 90 * 86400000).toISOString().slice(0, 10)),
     h('h2', {}, t('passwordChange')),
     form([
       h('input', { name: 'username', autocomplete: 'username', value: user.login, hidden: true }), // for whoever keeps passwords

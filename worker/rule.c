@@ -77,10 +77,11 @@ bool rule_take(struct rule *rule, const json_t *input, struct problem *p) {
 json_t *rule_json(const struct rule *rule) {
     char id[ULID_TEXT + 1];
     ulid_text(rule->id, id);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:I}", "id", id, "name", rule->name, "kind",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:I, s:I}", "id", id, "name", rule->name, "kind",
                      kind_table[rule->kind].plural, "action", rule_actions[rule->action], "after_days", (int)rule->after_days, "date",
                      rule->date, "tag", rule->tag, "enabled", (int)rule->enabled, "ran",
-                     rule->ran ? json_integer((json_int_t)rule->ran) : json_null(), "done", (json_int_t)rule->done);
+                     rule->ran ? json_integer((json_int_t)rule->ran) : json_null(), "done", (json_int_t)rule->done, "pending",
+                     (json_int_t)rule->pending);
 }
 
 bool rule_load(struct rule *rule, const void *stored, size_t size) {
@@ -90,6 +91,7 @@ bool rule_load(struct rule *rule, const void *stored, size_t size) {
     bool fine = json_is_string(id) && ulid_parse(json_string_value(id), json_string_length(id), rule->id) && rule_take(rule, o, &unused);
     rule->ran = (uint64_t)json_integer_value(json_object_get(o, "ran"));
     rule->done = (uint64_t)json_integer_value(json_object_get(o, "done"));
+    rule->pending = (uint64_t)json_integer_value(json_object_get(o, "pending"));
     json_decref(o);
     return fine;
 }

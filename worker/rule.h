@@ -24,6 +24,7 @@ struct rule {
     char tag[RULE_TAG_MAX + 1]; /* only records with it; "" = all */
     bool enabled;               /* off until an administrator says otherwise */
     uint64_t ran, done;         /* Unix seconds of the end of its last run, how many records that one was about; 0, 0 = it never ran */
+    uint64_t pending;           /* how many one has been about that is not over, or that a kill ended */
 };
 
 extern const char *const rule_actions[RULE_ACTIONS]; /* "delete", "anonymise", "archive" */

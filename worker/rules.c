@@ -149,9 +149,8 @@ static uint8_t waiting[RULES_MAX][ID_BYTES]; /* whose run is under way or comes,
 static size_t waits;
 static struct run {
     struct store_cursor cursor;
-    uint64_t done;
     bool began;       /* its line is in the journal, */
-    struct rule rule; /* about this one */
+    struct rule rule; /* about this one, as it was after the last step */
 } run;
 
 static void after(unsigned ms) {
@@ -193,7 +192,7 @@ static enum store_result change(const struct rule *rule, const struct record *ol
     return result;
 }
 
-static enum store_result act(const struct rule *rule, const uint8_t id[ID_BYTES]) {
+static enum store_result act(struct rule *rule, const uint8_t id[ID_BYTES]) {
     struct record old;
     enum store_result result = catalog_get(rule->kind, id, &old);
     if (result == STORE_MISSING || result == STORE_BROKEN) return STORE_OK; /* the check tells of the broken ones */
@@ -201,37 +200,44 @@ static enum store_result act(const struct rule *rule, const uint8_t id[ID_BYTES]
     result = rule->action == RULE_DELETE ? catalog_remove(&old) : change(rule, &old);
     if (result == STORE_OK && old.kind == KIND_DOCUMENT) document_removed(&old);
     record_free(&old);
-    if (result == STORE_OK) run.done++;
+    if (result == STORE_OK) rule->pending++;
     return result;
 }
 
-/* The first line is on the disk before the first change is made. */
-static enum store_result act_on(const struct found *f) {
+/* The first line is on the disk before the first change is made. The count goes with what it counts: a kill loses both or neither. */
+static enum store_result act_on(const struct found *f, struct rule *rule) {
     enum store_result result = STORE_OK;
-    if (f->count && !run.began) result = journal_first(JOURNAL_rule_began, NULL, about(f->rule));
-    if (f->count && result == STORE_OK && !run.began) {
-        run.began = true;
-        run.rule = *f->rule;
-    }
+    if (f->count && !run.began) result = journal_first(JOURNAL_rule_began, NULL, about(rule));
+    run.began |= f->count && result == STORE_OK;
     for (size_t i = 0; i < f->count && result == STORE_OK; i++) {
-        if (store_pressed(self.store)) result = exchange_commit();
-        if (result == STORE_OK) result = act(f->rule, f->id[i]);
+        if (store_pressed(self.store)) result = rule_save(rule);
+        if (result == STORE_OK && store_pressed(self.store)) result = exchange_commit();
+        if (result == STORE_OK) result = act(rule, f->id[i]);
     }
+    if (f->count && result == STORE_OK) result = rule_save(rule);
+    run.rule = *rule;
     return result;
 }
 
-/* The run at the head is over, whole or not. rule: NULL when it is gone. */
-static void end_run(struct rule *rule, bool whole) {
-    if (run.began) {
-        json_t *line = about(&run.rule);
-        json_object_set_new(line, "done", json_integer((json_int_t)run.done));
+/* The run at the head is over, whole or not; its rule may be gone. */
+static void end_run(bool whole) {
+    struct rule rule;
+    bool there = rule_get(waiting[0], &rule) == STORE_OK, interrupted = there && !run.began && rule.pending;
+    const struct rule *said = interrupted ? &rule : &run.rule;
+    if (run.began || interrupted) {
+        json_t *line = about(said);
+        json_object_set_new(line, "done", json_integer((json_int_t)said->pending));
         json_object_set_new(line, "whole", json_boolean(whole));
         journal_add(JOURNAL_rule_ended, NULL, line);
     }
-    if (rule && whole && (run.began || !rule->ran)) {
-        rule->ran = (uint64_t)clock_now();
-        rule->done = run.done;
-        rule_save(rule);
+    bool shows = there && whole && (run.began || !rule.ran);
+    if (shows) {
+        rule.ran = (uint64_t)clock_now();
+        rule.done = run.rule.pending;
+    }
+    if (shows || (there && rule.pending)) {
+        rule.pending = 0;
+        rule_save(&rule);
     }
     memmove(waiting[0], waiting[1], (RULES_MAX - 1) * ID_BYTES);
     waits -= waits > 0;
@@ -246,12 +252,13 @@ static void run_step(struct rule *rule) {
         return;
     }
     bool broken = result == STORE_BROKEN; /* the walk goes on behind it */
-    if (result == STORE_OK || broken) result = act_on(&found);
+    run.began |= rule->pending > 0;       /* before a kill */
+    if (result == STORE_OK || broken) result = act_on(&found, rule);
     if (run.began) gauge(COUNTER_last_activity, clock_ms() / 1000); /* the tenant's own work is no idleness */
     if (result != STORE_OK)
-        end_run(rule, false);
+        end_run(false);
     else if (run.cursor.done)
-        end_run(rule, true);
+        end_run(true);
 }
 
 /* C4, C13: a rule of the tenant's own runs while its function is on and the clock is to be trusted; each step asks anew */
@@ -259,14 +266,14 @@ static void step(void) {
     struct rule rule;
     if (self.profile.end_ms || !function_on(FUNCTION_retention) || rules_clock() != RULES_CLOCK_GOOD) {
         while (waits)
-            end_run(NULL, false);
+            end_run(false);
         return;
     }
     enum store_result result = rule_get(waiting[0], &rule);
     if (result == STORE_OK && rule.enabled)
         run_step(&rule);
     else
-        end_run(result == STORE_OK ? &rule : NULL, false);
+        end_run(false);
 }
 
 static void begin_pass(void) {

@@ -3,8 +3,8 @@
  * administrators alone. Each rule is off until one switches it on, and none runs while the function `retention` is off.
  *
  * In the background while the tenant is unsealed: a pass over all rules soon after each unsealing and every six hours, a few records a
- * step, each step's changes one commit. A run that finds something writes a line of the journal before its first change and one with the
- * count at its end; never what the records held.
+ * step, each step's changes one commit, and their count with them. A run that finds something writes a line of the journal before its first
+ * change and one with the count at its end, of one that a stop interrupted when it has gone on; never what the records held.
  *
  * The clock decides what is lost for good, and the provider sets it. So the rules keep the latest time they trust in the sealed store, and
  * rest when the clock is an hour behind it; when it gained an hour on the time that has really gone by since their last look; and, after a

@@ -195,6 +195,24 @@ static void what_is_refused(void **state) {
     assert_true(lines_of("rule_made") == 1 && lines_of("rule_removed") == 1 && lines_of("rule_began") == 0);
 }
 
+/* As after kill -9: what was not committed is gone, and so is all that was known. */
+static void killed(void) {
+    store_close(files.s);
+    fixture_open(&files, 4 * MIB);
+    self.store = files.s;
+    journal_unsealed();
+    functions_load();
+    rules_unsealed();
+}
+
+static const char *last_line(void) {
+    static char text[512];
+    struct journal_line line;
+    assert_int_equal(journal_read(journal_last_line(), &line), STORE_OK);
+    snprintf(text, sizeof text, "%.*s", (int)line.size, (const char *)line.text);
+    return text;
+}
+
 static void a_rule_deletes_what_it_said_it_would(void **state) {
     (void)state;
     char member[32];
@@ -214,10 +232,56 @@ static void a_rule_deletes_what_it_said_it_would(void **state) {
     assert_int_equal(ask(HTTP_GET, "/api/v1/rules", ""), 200);
     snprintf(member, sizeof member, "\"done\":%d", RECORDS);
     assert_non_null(strstr(answer, member));
-    struct journal_line line;
-    assert_int_equal(journal_read(journal_last_line(), &line), STORE_OK);
-    assert_non_null(memmem(line.text, line.size, "\"done\":150,\"whole\":true", 23));
-    assert_null(memmem(line.text, line.size, "prospect", 8)); /* nothing of what the records held */
+    assert_non_null(strstr(last_line(), "\"done\":150,\"whole\":true"));
+    assert_null(strstr(last_line(), "prospect")); /* nothing of what the records held */
+}
+
+/* Killed after its first step, and once more with a step not on the disk: the count at the end is that of all that went. */
+static void a_kill_loses_no_count(void **state) {
+    (void)state;
+    for (int i = 0; i < RECORDS; i++)
+        contact("{\"family_name\":\"Ancien\"}", 400, NULL);
+    make_rule("\"kind\":\"contacts\",\"action\":\"delete\",\"after_days\":365,\"enabled\":true");
+    assert_int_equal(on_rule(HTTP_POST, "/run", ""), 202);
+    for (int i = 0; i < 400 && store_count(self.store, STORE_CONTACTS) == RECORDS; i++)
+        event_base_loop(self.base, EVLOOP_ONCE);
+    uint64_t left = store_count(self.store, STORE_CONTACTS);
+    assert_in_range(left, 1, RECORDS - 1);
+    assert_int_equal(exchange_commit(), STORE_OK);
+    killed();
+    rules_run(rule_id);
+    event_base_loop(self.base, EVLOOP_ONCE);
+    assert_in_range(store_count(self.store, STORE_CONTACTS), 1, left - 1);
+    killed();
+    assert_int_equal(store_count(self.store, STORE_CONTACTS), left);
+    rules_run(rule_id);
+    assert_true(runs());
+    assert_int_equal(store_count(self.store, STORE_CONTACTS), 0);
+    assert_non_null(strstr(last_line(), "\"done\":150,\"whole\":true"));
+    assert_int_equal(lines_of("rule_began"), 1);
+    assert_int_equal(ask(HTTP_GET, "/api/v1/rules", ""), 200);
+    assert_non_null(strstr(answer, "\"done\":150,\"pending\":0"));
+}
+
+/* Of one that does not go on, the journal tells how far it came. */
+static void an_interrupted_run_is_told(void **state) {
+    (void)state;
+    for (int i = 0; i < RECORDS; i++)
+        contact("{\"family_name\":\"Ancien\"}", 400, NULL);
+    make_rule("\"kind\":\"contacts\",\"action\":\"delete\",\"after_days\":365,\"enabled\":true");
+    assert_int_equal(on_rule(HTTP_POST, "/run", ""), 202);
+    for (int i = 0; i < 400 && store_count(self.store, STORE_CONTACTS) == RECORDS; i++)
+        event_base_loop(self.base, EVLOOP_ONCE);
+    assert_int_equal(exchange_commit(), STORE_OK);
+    killed();
+    char member[48];
+    snprintf(member, sizeof member, "\"done\":%d,\"whole\":false", RECORDS - (int)store_count(self.store, STORE_CONTACTS));
+    assert_int_equal(on_rule(HTTP_PATCH, "", "{\"enabled\":false}"), 200);
+    rules_run(rule_id);
+    assert_true(runs());
+    assert_non_null(strstr(last_line(), member));
+    assert_int_equal(ask(HTTP_GET, "/api/v1/rules", ""), 200);
+    assert_non_null(strstr(answer, "\"pending\":0"));
 }
 
 static void a_rule_archives_and_a_change_brings_back(void **state) {
@@ -442,6 +506,8 @@ int main(void) {
         cmocka_unit_test(what_stays_of_the_anonymous),
         TEST(what_is_refused),
         TEST(a_rule_deletes_what_it_said_it_would),
+        TEST(a_kill_loses_no_count),
+        TEST(an_interrupted_run_is_told),
         TEST(a_rule_archives_and_a_change_brings_back),
         TEST(a_rule_anonymises_once),
         TEST(nothing_runs_that_is_off),

@@ -1,7 +1,10 @@
 #include "lines.h"
 
+#include "clock.h"
 #include "supervisor.h"
 #include "tenant.h"
+
+enum { ANSWER_MS = 60000 /* OWN_LINES_MAX lines from a slow disk */ };
 
 static void answer(struct tenant *t, uint64_t bytes, int fd) {
     t->lines_from = 0;
@@ -25,6 +28,7 @@ static void ask_next(struct supervisor *h) {
     struct tenant *t = next_after(h, h->lines_last);
     if (!t) return;
     h->lines_out = h->lines_last = t->entry->number;
+    h->lines_until = clock_ms() + ANSWER_MS;
     union message m = {.own = {.head = {.type = MESSAGE_STEWARD_OWN, .tenant = t->entry->number, .generation = t->life.generation},
                                .from = t->lines_from,
                                .last = ledger_own(h->ledger, t->entry->number).at}};
@@ -48,6 +52,12 @@ bool lines_found(struct supervisor *h, const struct message_head *of, uint64_t b
     if (t && of->generation == t->life.generation) answer(t, fd >= 0 ? bytes : 0, fd);
     ask_next(h);
     return true;
+}
+
+void lines_tick(struct supervisor *h, uint64_t now) {
+    if (!h->lines_out || now < h->lines_until) return;
+    service_fail(&h->steward, "keeps a tenant's lines back");
+    lines_lost(h);
 }
 
 void lines_lost(struct supervisor *h) {

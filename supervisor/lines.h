@@ -16,5 +16,8 @@ bool lines_want(struct tenant *tenant, uint64_t from);
 /* The steward's answer: `bytes` in the caller's fd; -1: not to be had. false: nobody asked. */
 bool lines_found(struct supervisor *house, const struct message_head *of, uint64_t bytes, int fd);
 
+/* Every TICK_MS: a steward that keeps an answer back is started anew, and those who wait get nothing. */
+void lines_tick(struct supervisor *house, uint64_t now);
+
 /* The steward is another, which knows of no question: those who wait get nothing. */
 void lines_lost(struct supervisor *house);

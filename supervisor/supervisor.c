@@ -3,6 +3,7 @@
 #include "../policy/zones.h"
 #include "announce.h"
 #include "clock.h"
+#include "lines.h"
 #include "log.h"
 #include "monitor.h"
 #include "notify.h"
@@ -137,6 +138,7 @@ void supervisor_tick(struct supervisor *h) {
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_tick(h->tenant[i], now);
     monitor_permits(h);
+    lines_tick(h, now);
     announce_tick(h, now);
     plans_keep(h->plans, false);
     room_run(h);

@@ -38,6 +38,7 @@ struct supervisor {
     uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
     struct requests *requests;
     uint32_t lines_out, lines_last; /* the tenant whose lines the steward looks for, 0 = none; and whose it looked for last */
+    uint64_t lines_until;           /* ms of the clock: it answers by then */
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;

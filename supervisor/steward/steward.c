@@ -79,5 +79,6 @@ bool steward_open(struct steward *steward) {
     if (!steward->base || !steward->tenants || !steward->events || !steward->publication || !steward->support) return false;
     struct event *channel = event_new(steward->base, steward->channel, EV_READ | EV_PERSIST, on_channel, steward);
     steward->sample = every(steward, TENANTS_SAMPLE_MS, on_sample);
-    return channel && event_add(channel, NULL) == 0 && steward->sample && every(steward, EVENTS_BEAT_MS, on_beat);
+    steward->owed.again = event_new(steward->base, -1, 0, uplink_owed, steward);
+    return channel && event_add(channel, NULL) == 0 && steward->owed.again && steward->sample && every(steward, EVENTS_BEAT_MS, on_beat);
 }

@@ -24,6 +24,11 @@ struct steward {
     bool has_host; /* the supervisor has told of the machine */
     struct message_posture host;
     struct ledger_files ledger;
+    struct {
+        union message message; /* OWN_LINES that the supervisor takes no sooner; type 0 = none */
+        int fd;
+        struct event *again;
+    } owed;
     int record[STEWARD_RECORDS];           /* for reading only with pread(), of each enum steward_record; -1 = none yet */
     struct staff_server *status, *control; /* NULL until their sockets came */
 };

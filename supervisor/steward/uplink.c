@@ -9,9 +9,12 @@
 #include "support.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { AGAIN_MS = 20 /* a full socket may be writable and yet take nothing: too many fds in flight */ };
 
 static bool on_socket(struct steward *steward, const union message *m, int fd) {
     bool status = m->plain.value == STEWARD_STATUS;
@@ -36,18 +39,33 @@ static bool on_page(struct steward *steward, const union message *m, int fd) {
     return true;
 }
 
-/* A worker wants its tenant's lines: they go down through the supervisor as they are; the worker checks them. */
+static void owed_send(struct steward *steward) {
+    const struct timeval wait = {.tv_usec = AGAIN_MS * 1000};
+    enum channel_result result = channel_send(steward->channel, CHANNEL_STEWARD, &steward->owed.message, steward->owed.fd);
+    if (result == CHANNEL_AGAIN && event_add(steward->owed.again, &wait) == 0) return;
+    if (result != CHANNEL_OK) steward_log("the lines of a ledger are not taken"); /* nobody is there: the channel says so, too */
+    if (steward->owed.fd >= 0) close(steward->owed.fd);
+    steward->owed.message.head.type = 0;
+}
+
+void uplink_owed(int none, short what, void *steward) {
+    (void)none, (void)what;
+    owed_send(steward);
+}
+
+/* A worker wants its tenant's lines: they go down through the supervisor as they are; the worker checks them. One that is not answered
+ * would be in everybody's way: the supervisor asks for no other before. */
 static bool on_own(struct steward *steward, const struct message_own *wanted) {
-    union message m = {.plain = {.head = wanted->head}};
+    union message *m = &steward->owed.message;
+    if (m->head.type) return false;
     size_t size = 0;
     char *text = ledger_files_own(&steward->ledger, wanted->head.tenant, wanted->last, wanted->from, OWN_LINES_MAX, &size);
     int fd = text && size ? memfd_of("ledger", text, size) : -1;
     free(text);
-    m.head.type = MESSAGE_STEWARD_OWN_LINES;
-    m.plain.value = fd >= 0 ? size : 0;
-    bool sent = channel_send(steward->channel, CHANNEL_STEWARD, &m, fd) == CHANNEL_OK;
-    if (fd >= 0) close(fd);
-    if (!sent) steward_log("the supervisor takes no lines of the ledger now");
+    *m = (union message){.plain = {.head = wanted->head, .value = fd >= 0 ? size : 0}};
+    m->head.type = MESSAGE_STEWARD_OWN_LINES;
+    steward->owed.fd = fd;
+    owed_send(steward);
     return true;
 }
 

@@ -213,6 +213,28 @@ static void others_do_not(void **state) {
     assert_non_null(strstr(text, "application/problem+json"));
 }
 
+/* The supervisor is busy and its socket full: the answer about one tenant's lines, which all others wait behind, comes nevertheless. */
+static void an_answer_about_lines_is_not_lost(void **state) {
+    (void)state;
+    const union message busy = {.plain = {.head = {MESSAGE_STEWARD_SUPPORT_TRACE, 1, 1}}};
+    const union message own = {.own = {.head = {MESSAGE_STEWARD_OWN, 1, 7}, .from = 1, .last = 1}};
+    union message m = {0};
+    int fd;
+    while (channel_send(house.channel, CHANNEL_STEWARD, &busy, -1) == CHANNEL_OK)
+        ;
+    assert_int_equal(channel_send(channel, CHANNEL_SUPERVISOR, &own, -1), CHANNEL_OK);
+    event_base_loop(house.base, EVLOOP_NONBLOCK);
+    event_base_loopexit(house.base, &(struct timeval){.tv_sec = 5});
+    for (int turns = 0; turns < 10 && m.head.type != MESSAGE_STEWARD_OWN_LINES; turns++) {
+        while (m.head.type != MESSAGE_STEWARD_OWN_LINES &&
+               channel_receive(channel, CHANNEL_STEWARD, CHANNEL_SUPERVISOR, &m, &fd, NULL) == CHANNEL_OK)
+            ;
+        if (m.head.type != MESSAGE_STEWARD_OWN_LINES) event_base_loop(house.base, EVLOOP_ONCE);
+    }
+    assert_int_equal(m.head.type, MESSAGE_STEWARD_OWN_LINES);
+    assert_true(m.head.tenant == 1 && m.head.generation == 7);
+}
+
 static const struct {
     const char *method, *path, *body;
     enum verb verb;
@@ -558,6 +580,7 @@ int main(void) {
         cmocka_unit_test(every_verb_has_its_route_here),
         cmocka_unit_test_setup(every_verb_at_every_duty, before),
         cmocka_unit_test_setup(a_worker_hears_of_its_messages, before),
+        cmocka_unit_test_setup(an_answer_about_lines_is_not_lost, before),
         cmocka_unit_test_setup(the_answer_is_the_supervisors, before),
         cmocka_unit_test_setup(create_shows_the_code, before),
         cmocka_unit_test_setup(chains_travel_sealed, before),

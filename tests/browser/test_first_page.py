@@ -223,6 +223,7 @@ def test_users_sessions_journal_and_keys(browser, house):
     confirmed(browser, page.one('#remove-alone'))
     page.wait(lambda: page.text('#alone').startswith('Aucun n’est valable'))
     assert house.client('menuiserie').post('/api/v1/session', {'recovery_kit': kit}).status == 401
+    assert page.one('#rotate').text == 'Changer de clé'
     # Every control of these pages has a name, every table its caption and heads.
     for fragment in ('users', 'sessions', 'journal', 'keys'):
         page.open(f'#/{fragment}').one('h1')
@@ -278,3 +279,17 @@ def test_logging_out_and_a_wrong_password(browser, house):
     page.submit()
     page.wait(lambda: 'refusé' in page.text('#notice'))
     assert browser.execute_script('return document.cookie') == ''  # the cookies are not the page's to read
+
+
+def test_every_page_of_the_menu_says_what_it_means(browser, house):
+    """Nothing that a program left there instead of words."""
+    page = Page(browser, house, 'acme.localhost')
+    login(page)
+    addresses = [a.get_attribute('href') for a in page.shown('#menu a')]
+    assert len(addresses) > 10
+    for address in addresses:
+        browser.get(address)
+        text = page.wait(lambda a=address: a.endswith(page.one('#menu a[aria-current]').get_attribute('href').split('#')[1]) and page.text())
+        for bad in ('[object', 'undefined', 'null', 'NaN', 'Invalid'):
+            assert bad not in text, (address, text)
+    assert page.complaints() == []

@@ -142,7 +142,7 @@ async function keysPage() {
     h('p', { id: 'alone' }, own.kit ? `${t('aloneIs')} ${time(own.kit.created)}` : own.first_made ? `${t('aloneWas')} ${time(own.first_made)}` : t('aloneNever')),
     h('div', { class: 'actions' }, h('button', { type: 'button', id: 'new-alone', onclick: make }, t('aloneNew')),
       own.kit ? h('button', { type: 'button', class: 'danger', id: 'remove-alone', onclick: remove }, t('remove')) : null),
-    rotationPart(rotation));
+    ...rotationPart(rotation));
 }
 
 export const accountPages = {

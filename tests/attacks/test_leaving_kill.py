@@ -22,7 +22,7 @@ ROUNDS = 7
 def house():
     h = House()
     (h.root / 'safe').mkdir(mode=0o700)
-    h.extra = destinations(h.root) + f'capsule_place "safe" {{ path = "{h.root}/safe" }}\n'
+    h.extra = destinations(h.root) + f'capsule_place "safe" {{ path = "{h.root}/safe" region = local }}\n'
     h.write_config()
     h.key = h.root / 'key.pem'
     subprocess.run(['openssl', 'genpkey', '-algorithm', 'ED25519', '-out', h.key], check=True, capture_output=True)

@@ -12,12 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_ROOM = 512, NAME_ROOM = 32 };
+enum { LINE_ROOM = 512, NAME_ROOM = 32, TRACES_FIRST = 64 };
 
 struct trace {
-    uint32_t notice, tenant;
+    uint32_t notice, tenant; /* 0, 0: free */
     struct notice_trace is;
     uint64_t tried_at; /* ms of the clock: a letter; 0 = never */
+};
+
+/* By the hash of notice and tenant, each there or at the next free place behind it. */
+struct traces {
+    size_t count, room; /* room: 0, or a power of two, at least twice as many */
+    struct trace *row;
 };
 
 struct notices {
@@ -25,8 +31,7 @@ struct notices {
     off_t size; /* of the record */
     size_t count;
     struct notice notice[NOTICES_MAX];
-    size_t trace_count;
-    struct trace *trace;
+    struct traces traces;
 };
 
 size_t notices_count(const struct notices *n) { return n->count; }
@@ -38,25 +43,40 @@ const struct notice *notices_find(const struct notices *n, uint32_t number) {
     return NULL;
 }
 
-static struct trace *find_trace(const struct notices *n, uint32_t notice, uint32_t tenant) {
-    for (size_t i = 0; i < n->trace_count; i++)
-        if (n->trace[i].notice == notice && n->trace[i].tenant == tenant) return &n->trace[i];
+/* Its place, or the one that it would take. NULL: there is no room at all. */
+static struct trace *place_of(const struct traces *all, uint32_t notice, uint32_t tenant) {
+    uint64_t hash = ((uint64_t)notice << 32 | tenant) * 0x9e3779b97f4a7c15;
+    for (size_t i = (size_t)(hash >> 32); all->room; i++) {
+        struct trace *t = &all->row[i & (all->room - 1)];
+        if (!t->notice || (t->notice == notice && t->tenant == tenant)) return t;
+    }
     return NULL;
 }
 
 struct notice_trace notices_trace(const struct notices *n, uint32_t notice, uint32_t tenant) {
-    const struct trace *t = find_trace(n, notice, tenant);
+    const struct trace *t = place_of(&n->traces, notice, tenant);
     return t ? t->is : (struct notice_trace){0};
 }
 
+static bool make_room(struct traces *all) {
+    struct traces wider = {.count = all->count, .room = all->room ? 2 * all->room : TRACES_FIRST};
+    if (2 * all->count < all->room) return true;
+    wider.row = calloc(wider.room, sizeof *wider.row);
+    if (!wider.row) return false;
+    for (size_t i = 0; i < all->room; i++)
+        if (all->row[i].notice) *place_of(&wider, all->row[i].notice, all->row[i].tenant) = all->row[i];
+    free(all->row);
+    *all = wider;
+    return true;
+}
+
 static struct trace *make_trace(struct notices *n, uint32_t notice, uint32_t tenant) {
-    struct trace *t = find_trace(n, notice, tenant);
-    if (t) return t;
-    struct trace *more = reallocarray(n->trace, n->trace_count + 1, sizeof *more);
-    if (!more) return NULL;
-    n->trace = more;
-    t = &more[n->trace_count++];
+    struct trace *t = place_of(&n->traces, notice, tenant);
+    if (t && t->notice) return t;
+    if (!make_room(&n->traces)) return NULL;
+    t = place_of(&n->traces, notice, tenant);
     *t = (struct trace){.notice = notice, .tenant = tenant};
+    n->traces.count++;
     return t;
 }
 
@@ -234,7 +254,7 @@ void notices_close(struct notices *n) {
     if (!n) return;
     if (n->directory >= 0) close(n->directory);
     if (n->record >= 0) close(n->record);
-    free(n->trace);
+    free(n->traces.row);
     free(n);
 }
 

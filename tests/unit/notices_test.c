@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DAY NOTICE_DAY_MS
@@ -134,6 +135,28 @@ static void a_letter_is_due_until_it_was_taken_and_not_too_often(void **state) {
     assert_false(notices_letter_due(notices, 1, 4, 1000));
 }
 
+/* At a provider of five thousand each look costs the same, so that a tick of the supervisor's stays a moment. */
+static void a_look_costs_the_same_with_many(void **state) {
+    (void)state;
+    enum { TENANTS = 5000, NOTICES = 4, LOOKS = 20000 };
+    const struct notice terms = {.kind = NOTICE_terms, .published_ms = 10, .effective_ms = 20, .uid = 7};
+    for (int i = 0; i < NOTICES; i++)
+        assert_non_null(publish(&terms, "x"));
+    clock_t took[2];
+    for (int many = 0; many < 2; many++) {
+        uint32_t tenants = many ? TENANTS : 1, due = 0;
+        for (uint32_t n = 1; n <= NOTICES; n++)
+            for (uint32_t t = 1; t <= tenants; t++)
+                due += notices_letter_due(notices, n, t, 1000 + (uint64_t)many * NOTICES_AGAIN_MS);
+        assert_int_equal(due, NOTICES * tenants);
+        took[many] = clock();
+        for (uint32_t i = 0; i < LOOKS; i++)
+            assert_false(notices_letter_due(notices, 1 + i % NOTICES, 1 + i % tenants, 1001 + (uint64_t)many * NOTICES_AGAIN_MS));
+        took[many] = clock() - took[many];
+    }
+    if (took[1] > 100 * took[0] + CLOCKS_PER_SEC / 10) fail_msg("%ld us against %ld", (long)took[1], (long)took[0]);
+}
+
 static void what_is_no_text_or_one_too_many_is_refused(void **state) {
     (void)state;
     static char large[NOTICE_BYTES + 2];
@@ -219,6 +242,7 @@ int main(void) {
         cmocka_unit_test(a_text_is_one_that_can_be_shown_anywhere),
         cmocka_unit_test_setup_teardown(what_is_kept_is_there_after_a_start, make, unmake),
         cmocka_unit_test_setup_teardown(a_letter_is_due_until_it_was_taken_and_not_too_often, make, unmake),
+        cmocka_unit_test_setup_teardown(a_look_costs_the_same_with_many, make, unmake),
         cmocka_unit_test_setup_teardown(what_is_no_text_or_one_too_many_is_refused, make, unmake),
         cmocka_unit_test_setup_teardown(damage_is_found_and_a_cut_line_cut_off, make, unmake),
         cmocka_unit_test(a_letter_is_one_and_no_text_ends_it_early),

@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +130,7 @@ static void told_by_confuse(cfg_t *cfg, const char *format, va_list arguments) {
 
 /* --- values --- */
 
-/* Decimal, of at most 18 digits; *end is what follows. */
-static bool read_decimal(const char *s, const char **end, uint64_t *out) {
+bool config_read_decimal(const char *s, const char **end, uint64_t *out) {
     size_t digits = strspn(s, "0123456789");
     *end = s + digits;
     *out = 0;
@@ -143,13 +141,13 @@ static bool read_decimal(const char *s, const char **end, uint64_t *out) {
 
 static bool read_count(const char *s, const struct option *o, uint64_t *out) {
     const char *end;
-    return read_decimal(s, &end, out) && !*end && *out >= o->least && *out <= o->most;
+    return config_read_decimal(s, &end, out) && !*end && *out >= o->least && *out <= o->most;
 }
 
 /* Bytes with K, M, G or T behind; a multiple of 4096. */
 static bool read_size(const char *s, const struct option *o, uint64_t *out) {
     const char *end, *unit;
-    if (!read_decimal(s, &end, out)) return false;
+    if (!config_read_decimal(s, &end, out)) return false;
     if (*end) {
         unit = strchr("KMGT", *end);
         if (!unit || end[1]) return false;
@@ -167,13 +165,22 @@ bool config_is_path(const char *s, size_t most) {
     return true;
 }
 
+bool config_is_url(const char *s) {
+    size_t size = strlen(s);
+    const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : NULL;
+    if (!host || !*host || *host == '/' || size > PATH_BYTES_MAX) return false;
+    for (size_t i = 0; i < size; i++)
+        if (s[i] <= ' ' || s[i] >= 0x7f || strchr("\"<>\\^`{|}#?", s[i])) return false;
+    return true;
+}
+
 /* A user or group: a number, or a name that useradd(8) would take. */
 static bool is_account(const char *s) {
     size_t size = strlen(s);
     const char *end;
     uint64_t id;
     if (size == 0 || size > CONFIG_ACCOUNT_MAX) return false;
-    if (read_decimal(s, &end, &id) && !*end) return id < CONFIG_NOBODY;
+    if (config_read_decimal(s, &end, &id) && !*end) return id < CONFIG_NOBODY;
     return !(s[0] >= '0' && s[0] <= '9') && s[0] != '-' &&
            strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
 }
@@ -181,7 +188,7 @@ static bool is_account(const char *s) {
 bool config_read_peer(const char *s, struct config_peer *out) {
     const char *colon = strrchr(s, ':'), *end;
     uint64_t port;
-    if (!colon || !read_decimal(colon + 1, &end, &port) || *end || port == 0 || port > 65535) return false;
+    if (!colon || !config_read_decimal(colon + 1, &end, &port) || *end || port == 0 || port > 65535) return false;
     bool bracketed = s[0] == '[' && colon > s + 2 && colon[-1] == ']';
     size_t size = (size_t)(colon - s) - (bracketed ? 2 : 0);
     if (size == 0 || size > HOST_MAX) return false;
@@ -271,116 +278,6 @@ static int take_option(cfg_t *cfg, cfg_opt_t *opt) {
         return take_value(cfg, &options[i], cfg_opt_getnstr(opt, 0), (char *)&config_now->config + options[i].offset);
     }
     return config_refuse(cfg, "%s: no such option", opt->name);
-}
-
-/* --- listeners --- */
-
-/* An IPv4 or IPv6 address as IPv6. */
-static bool read_address(const char *s, uint8_t address[16], bool *is_v4) {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    *is_v4 = inet_pton(AF_INET, s, address + 12) == 1;
-    if (*is_v4) memcpy(address, mapped, sizeof mapped);
-    return *is_v4 || inet_pton(AF_INET6, s, address) == 1;
-}
-
-/* ADDRESS or ADDRESS/PREFIX, without a bit set behind the prefix. */
-static bool read_network(const char *s, uint8_t address[16], uint32_t *prefix) {
-    char text[INET6_ADDRSTRLEN];
-    const char *slash = strchr(s, '/'), *end;
-    size_t size = slash ? (size_t)(slash - s) : strlen(s);
-    uint64_t bits = 0;
-    bool is_v4;
-    if (size >= sizeof text) return false;
-    memcpy(text, s, size);
-    text[size] = '\0';
-    if (!read_address(text, address, &is_v4)) return false;
-    if (slash && (!read_decimal(slash + 1, &end, &bits) || *end || bits > (is_v4 ? 32 : 128))) return false;
-    *prefix = slash ? (uint32_t)bits + (is_v4 ? 96 : 0) : 128;
-    for (uint32_t i = *prefix; i < 128; i++)
-        if (address[i / 8] & 0x80 >> i % 8) return false;
-    return true;
-}
-
-/* "192.0.2.1:443" or "[2001:db8::1]:443". */
-static bool read_endpoint(const char *s, struct config_listener *l) {
-    char host[INET6_ADDRSTRLEN];
-    const char *colon = strrchr(s, ':'), *end;
-    bool bracketed = s[0] == '[' && colon && colon > s + 1 && colon[-1] == ']';
-    if (!colon) return false;
-    const char *from = bracketed ? s + 1 : s;
-    size_t size = (size_t)(colon - from) - (bracketed ? 1 : 0);
-    uint64_t port;
-    if (size >= sizeof host || !read_decimal(colon + 1, &end, &port) || *end || port == 0 || port > 65535) return false;
-    memcpy(host, from, size);
-    host[size] = '\0';
-    l->port = (uint32_t)port;
-    if (bracketed) {
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&l->address;
-        *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-        l->address_size = sizeof *v6;
-        if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1 || !inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host)) return false;
-        snprintf(l->title, sizeof l->title, "[%s]:%u", host, (unsigned)port);
-    } else {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)&l->address;
-        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-        l->address_size = sizeof *v4;
-        if (inet_pton(AF_INET, host, &v4->sin_addr) != 1) return false;
-        snprintf(l->title, sizeof l->title, "%s:%u", host, (unsigned)port);
-    }
-    return true;
-}
-
-bool config_is_url(const char *s) {
-    size_t size = strlen(s);
-    const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : NULL;
-    if (!host || !*host || *host == '/' || size > PATH_BYTES_MAX) return false;
-    for (size_t i = 0; i < size; i++)
-        if (s[i] <= ' ' || s[i] >= 0x7f || strchr("\"<>\\^`{|}#?", s[i])) return false;
-    return true;
-}
-
-/* One value of a listener, at its line; finish_listener() takes them. */
-static int check_listener_option(cfg_t *cfg, cfg_opt_t *opt) {
-    unsigned count = cfg_opt_size(opt);
-    const char *value = cfg_opt_getnstr(opt, count - 1), *expected = NULL;
-    uint8_t address[16];
-    uint32_t prefix;
-    if (strcmp(opt->name, "kind") == 0) {
-        if (strcmp(value, "tls") != 0 && strcmp(value, "http") != 0) expected = "tls or http";
-    } else if (strcmp(opt->name, "proxy") == 0) {
-        if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) expected = "true or false";
-    } else if (strcmp(opt->name, "acme") == 0) {
-        if (!config_is_url(value)) expected = "an http:// or https:// address of at most 255 bytes";
-    } else {
-        if (count > SOURCES_MAX) return config_refuse(cfg, "from: at most %d networks", SOURCES_MAX);
-        if (!read_network(value, address, &prefix)) expected = "a network like 192.0.2.0/24 or 2001:db8::/32";
-    }
-    return expected ? config_refuse(cfg, "%s: expected %s, not \"%.64s\"", opt->name, expected, value) : 0;
-}
-
-static int finish_listener(cfg_t *cfg, cfg_opt_t *opt) {
-    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-    const char *title = cfg_title(section), *kind = cfg_getstr(section, "kind"), *acme = cfg_getstr(section, "acme");
-    const char *proxy = cfg_getstr(section, "proxy");
-    struct config *c = &config_now->config;
-    struct config_listener l;
-    memset(&l, 0, sizeof l); /* its padding too: listeners are compared as bytes */
-    l.proxy = proxy && strcmp(proxy, "true") == 0;
-    l.source_count = cfg_size(section, "from");
-    if (!read_endpoint(title, &l))
-        return config_refuse(cfg, "listener: expected \"ADDRESS:PORT\" or \"[IPV6]:PORT\", not \"%.64s\"", title);
-    if (c->listener_count == LISTENERS_MAX) return config_refuse(cfg, "listener: at most %d", LISTENERS_MAX);
-    for (uint32_t i = 0; i < c->listener_count; i++)
-        if (strcmp(c->listener[i].title, l.title) == 0) return config_refuse(cfg, "listener \"%s\": given twice", l.title);
-    if (!kind) return config_refuse(cfg, "listener \"%s\": expected kind = tls or kind = http", l.title);
-    l.kind = strcmp(kind, "tls") == 0 ? LISTENER_TLS : LISTENER_HTTP;
-    if (l.proxy != (l.source_count > 0)) return config_refuse(cfg, "listener \"%s\": proxy = true and from go together", l.title);
-    if (acme && l.kind != LISTENER_HTTP) return config_refuse(cfg, "listener \"%s\": acme needs kind = http", l.title);
-    for (uint32_t i = 0; i < l.source_count; i++)
-        if (!read_network(cfg_getnstr(section, "from", i), l.source[i].address, &l.source[i].prefix)) return -1;
-    snprintf(l.acme_url, sizeof l.acme_url, "%s", acme ? acme : "");
-    c->listener[c->listener_count++] = l;
-    return 0;
 }
 
 /* --- layers --- */
@@ -480,7 +377,7 @@ static bool run_confuse(char *text, size_t size) {
     root[OPTIONS + 5] = (cfg_opt_t)CFG_END();
     root[OPTIONS + 2].validcb = check_allow_missing;
     for (size_t i = 0; listener[i].name; i++)
-        listener[i].validcb = check_listener_option;
+        listener[i].validcb = config_check_listener;
     duty[0].validcb = check_group;
     for (size_t i = 0; place[i].name; i++)
         place[i].validcb = config_check_place;
@@ -488,7 +385,7 @@ static bool run_confuse(char *text, size_t size) {
     for (size_t i = 0; destination[i].name; i++)
         destination[i].validcb = config_check_destination;
     root[OPTIONS + 4].validcb = config_finish_destination;
-    root[0].validcb = finish_listener;
+    root[0].validcb = config_finish_listener;
     root[1].validcb = finish_duty;
     for (size_t i = 0; i < OPTIONS; i++)
         root[i + 2].validcb = take_option;

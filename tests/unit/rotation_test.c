@@ -277,6 +277,46 @@ static void rotates(void **state) {
     end();
 }
 
+static bool lies_in(const char *path, const struct pair *p) {
+    static char bytes[16 * MIB];
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file) fclose(file);
+    return memmem(bytes, size, p->value, p->size);
+}
+
+/* S10: what was erased lies in the file's free pages, sealed, until a rotation; then in no file, once the worker has started anew */
+static void what_was_erased_goes_with_a_rotation(void **state) {
+    (void)state;
+    uint8_t id[ID_BYTES];
+    const struct pair *gone = NULL;
+    enrolled();
+    end();
+    struct dump before = tamper_dump("data.mdb");
+    start();
+    open_by_password();
+    id_of(RECORDS - 1, id);
+    assert_int_equal(store_delete(self.store, STORE_COMPANIES, id, STORE_ANY), STORE_OK);
+    assert_int_equal(store_commit(self.store), STORE_OK);
+    end();
+    struct dump after = tamper_dump("data.mdb");
+    for (size_t i = 0; i < before.count; i++)
+        if (!dump_find(&after, before.pair[i].key)) gone = &before.pair[i];
+    assert_non_null(gone);
+    assert_true(gone->size > 100 && lies_in("data.mdb", gone));
+    start();
+    open_by_password();
+    json_decref(ask(HTTP_POST, NULL, 202));
+    assert_true(run());
+    assert_false(lies_in("data-2.mdb", gone));
+    end();
+    start();
+    assert_false(lies_in("data.mdb", gone) || lies_in("data-2.mdb", gone));
+    end();
+    dump_free(&before);
+    dump_free(&after);
+}
+
 /* Dies at the n-th call; the next start is in one of two states, and once the new one was seen never in the old one again. */
 static void dies_at_every_call(void **state) {
     (void)state;
@@ -565,6 +605,7 @@ int main(void) {
     if (!keys_prepare() || !mkdtemp(dir) || chdir(dir) != 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rotates),
+        cmocka_unit_test(what_was_erased_goes_with_a_rotation),
         cmocka_unit_test(dies_at_every_call),
         cmocka_unit_test(disk_fails_at_every_call),
         cmocka_unit_test(full),

@@ -320,7 +320,8 @@ static void checked(struct tenant *t, enum backup_kind kind, const struct messag
 static void erased(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
     struct backup *b = &t->backups.kind[kind];
     if (o->pruned || o->result == BACKUP_DONE) record(t, word_of(kind, TASK_ERASE), backup_result_word((enum backup_result)o->result));
-    b->again_at = clock_ms() + BACKUP_AGAIN_MOST_MS; /* what is locked is tried again */
+    bool locked = o->result == BACKUP_LOCKED;
+    b->again_at = clock_ms() + (locked ? BACKUP_AGAIN_MOST_MS : backoff(++b->failures, BACKUP_AGAIN_MS, BACKUP_AGAIN_MOST_MS));
     if (o->result == BACKUP_DONE && t->entry->contract.gone_ms) {
         char what[NOTE_MAX + 1];
         snprintf(what, sizeof what, "%s at %s: erased", word_of(kind, TASK_TAKE), plan_of(t, kind)->destination);

@@ -50,7 +50,7 @@ class Page:
         """How many controls of the page have no name or cannot be reached by keyboard, and tables no caption or heads."""
         return self.browser.execute_script("""return [...document.querySelectorAll('main button, main select, main input, main textarea, main a, main summary')]
             .filter(e => !e.hidden && (e.tabIndex < 0 || !(e.textContent.trim() || e.getAttribute('aria-label') || e.closest('label')))).length
-            + [...document.querySelectorAll('main table')].filter(e => !e.caption?.textContent || !e.tHead.querySelector('th[scope=col]')).length""")
+            + [...document.querySelectorAll('main table')].filter(e => !e.caption?.textContent || ![...e.tHead.querySelectorAll('th')].every(th => th.scope === 'col' && th.textContent)).length""")
 
 
 def login(page):

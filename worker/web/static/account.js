@@ -37,7 +37,7 @@ async function usersPage() {
   const { body: { items } } = await call('GET', '/users');
   const { body: { user } } = await call('GET', '/session');
   show(h('h1', {}, t('users')),
-    table(t('users'), [t('user'), t('role'), t('state'), t('kit'), t('since'), '', ''], items.map(u => userRow(u, user.id))),
+    table(t('users'), [t('user'), t('role'), t('state'), t('kit'), t('since'), t('reset'), t('acts')], items.map(u => userRow(u, user.id))),
     h('h2', {}, t('invite')),
     form([input('login', { label: t('user'), required: true, autocomplete: 'off', autocapitalize: 'none' }), h('label', {}, h('span', {}, t('role')), rolePicker('member'))],
       t('invite'), async data => {
@@ -67,7 +67,7 @@ async function sessionsPage() {
     s.origin ? t(`login.${s.origin.kind ?? 'gone'}`) : '',
     s.current ? '' : button(t('end'), s.name || time(s.created), () => act(() => call('DELETE', `/sessions/${s.id}`), t('ended.one'), sessionsPage), true)];
   show(h('h1', {}, t('sessions')),
-    table(t('sessions'), [t('kind'), t('tokenName'), t('made'), t('used'), t('expires'), t('origin'), ''], items.map(row)),
+    table(t('sessions'), [t('kind'), t('tokenName'), t('made'), t('used'), t('expires'), t('origin'), t('acts')], items.map(row)),
     h('div', { class: 'actions' }, h('button', {
       type: 'button', class: 'danger', id: 'end-all',
       onclick: () => window.confirm(t('endAllSure')) && act(() => call('DELETE', '/sessions'), t('ended.all'), sessionsPage),
@@ -127,7 +127,7 @@ function rotationPart(rotation) {
   const drop = k => window.confirm(t('dropSure')) && act(() => call('DELETE', `/rotation/keys/${k.id}`), t('removed'), keysPage);
   return [h('h2', {}, t('rotation')), h('p', {}, t('rotationWhy')), h('p', { id: 'rotation' }, `${state} – ${t('made')} : ${time(rotation.key_created)}`),
     h('div', { class: 'actions' }, h('button', { type: 'button', id: 'rotate', onclick: () => act(() => call('POST', '/rotation'), t('rotation.waiting'), keysPage) }, t('rotate'))),
-    rotation.kept.length ? table(t('kept'), [t('made'), t('retired'), ''], rotation.kept.map(k => [time(k.created), time(k.retired), button(t('drop'), time(k.created), () => drop(k), true)])) : null];
+    rotation.kept.length ? table(t('kept'), [t('made'), t('retired'), t('acts')], rotation.kept.map(k => [time(k.created), time(k.retired), button(t('drop'), time(k.created), () => drop(k), true)])) : null];
 }
 
 async function keysPage() {

@@ -22,7 +22,6 @@ learn({
   ruleState: ['État', 'State'],
   ruleRan: ['Dernier passage entier', 'Last whole run'],
   ruleDone: ['Fiches touchées', 'Records touched'],
-  acts: ['Actes', 'Acts'],
   daysFrom: ['jours après', 'days after'],
   ruleNew: ['Nouvelle règle', 'New rule'],
   ruleMake: ['Créer, désactivée', 'Make it, switched off'],

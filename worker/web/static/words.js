@@ -87,6 +87,7 @@ const words = {
   expires: ['Expire', 'Expires'],
   kind: ['Nature', 'Kind'],
   origin: ['Créé avec', 'Made with'],
+  acts: ['Actions', 'Actions'],
   role: ['Rôle', 'Role'],
   state: ['État', 'State'],
   since: ['Depuis', 'Since'],

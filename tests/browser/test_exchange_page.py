@@ -24,11 +24,23 @@ def test_a_file_is_tried_taken_and_goes_out_again(browser, house, tmp_path):
     file.write_text('nom\nX\n')
     page.one('#file').send_keys(str(file))
     page.submit()
-    page.wait(lambda: page.text('#notice').endswith('Une colonne de cette CSV ne porte le nom d’aucun champ.'))
+    page.wait(lambda: page.text('#notice').endswith('Une colonne ne porte le nom d’aucun champ, ou n’est pas dans ce fichier.'))
+    page.fill(map='champ:nom')
+    page.submit()
+    page.wait(lambda: page.text('#notice').startswith('champ : Une colonne'))
+    page.one('form:has(#file) [name=format] option[value=json]').click()
+    page.submit()
+    page.wait(lambda: page.text('#notice').startswith('Colonnes d’une CSV : champ:Colonne'))
+    assert browser.switch_to.active_element.get_attribute('name') == 'map'
+    page.one('form:has(#file) [name=format] option[value=csv]').click()
+    page.fill(map='name:nom')
+    page.submit()
+    page.wait(lambda: page.shown('#imported p') and page.text('#imported p').startswith('Créées : 1 ;') and not page.shown('#notice'))
+    assert sorted(names()) == ['Menuiserie Ozenfant', 'X']
     page.one('#export-form [name=format] option[value=json]').click()
     page.one('#export').click()
     out = wait_for(lambda: next(iter(browser.downloads.glob('*.json')), None), why='the export')
-    assert [r['name'] for r in json.loads(out.read_text())] == ['Menuiserie Ozenfant']
+    assert sorted(r['name'] for r in json.loads(out.read_text())) == ['Menuiserie Ozenfant', 'X']
     house.acme.switch(('import', 'export'), on=False)
     page.open('#/companies').one('.letters')
     page.open('#/exchange')

@@ -1,6 +1,6 @@
 // Import and export: records of a kind come from a file, tried first if one likes, and go out as one.
 import { call, Problem } from './api.js';
-import { form, h, offHint, picker, say, show, table, tick } from './page.js';
+import { form, h, input, offHint, picker, say, show, table, tick } from './page.js';
 import { learn, t } from './words.js';
 
 learn({
@@ -11,6 +11,8 @@ learn({
   importWhy: ['Une fiche est prise entière ou refusée. Une CSV nomme ses colonnes comme les champs de l’API (name, address.city, emails…).', 'A record is taken whole or refused. A CSV file names its columns like the fields of the API (name, address.city, emails…).'],
   records: ['Fiches', 'Records'],
   format: ['Format', 'Format'],
+  map: ['Colonnes d’une CSV (champ:Colonne, séparés par des virgules)', 'Columns of a CSV file (field:Column, separated by commas)'],
+  'bad.map': ['champ:Colonne, séparés par des virgules, avec les noms de l’API et de votre fichier.', 'field:Column, separated by commas, with the names of the API and of your file.'],
   tryFirst: ['Essayer seulement : rien n’est gardé', 'Only try: nothing is kept'],
   tried: ['À l’essai, rien n’est gardé.', 'Tried, nothing is kept.'],
   imported: ['Créées : #1 ; modifiées : #2 ; passées : #3 ; refusées : #4.', 'Created: #1; changed: #2; passed over: #3; refused: #4.'],
@@ -18,7 +20,7 @@ learn({
   importField: ['Champ', 'Field'],
   importProblem: ['Ce qui était attendu (en anglais)', 'What was expected'],
   'type.invalid-csv': ['Ce fichier ne se lit pas comme une CSV.', 'This file cannot be read as CSV.'],
-  'type.invalid-column': ['Une colonne de cette CSV ne porte le nom d’aucun champ.', 'A column of this CSV file has the name of no field.'],
+  'type.invalid-column': ['Une colonne ne porte le nom d’aucun champ, ou n’est pas dans ce fichier.', 'A column has the name of no field, or is not in this file.'],
   'type.invalid-vcard': ['Ce fichier ne se lit pas comme des vCards.', 'This file cannot be read as vCards.'],
   'type.invalid-json': ['Ce fichier ne se lit pas comme du JSON.', 'This file cannot be read as JSON.'],
   'type.nothing-imported': ['Aucune fiche n’a pu être prise.', 'No record could be taken.'],
@@ -47,7 +49,8 @@ function outcome(result, tried) {
 
 async function send(data) {
   const tried = data.has('tried');
-  const answer = await fetch(`/api/v1/import?kind=${data.get('records')}&format=${data.get('format')}${tried ? '&dry_run=true' : ''}`, { method: 'POST', credentials: 'same-origin', body: data.get('file') })
+  const query = new URLSearchParams({ kind: data.get('records'), format: data.get('format'), ...(tried && { dry_run: true }), ...(data.get('map') && { map: data.get('map') }) });
+  const answer = await fetch(`/api/v1/import?${query}`, { method: 'POST', credentials: 'same-origin', body: data.get('file') })
     .catch(() => { throw new Problem(0); });
   const result = answer.headers.get('Content-Type')?.includes('json') ? await answer.json() : null;
   const place = document.getElementById('imported');
@@ -60,7 +63,7 @@ export async function open() {
   show(h('h1', {}, t('exchange')),
     h('h2', {}, t('takeOut')), await offHint('export'), h('p', {}, t('exportWhy')), exportPart(),
     h('h2', {}, t('bringIn')), await offHint('import'), h('p', {}, t('importWhy')),
-    form([kindPicker(), formatPicker(), h('label', {}, h('span', {}, t('file')), h('input', { type: 'file', name: 'file', id: 'file', required: true })), tick('tried', t('tryFirst'), { checked: true })],
+    form([kindPicker(), formatPicker(), h('label', {}, h('span', {}, t('file')), h('input', { type: 'file', name: 'file', id: 'file', required: true })), input('map'), tick('tried', t('tryFirst'), { checked: true })],
       t('bringIn'), async data => { await send(data); say(''); }),
     h('div', { id: 'imported', tabindex: -1, role: 'status' }));
 }

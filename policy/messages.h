@@ -469,11 +469,12 @@ enum act_field {
 };
 
 /* Why a transfer is not done: detail of ACT_WRONG_STATE. */
-enum transfer_result {
-    TRANSFER_ALONE = 1, /* the same person as asked */
-    TRANSFER_ANOTHER,   /* to another entity is asked for, and open */
-    TRANSFER_NOT_DELIVERED,
-    TRANSFER_PERIOD /* still runs */
+enum wait_reason {                 /* why what takes two people is not done yet */
+                   WAIT_ALONE = 1, /* the same person as asked */
+                   WAIT_ANOTHER,   /* a transfer to another entity is asked for, and open */
+                   WAIT_DELIVERY,  /* of the notice */
+                   WAIT_PERIOD,    /* of the notice, still runs */
+                   WAIT_CONSENT,   /* the tenant's */
 };
 
 /* Why a copy of a capsule is not where it should be: detail of ACT_FAILED. */

@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include "names.h"
+#include "references.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,7 +75,9 @@ static bool read_asked(const struct record_line *line, struct request *r) {
     if (line->fields != ASKED_FIELDS || !chain_number(f[0], UINT64_MAX, &r->id) || !kind_of(f[1], &r->kind)) return false;
     if (!chain_number(f[2], UINT32_MAX, &tenant) || !chain_text(f[3], r->name, TENANT_NAME_MAX) || !name_is_tenant(r->name)) return false;
     if (!chain_number(f[4], UINT64_MAX, &r->until_ms) || !chain_number(f[5], GROUNDS - 1, &ground)) return false;
-    if (!chain_number(f[6], (1U << SCOPES) - 1, &scope) || !chain_number(f[7], UINT64_MAX, &r->hold_ms)) return false;
+    if (!chain_number(f[6], r->kind == REQUEST_citation ? REFERENCES_ALL : (1U << SCOPES) - 1, &scope) ||
+        !chain_number(f[7], UINT64_MAX, &r->hold_ms))
+        return false;
     if (!chain_text(f[8], r->recipient, RECIPIENT_MAX) || !chain_text(f[9], r->reason, REASON_MAX)) return false;
     r->tenant = (uint32_t)tenant;
     r->ground = (uint32_t)ground;
@@ -154,9 +157,18 @@ static void disclosure_note(const struct request *r, char note[NOTE_MAX + 1]) {
     snprintf(note + used, NOTE_MAX + 1 - used, "; recipient: %s; reason: %s", r->recipient, r->reason);
 }
 
+static void citation_note(const struct request *r, char note[NOTE_MAX + 1]) {
+    size_t used = (size_t)snprintf(note, NOTE_MAX + 1, "use:");
+    for (int i = 0; i < REFERENCE_COUNT; i++)
+        if (r->scope >> i & 1) used += (size_t)snprintf(note + used, NOTE_MAX + 1 - used, " %s", reference_table[i].name);
+    snprintf(note + used, NOTE_MAX + 1 - used, "; where: %s", r->recipient);
+}
+
 bool request_note(const struct request *r, char note[NOTE_MAX + 1]) {
     if (r->kind == REQUEST_disclosure)
         disclosure_note(r, note);
+    else if (r->kind == REQUEST_citation)
+        citation_note(r, note);
     else if (r->kind == REQUEST_transfer)
         snprintf(note, NOTE_MAX + 1, "to: %s", r->recipient);
     else

@@ -60,7 +60,8 @@ struct request {
     char name[TENANT_NAME_MAX + 1];
     uint32_t asked_by, ended_by; /* uids; ended_by: who agreed or withdrew */
     uint64_t asked_ms, until_ms, ended_ms;
-    /* of a disclosure; a transfer has the entity as its recipient */
+    /* of a disclosure; a transfer has the entity as its recipient, a citation where it is published, and as its scope bits 1 << enum
+     * reference */
     uint32_t ground, scope; /* enum ground; bits 1 << enum scope */
     uint64_t hold_ms;       /* the tenant is told only then; 0 = at once */
     bool released;          /* it was told after a hold */

@@ -38,6 +38,7 @@ void act_reset(struct act *a);
 void act_destroy(struct act *a);
 void act_disclosure(struct act *a);
 void act_transfer(struct act *a);
+void act_cite(struct act *a);
 void act_request_approve(struct act *a);
 void act_request_withdraw(struct act *a);
 void act_contract_end(struct act *a); /* and what needs but one (S14) */
@@ -47,5 +48,7 @@ void act_certificate(struct act *a);
 enum act_result act_find_request(struct act *a, uint32_t *detail);
 /* Of a new disclosure: 0 = fine, else the enum act_field that is not. */
 uint32_t act_bad_disclosure(const struct act *a);
+/* The same of a citation. */
+uint32_t act_bad_citation(const struct act *a);
 /* The request that a disclosure's fields make; for its note, too. */
 struct request act_disclosure_of(const struct act *a);

@@ -344,7 +344,8 @@ enum {
     NOTICE = 16, /* kind and date */
     ENTITY = 32,
     DISCLOSURE = 64,
-    REQUEST = 128
+    REQUEST = 128,
+    CITATION = 256
 };
 
 static const struct {
@@ -391,6 +392,7 @@ static const struct {
     [VERB_terms_publish] = {do_terms_publish, ACT_KIND | ACT_EFFECTIVE, NEEDS_FD | NOTICE},
     [VERB_terms_list] = {do_allow, 0, 0},
     [VERB_transfer] = {act_transfer, ACT_ENTITY, ENTITY},
+    [VERB_cite] = {act_cite, ACT_SCOPE | ACT_RECIPIENT, CITATION},
 };
 
 static bool fd_fits(const struct act *a) {
@@ -410,6 +412,7 @@ static uint32_t lacking(const struct act *a) {
     uint64_t earliest = clock_unix_ms() + a->house->config.notice_days * NOTICE_DAY_MS;
     if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest)) return ACT_EFFECTIVE;
     if (needs & DISCLOSURE && act_bad_disclosure(a)) return act_bad_disclosure(a);
+    if (needs & CITATION && act_bad_citation(a)) return act_bad_citation(a);
     return bad_field(a->said);
 }
 

@@ -1,6 +1,7 @@
 /* The verbs that take two people (C1): the first one's asks, another's agrees, and then it is done. */
 #include "../policy/decide.h"
 #include "../policy/names.h"
+#include "../policy/references.h"
 #include "act.h"
 #include "clock.h"
 #include "leaving.h"
@@ -80,11 +81,11 @@ static void perform_destruction(struct act *a) {
 
 /* The line that the tenant reads is on the disk before the steward gives anything away; it makes the package. */
 /* S11: a disclosure is a line of the ledger, by two people, before anything is given */
-static void perform_disclosure(struct act *a) {
+static void tell_and_give(struct act *a, const char *word) {
     char note[NOTE_MAX + 1];
     uint64_t now = clock_unix_ms();
     struct ledger_tenant about = requests_about(a->request, now, note);
-    if (ledger_act(a->house->ledger, now, a->said->uid, VERB_disclosure, about, "disclosed") < 0) {
+    if (ledger_act(a->house->ledger, now, a->said->uid, request_table[a->request->kind].verb, about, word) < 0) {
         act_answer(a, ACT_NOT_RECORDED, 0);
         return;
     }
@@ -95,6 +96,9 @@ static void perform_disclosure(struct act *a) {
     tell_answer(a->house,
                 &(struct answer){.request = a->said->request, .result = ACT_DONE, .number = a->request->id, .since_ms = own.at, .fd = -1});
 }
+
+static void perform_disclosure(struct act *a) { tell_and_give(a, "disclosed"); }
+static void perform_citation(struct act *a) { tell_and_give(a, "cited"); }
 
 static void perform_transfer(struct act *a) {
     bool moved = transfer_do(a->tenant, a->request->recipient);
@@ -109,10 +113,8 @@ static void perform_transfer(struct act *a) {
 }
 
 static void (*const perform[REQUEST_KINDS])(struct act *) = {
-    [REQUEST_reset] = perform_reset,
-    [REQUEST_destruction] = perform_destruction,
-    [REQUEST_transfer] = perform_transfer,
-    [REQUEST_disclosure] = perform_disclosure,
+    [REQUEST_reset] = perform_reset,       [REQUEST_destruction] = perform_destruction, [REQUEST_transfer] = perform_transfer,
+    [REQUEST_citation] = perform_citation, [REQUEST_disclosure] = perform_disclosure,
 }; /* NULL: a verb of its own does it, once it is agreed */
 
 static void agree(struct act *a) {
@@ -169,15 +171,40 @@ void act_transfer(struct act *a) {
         return;
     }
     a->request = request_find(requests_book(a->house->requests), open->id);
-    enum transfer_result why = transfer_waits(a->tenant, open, now);
-    if (request_may_agree(open, a->said->uid, a->said->duties, now) != ACT_DONE) why = TRANSFER_ALONE;
-    if (strcmp(open->recipient, a->said->entity) != 0) why = TRANSFER_ANOTHER;
+    enum wait_reason why = transfer_waits(a->tenant, open, now);
+    if (request_may_agree(open, a->said->uid, a->said->duties, now) != ACT_DONE) why = WAIT_ALONE;
+    if (strcmp(open->recipient, a->said->entity) != 0) why = WAIT_ANOTHER;
     if (!why) {
         agree(a);
         return;
     }
     act_record_outcome(a, "failed");
     act_answer(a, ACT_WRONG_STATE, why);
+}
+
+/* C10: nothing beyond name and modules is published without the tenant's consent to that very use, and by one person alone */
+static bool consents(const struct tenant *t, uint32_t uses) {
+    uint32_t given = t->save_references >= 0 ? (uint32_t)t->save_references : t->entry->references;
+    return (given & uses) == uses;
+}
+
+uint32_t act_bad_citation(const struct act *a) {
+    const struct message_act *s = a->said;
+    if (!(s->set & ACT_SCOPE) || s->scope == 0 || s->scope > REFERENCES_ALL) return ACT_SCOPE;
+    return !(s->set & ACT_RECIPIENT) || !s->recipient[0] || !name_is_note(s->recipient) ? ACT_RECIPIENT : 0;
+}
+
+void act_cite(struct act *a) {
+    struct request wanted = {.kind = REQUEST_citation, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    wanted.scope = a->said->scope;
+    TEXT_COPY(wanted.name, a->tenant->entry->name);
+    TEXT_COPY(wanted.recipient, a->said->recipient);
+    if (consents(a->tenant, wanted.scope)) {
+        ask(a, &wanted);
+        return;
+    }
+    act_record_outcome(a, "failed");
+    act_answer(a, ACT_WRONG_STATE, WAIT_CONSENT);
 }
 
 /* ---- the end of a contract (S14) ---- */
@@ -269,6 +296,7 @@ static enum act_result still_fits(const struct act *a, uint32_t *detail) {
                                         .leaving = a->house->leave_at};
     enum act_result result = decide_tenant(verb, &facts);
     if (result == ACT_DONE && a->request->kind == REQUEST_transfer) *detail = transfer_waits(t, a->request, clock_unix_ms());
+    if (result == ACT_DONE && a->request->kind == REQUEST_citation && !consents(t, a->request->scope)) *detail = WAIT_CONSENT;
     return *detail ? ACT_WRONG_STATE : result;
 }
 

@@ -38,8 +38,11 @@ static int open_credentials(const struct config_destination *d) {
 
 static void tell_destination(struct supervisor *h, uint32_t index) {
     const struct config_destination *d = &h->config.destination[index];
-    union message m = {
-        .destination = {.head = {.type = MESSAGE_COURIER_DESTINATION}, .index = index, .kind = d->kind, .same_medium = d->same_medium, .object_lock = d->object_lock}};
+    union message m = {.destination = {.head = {.type = MESSAGE_COURIER_DESTINATION},
+                                       .index = index,
+                                       .kind = d->kind,
+                                       .same_medium = d->same_medium,
+                                       .object_lock = d->object_lock}};
     TEXT_COPY(m.destination.name, d->name);
     TEXT_COPY(m.destination.path, d->path);
     TEXT_COPY(m.destination.endpoint, d->endpoint);

@@ -52,11 +52,11 @@ static const struct notice *notice_of(const struct tenant *t, const struct reque
 }
 
 /* S13: a contract is transferred only after its notice was delivered and the period has run, and by a second person */
-enum transfer_result transfer_waits(const struct tenant *t, const struct request *r, uint64_t now_ms) {
+enum wait_reason transfer_waits(const struct tenant *t, const struct request *r, uint64_t now_ms) {
     const struct notice *n = notice_of(t, r);
     uint64_t in_force = n ? announce_in_force(n, t) : 0;
-    if (!in_force) return TRANSFER_NOT_DELIVERED;
-    return now_ms < in_force ? TRANSFER_PERIOD : 0;
+    if (!in_force) return WAIT_DELIVERY;
+    return now_ms < in_force ? WAIT_PERIOD : 0;
 }
 
 bool transfer_do(struct tenant *t, const char *entity) {

@@ -12,7 +12,7 @@ struct tenant;
 uint64_t transfer_day(const struct tenant *tenant, uint64_t now_ms);
 /* Publishes the notice of a request. false with errno. */
 bool transfer_announce(struct tenant *tenant, const struct request *request);
-/* Why it cannot be carried out yet: TRANSFER_NOT_DELIVERED or TRANSFER_PERIOD; 0 = it can. */
-enum transfer_result transfer_waits(const struct tenant *tenant, const struct request *request, uint64_t now_ms);
+/* Why it cannot be carried out yet: WAIT_DELIVERY or WAIT_PERIOD; 0 = it can. */
+enum wait_reason transfer_waits(const struct tenant *tenant, const struct request *request, uint64_t now_ms);
 /* Enters the entity in the registry. false: not written. */
 bool transfer_do(struct tenant *tenant, const char *entity);

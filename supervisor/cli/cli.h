@@ -34,7 +34,7 @@ cli_verb cli_contract_end, cli_contract_resume, cli_contract_destroy;           
 cli_verb cli_certificate_issue, cli_certificate_verify;                                            /* certificate.c */
 cli_verb cli_request_list, cli_request_approve, cli_request_withdraw, cli_disclosure_request, cli_disclosure_list; /* request.c */
 
-cli_verb cli_references;                                                            /* references.c */
+cli_verb cli_references, cli_cite;                                                  /* references.c */
 cli_verb cli_terms_publish, cli_terms_list, cli_transfer;                           /* terms.c */
 cli_verb cli_support_list, cli_support_show, cli_support_answer, cli_support_close; /* support.c */
 

@@ -59,6 +59,7 @@ static const struct {
     {"backup", "drill", cli_backup_drill, "NAME [--archive] [--snapshot N]"},
     {"backup", "restore", cli_backup_restore, "NAME --from DESTINATION [--source NUMBER] [--snapshot N] [--archive]"},
     {"reference", "list", cli_references, ""},
+    {"reference", "cite", cli_cite, "NAME --use USE --where TEXT"},
     {"contract", "end", cli_contract_end, "NAME [--until DAY]"},
     {"contract", "resume", cli_contract_resume, "NAME"},
     {"contract", "destroy", cli_contract_destroy, "NAME"},

@@ -1,9 +1,11 @@
-/* cloison reference list: what may be published about each tenant, and nothing else may (C10). */
+/* cloison reference: what may be published about each tenant, and nothing else may (C10). */
+#include "../../policy/names.h"
 #include "client.h"
 #include "show.h"
 #include "table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Names with commas between; "-" for none. */
@@ -43,6 +45,46 @@ int cli_references(const struct cli *cli, int argc, char **argv) {
         table_print(table, "\n");
     table_free(table);
     json_decref(all);
+    client_free(&answer);
+    return CLI_DONE;
+}
+
+/* NAME --use USE --where TEXT, in any order. */
+static int cite_arguments(int argc, char **argv, const char **name, json_t **body) {
+    const char *use = NULL, *where = NULL;
+    *name = NULL;
+    for (int i = 0; i < argc; i++) {
+        const char **option = strcmp(argv[i], "--use") == 0 ? &use : strcmp(argv[i], "--where") == 0 ? &where : NULL;
+        if (option && ++i == argc) return cli_usage("reference cite: %s: a value is wanted", argv[i - 1]);
+        if (!option && (*name || argv[i][0] == '-')) return cli_usage("reference cite: %s: one NAME is wanted", argv[i]);
+        *(option ? option : name) = argv[i];
+    }
+    if (!*name || !use || !where) return cli_usage("reference cite: NAME, --use USE and --where TEXT are wanted");
+    if (!name_is_tenant(*name)) return cli_usage("reference cite: %s is not the name of a tenant", *name);
+    *body = json_pack("{s:s, s:s}", "use", use, "where", where);
+    return *body ? CLI_DONE : cli_usage("the arguments are not UTF-8");
+}
+
+int cli_cite(const struct cli *cli, int argc, char **argv) {
+    char path[128];
+    const char *name;
+    json_t *body = NULL;
+    struct client_answer answer;
+    int status = cite_arguments(argc, argv, &name, &body);
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_decref(body);
+    if (status != CLI_DONE || !text) return status;
+    snprintf(path, sizeof path, "/v1/tenants/%s/cite", name);
+    struct client_call call = {
+        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = text, .size = strlen(text)};
+    status = client_ask(cli, &call, &answer);
+    free(text);
+    if (status != CLI_DONE) return status;
+    if (cli->json)
+        cli_print_json(answer.json);
+    else
+        fprintf(stderr, "Nothing may be published yet: an auditor must agree within three days by `cloison request approve %lld`.\n",
+                (long long)show_number(answer.json, "number"));
     client_free(&answer);
     return CLI_DONE;
 }

@@ -93,7 +93,7 @@ int cli_request_approve(const struct cli *cli, int argc, char **argv) {
     const char *code = json_string_value(json_object_get(answer.json, "enrolment_code"));
     if (code && !cli->json)
         puts(code);
-    else if (cli->json || json_object_get(answer.json, "disclosure"))
+    else if (cli->json || json_object_get(answer.json, "disclosure") || json_object_get(answer.json, "citation"))
         cli_print_json(answer.json);
     client_free(&answer);
     return CLI_DONE;

@@ -64,6 +64,7 @@ static const struct {
     {HTTP_GET, "/v1/undertakings", VERB_undertaking_list},
     {HTTP_POST, "/v1/publication", VERB_publish},
     {HTTP_POST, "/v1/tenants/{}/transfer", VERB_transfer},
+    {HTTP_POST, "/v1/tenants/{}/cite", VERB_cite},
     {HTTP_POST, "/v1/notices", VERB_terms_publish},
     {HTTP_GET, "/v1/notices", VERB_terms_list},
     {HTTP_GET, "/v1/support", VERB_support_list},
@@ -141,6 +142,8 @@ static void act_body(struct steward *steward, struct staff_request *r) {
         fine = act_read(r->body, r->body_size, r->verb == VERB_create, &act, &problem);
     else if (r->verb == VERB_disclosure)
         fine = request_view_read(r->body, r->body_size, &act, &problem);
+    else if (r->verb == VERB_cite)
+        fine = request_view_read_citation(r->body, r->body_size, &act, &problem);
     else if (r->verb == VERB_contract_end)
         fine = certificate_view_read_end(r->body, r->body_size, &act, &problem);
     else if (r->verb == VERB_undertaking_sign)
@@ -171,6 +174,7 @@ static void act(struct steward *steward, struct staff_request *r) {
     case VERB_backup_drill:
     case VERB_backup_restore:
     case VERB_disclosure:
+    case VERB_cite:
         act_body(steward, r);
         return;
     case VERB_terms_publish:
@@ -431,12 +435,13 @@ static const char *wrong_state(const struct steward *steward, const struct staff
     return "the tenant is not in a state for that";
 }
 
-static const char *transfer_problem(uint32_t detail) {
+static const char *wait_problem(uint32_t detail) {
     static const char *const words[] = {
-        [TRANSFER_ALONE] = "you had the notice of this transfer published; another registrar must carry it out",
-        [TRANSFER_ANOTHER] = "a transfer to another provider is asked for; it must be withdrawn first, see `cloison request list`",
-        [TRANSFER_NOT_DELIVERED] = "the tenant has not got the notice of this transfer yet (S13)",
-        [TRANSFER_PERIOD] = "the notice period of this transfer still runs (S13)",
+        [WAIT_ALONE] = "you had the notice of this transfer published; another registrar must carry it out",
+        [WAIT_ANOTHER] = "a transfer to another provider is asked for; it must be withdrawn first, see `cloison request list`",
+        [WAIT_DELIVERY] = "the tenant has not got the notice of this transfer yet (S13)",
+        [WAIT_CONSENT] = "the tenant does not consent to that use, see `cloison reference list` (C10)",
+        [WAIT_PERIOD] = "the notice period of this transfer still runs (S13)",
     };
     return detail < sizeof words / sizeof *words && words[detail] ? words[detail] : "the tenant is not in a state for that";
 }
@@ -469,7 +474,7 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
                                                         : "the supervisor does not take this value");
         return;
     case ACT_WRONG_STATE:
-        staff_problem(r, 409, "wrong-state", NULL, answer->detail ? transfer_problem(answer->detail) : wrong_state(steward, r));
+        staff_problem(r, 409, "wrong-state", NULL, answer->detail ? wait_problem(answer->detail) : wrong_state(steward, r));
         return;
     case ACT_NOT_RECORDED:
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");

@@ -1,6 +1,7 @@
 #include "request_view.h"
 
 #include "../../policy/names.h"
+#include "../../policy/references.h"
 #include "../../policy/request.h"
 #include "ledger_view.h"
 #include "undertaking.h"
@@ -91,6 +92,34 @@ bool request_view_read(const char *body, size_t size, struct message_act *act, s
     return fine;
 }
 
+static bool take_citation(const char *key, const json_t *value, struct message_act *act, struct act_problem *problem) {
+    if (strcmp(key, "use") == 0) {
+        const char *name = json_string_value(value);
+        enum reference use = name ? reference_find(name, strlen(name)) : REFERENCE_COUNT;
+        act->set |= ACT_SCOPE;
+        act->scope = 1U << use;
+        return use < REFERENCE_COUNT || wrong(problem, "use", "one of logo, quote, case_study, contact");
+    }
+    act->set |= ACT_RECIPIENT;
+    if (strcmp(key, "where") != 0) return wrong(problem, key, "none of use, where");
+    return take_text(value, act->recipient, RECIPIENT_MAX) || wrong(problem, "where", "1 to 128 bytes of text, one line");
+}
+
+bool request_view_read_citation(const char *body, size_t size, struct message_act *act, struct act_problem *problem) {
+    json_error_t error;
+    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
+    const char *key;
+    json_t *value;
+    if (fine) json_object_foreach(root, key, value) {
+            if (!(fine = take_citation(key, value, act, problem))) break;
+        }
+    json_decref(root);
+    if (fine && !(act->set & ACT_SCOPE)) return wrong(problem, "use", "required");
+    if (fine && !(act->set & ACT_RECIPIENT)) return wrong(problem, "where", "required");
+    return fine;
+}
+
 /* ---- the record ---- */
 
 /* What the record says now. false: it cannot be read. */
@@ -126,6 +155,10 @@ static json_t *request_json(const struct request *r, uint64_t now_ms) {
                           "asked", seconds(r->asked_ms), "until", seconds(r->until_ms), "ended_by",
                           r->ended_by ? json_integer(r->ended_by) : json_null(), "ended", seconds(r->ended_ms));
     if (r->kind == REQUEST_transfer) json_object_set_new(o, "to", json_string(r->recipient));
+    if (r->kind == REQUEST_citation) {
+        json_object_set_new(o, "use", json_string(reference_table[__builtin_ctz(r->scope)].name));
+        json_object_set_new(o, "where", json_string(r->recipient));
+    }
     if (r->kind != REQUEST_disclosure) return o;
     json_object_set_new(o, "ground", json_string(ground_table[r->ground].name));
     json_object_set_new(o, "scope", scope_json(r->scope));
@@ -217,6 +250,8 @@ void request_view_approved(struct steward *steward, struct staff_request *r, con
         json = json_pack("{s:s}", "enrolment_code", answer->code);
     else if (q && q->kind == REQUEST_disclosure)
         json = package(steward, q, answer->since_ms);
+    else if (q && q->kind == REQUEST_citation)
+        json = json_pack("{s:o}", "citation", request_json(q, steward_now_ms()));
     else
         json = json_pack("{s:s}", "done", verb_table[r->verb].name);
     request_book_free(&book);

@@ -9,6 +9,9 @@
  * day begins. false: *problem says why. */
 bool request_view_read(const char *body, size_t size, struct message_act *act, struct act_problem *problem);
 
+/* The same of {"use": a name of references.def, "where"}. */
+bool request_view_read_citation(const char *body, size_t size, struct message_act *act, struct act_problem *problem);
+
 /* GET /v1/requests: those of the kinds that the person's duties ask for or agree to. */
 void request_view_list(struct steward *steward, struct staff_request *r);
 

@@ -253,13 +253,13 @@ VERBS = {
     'capsule_copy': ('POST', '/v1/tenants/{}/capsule-copy', 'registrar'), 'capsule_forget': ('POST', '/v1/tenants/{}/capsule-forget', 'registrar'),
     'reset': ('POST', '/v1/tenants/{}/reset', 'registrar'), 'transfer': ('POST', '/v1/tenants/{}/transfer', 'registrar'),
     'terms_publish': ('POST', '/v1/notices?kind=terms&effective=2099-01-01', 'registrar'), 'terms_list': ('GET', '/v1/notices', 'registrar'),
-    'disclosure': ('POST', '/v1/tenants/{}/disclosure', 'registrar'),
+    'disclosure': ('POST', '/v1/tenants/{}/disclosure', 'registrar'), 'cite': ('POST', '/v1/tenants/{}/cite', 'registrar'),
     'ledger': ('GET', '/v1/ledger', 'auditor'), 'undertaking_list': ('GET', '/v1/undertakings', 'auditor'),
     'read': ('POST', '/v1/tenants/{}/read', None), 'export': ('POST', '/v1/tenants/{}/export', None), 'copy': ('POST', '/v1/tenants/{}/copy', None),
     'connect': ('POST', '/v1/tenants/{}/connect', None), 'delete': ('POST', '/v1/tenants/{}/delete', None),
 }
 TENANTS = ('acme', 'neuf', 'personne')
-BODIES = {'disclosure': {'ground': 'law', 'scope': ['registry'], 'recipient': 'Tribunal', 'reason': 'Ordonnance'}, 'transfer': {'to': 'Autre SA'}, 'terms_publish': b'Conditions', 'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
+BODIES = {'disclosure': {'ground': 'law', 'scope': ['registry'], 'recipient': 'Tribunal', 'reason': 'Ordonnance'}, 'transfer': {'to': 'Autre SA'}, 'cite': {'use': 'logo', 'where': 'Site'}, 'terms_publish': b'Conditions', 'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'}, 'create': {'name': 'acme', 'hosts': ['acme.localhost']}, 'set': {'title': 'Titre'}, 'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'}
 
 
 # C1, C3: every verb at every duty, against tenants full of canaries

@@ -15,7 +15,7 @@ REFUSED = re.findall(r'^REFUSED\((\w+)\)', TABLES['duties'], re.M)
 ROUTES = {verb: (method, path) for method, path, verb in
           re.findall(r'\{HTTP_(\w+), "([^"]+)", VERB_(\w+)\}', (REPO / 'supervisor/steward/control.c').read_text())}
 BODIES = {'create': {'name': 'neuf', 'hosts': ['neuf.localhost']}, 'set': {'title': 'T'}, 'capsule_copy': {'place': 'vault'}, 'capsule_forget': {'place': 'vault'},
-          'disclosure': {'ground': 'law', 'scope': ['registry'], 'recipient': 'A', 'reason': 'B'}, 'transfer': {'to': 'Autre SA'}, 'undertaking_sign': {'version': 1},
+          'disclosure': {'ground': 'law', 'scope': ['registry'], 'recipient': 'A', 'reason': 'B'}, 'transfer': {'to': 'Autre SA'}, 'cite': {'use': 'logo', 'where': 'Site'}, 'undertaking_sign': {'version': 1},
           'cert': b'-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'terms_publish': b'Conditions', 'backup_restore': {'destination': 'vault'}}
 QUERY = {'terms_publish': '?kind=terms&effective=2099-01-01'}
 STATES = {'RUNNABLE', 'SUSPENDED', 'NOT_ENROLLED', 'KEYED', 'LISTED', 'ANY', 'CURRENT', 'ENDING', 'OVERDUE', 'GONE'}

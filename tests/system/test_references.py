@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from house import House, wait_for
+from house import STAFF_UID, House, wait_for
 
 
 @pytest.fixture(scope='module')
@@ -64,6 +64,30 @@ def test_the_function_takes_all_of_them_back(house):
     assert consent(house.acme, 'logo', True).status == consent(house.acme, 'logo', False).status == 200  # what is told is told in turn
     wait_for(lambda: len([line for line in house.ledger() if line['verb'] == 'references']) == told + 3, why='these two')
     assert cited(house)['Acme SA'] == []
+
+
+# C1, C10: beyond name and modules nothing is published without the tenant's consent to that very use and a second person
+def test_a_citation_takes_the_consent_and_two_people(house):
+    cite = lambda use, check=True: house.cli('--json', 'reference', 'cite', 'acme', '--use', use, '--where', 'Salon de Lyon', duties=('registrar',), check=check)  # noqa: E731
+    approve = lambda number, uid=STAFF_UID + 1, duties=('auditor',): house.control('POST', f'/v1/requests/{number}/approve', duties=duties, uid=uid)  # noqa: E731
+    for reference in ('quote', 'case_study'):
+        assert consent(house.acme, reference, True).status == 200
+    wait_for(lambda: cited(house)['Acme SA'] == ['quote', 'case_study'], why='both')
+    refused = cite('logo', check=False)
+    assert refused.returncode == 1 and 'does not consent to that use' in refused.stderr
+    number, other = (json.loads(cite(use).stdout)['number'] for use in ('quote', 'case_study'))
+    assert approve(number, STAFF_UID, ('registrar', 'auditor')).json['type'] == 'alone'
+    assert approve(number, duties=('registrar',)).status == 403
+    given = approve(number)
+    assert given.status == 200 and (given.json['citation']['use'], given.json['citation']['where'], given.json['citation']['state']) == ('quote', 'Salon de Lyon', 'done')
+    told = [(i['verb'], i['result'], i['note']) for i in house.acme.get('/api/v1/provider/ledger?limit=500').json['items'] if i['number'] == number]
+    assert told[0] == ('cite', 'pending', 'use: quote; where: Salon de Lyon') and ('cite', 'cited', 'use: quote; where: Salon de Lyon') in told
+    assert approve(number).status == 409  # once
+    assert consent(house.acme, 'case_study', False).status == 200
+    wait_for(lambda: cited(house)['Acme SA'] == ['quote'], why='one')
+    late = approve(other)  # what was consented to when it was asked for is not any more
+    assert late.status == 409 and 'does not consent to that use' in late.json['detail']
+    assert not [i for i in house.ledger() if i.get('number') == other and i['result'] == 'cited']
 
 
 def test_what_is_kept_outlives_worker_and_supervisor(house):

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 /* clang-format on */
 #include "../../policy/decide.h"
+#include "../../policy/references.h"
 #include "../../policy/request.h"
 #include "../../supervisor/ledger.h"
 #include "../../supervisor/requests.h"
@@ -170,6 +171,46 @@ static void a_hold_names_no_tenant(void **state) {
             RECIPIENT_MAX + REASON_MAX);
 }
 
+static void the_ledger_says_what_else_is_asked_for(void **state) {
+    (void)state;
+    char note[NOTE_MAX + 1];
+    struct request r = wanted(REQUEST_citation);
+    r.scope = 1U << REFERENCE_quote;
+    snprintf(r.recipient, sizeof r.recipient, "Salon de Lyon");
+    assert_true(request_note(&r, note));
+    assert_string_equal(note, "use: quote; where: Salon de Lyon");
+    r.kind = REQUEST_transfer;
+    assert_true(request_note(&r, note));
+    assert_string_equal(note, "to: Salon de Lyon");
+    r.kind = REQUEST_reset;
+    assert_false(request_note(&r, note));
+}
+
+static void citations_are_read_strictly(void **state) {
+    (void)state;
+    static const struct {
+        const char *body, *field; /* field NULL: fine; "": the body as a whole */
+    } rows[] = {
+        {"{\"use\":\"logo\",\"where\":\"A\"}", NULL},
+        {"{\"use\":\"name\",\"where\":\"A\"}", "use"},
+        {"{\"use\":1,\"where\":\"A\"}", "use"},
+        {"{\"use\":\"logo\",\"where\":\"\"}", "where"},
+        {"{\"use\":\"logo\",\"where\":\"a\\nb\"}", "where"},
+        {"{\"use\":\"logo\"}", "where"},
+        {"{\"where\":\"A\"}", "use"},
+        {"{\"use\":\"logo\",\"where\":\"A\",\"tenant\":\"bois\"}", "tenant"},
+        {"[]", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct message_act act = {0};
+        struct act_problem problem = {0};
+        bool fine = request_view_read_citation(rows[i].body, strlen(rows[i].body), &act, &problem);
+        if (fine != !rows[i].field) fail_msg("%s", rows[i].body);
+        if (!fine) assert_string_equal(problem.field, rows[i].field);
+        if (fine) assert_int_equal(act.scope, 1U << REFERENCE_logo);
+    }
+}
+
 static void bodies_are_read_strictly(void **state) {
     (void)state;
 #define FINE "\"ground\":\"law\",\"scope\":[\"registry\"],\"recipient\":\"A\",\"reason\":\"B\""
@@ -205,6 +246,8 @@ int main(void) {
         cmocka_unit_test(what_may_follow_what),
         cmocka_unit_test_setup_teardown(a_request_outlives_a_restart, make, clean),
         cmocka_unit_test(a_hold_names_no_tenant),
+        cmocka_unit_test(the_ledger_says_what_else_is_asked_for),
+        cmocka_unit_test(citations_are_read_strictly),
         cmocka_unit_test(bodies_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,6 +275,7 @@ static const struct {
     {"DELETE", "/v1/undertaking", NULL, VERB_undertaking_end},
     {"GET", "/v1/undertakings", NULL, VERB_undertaking_list},
     {"POST", "/v1/tenants/acme/transfer", "{\"to\":\"Autre SA\"}", VERB_transfer},
+    {"POST", "/v1/tenants/acme/cite", "{\"use\":\"logo\",\"where\":\"A\"}", VERB_cite},
     {"POST", "/v1/notices?kind=terms&effective=2099-01-01", "Conditions", VERB_terms_publish},
     {"POST", "/v1/tenants/acme/backup-now", NULL, VERB_backup_now},
     {"POST", "/v1/tenants/acme/backup-list", NULL, VERB_backup_list},

@@ -11,22 +11,34 @@
 #include <string.h>
 
 /* As stored in STORE_SETTINGS. */
-static struct region_bound bound;
+static struct kept {
+    struct region_bound bound;
+    char stays[TENANT_REGION_MAX + 8]; /* a node's region outside of it, where the administrator stated that the data may stay; "" = none */
+} kept;
 static const uint8_t id[ID_BYTES] = "r:regions";
 static struct message_copies capsules; /* where copies of the key capsule lie, and may lie */
 
 static const char *node(void) { return self.profile.node_region; }
 
-bool regions_allow(const char *region) { return region_allowed(&bound, region); }
+bool regions_allow(const char *region) { return region_allowed(&kept.bound, region); }
+
+/* S8: at a node where the data may not be nothing is served, whoever put them there */
+bool regions_admit(struct exchange *x, uint32_t flags) {
+    if (flags & (ROUTE_ABROAD | ROUTE_ROLLED) || regions_allow(node()) || strcmp(kept.stays, node()) == 0) return true;
+    respond_problem(x, 409, "node-region",
+                    "This machine is in a region that the tenant excludes: an administrator may state that the data stay here.",
+                    "node_stays", 0);
+    return false;
+}
 
 void regions_tell(void) {
     uint32_t count;
     const struct message_offer *offer = backup_offers(&count);
-    uint64_t bits = bound.bounded ? REGIONS_BOUNDED : 0;
-    if (bound.bounded && regions_allow(node())) bits |= REGIONS_NODE;
-    for (uint32_t i = 0; bound.bounded && i < count; i++)
+    uint64_t bits = kept.bound.bounded ? REGIONS_BOUNDED : 0;
+    if (kept.bound.bounded && regions_allow(node())) bits |= REGIONS_NODE;
+    for (uint32_t i = 0; kept.bound.bounded && i < count; i++)
         if (regions_allow(offer[i].region)) bits |= (uint64_t)1 << i;
-    for (uint32_t i = 0; bound.bounded && i < capsules.place_count; i++)
+    for (uint32_t i = 0; kept.bound.bounded && i < capsules.place_count; i++)
         if (regions_allow(capsules.place[i].region)) bits |= (uint64_t)1 << (REGIONS_PLACES + i);
     if (self.keys) uplink_regions(bits);
 }
@@ -35,10 +47,10 @@ void regions_load(void) {
     const uint8_t *value;
     size_t size;
     enum store_result result = store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL);
-    bound = (struct region_bound){0};
-    if (result == STORE_OK && size <= sizeof bound) memcpy(&bound, value, size); /* the room for names has grown */
-    if (result != STORE_MISSING && !(result == STORE_OK && size <= sizeof bound && region_bound_is_fine(&bound)))
-        bound = (struct region_bound){.bounded = true}; /* to nothing: what cannot be read allows nothing */
+    kept = (struct kept){0};
+    if (result == STORE_OK && size <= sizeof kept) memcpy(&kept, value, size); /* it has grown */
+    bool fine = result == STORE_OK && size <= sizeof kept && region_bound_is_fine(&kept.bound) && !kept.stays[sizeof kept.stays - 1];
+    if (result != STORE_MISSING && !fine) kept = (struct kept){.bound.bounded = true}; /* to nothing: what cannot be read allows nothing */
     regions_tell();
 }
 
@@ -85,7 +97,7 @@ static json_t *regions_json(void) {
     json_t *list = json_array();
     for (char *rest = all.names, *name; (name = strsep(&rest, ","));)
         json_array_append_new(list, region_json(name));
-    return json_pack("{s:b, s:o, s:o}", "bounded", (int)bound.bounded, "node", node_json(), "regions", list);
+    return json_pack("{s:b, s:o, s:o}", "bounded", (int)kept.bound.bounded, "node", node_json(), "regions", list);
 }
 
 static void answer(struct exchange *x, json_t *body) {
@@ -118,16 +130,26 @@ static bool read_bound(struct exchange *x, const json_t *allowed, struct region_
     return fine;
 }
 
+static json_t *bound_json(struct region_bound b) {
+    if (!b.bounded) return json_null();
+    json_t *list = json_array();
+    for (char *rest = b.names, *name; (name = strsep(&rest, ","));)
+        json_array_append_new(list, json_string(name));
+    return list;
+}
+
 /* S8: the bound is on the disk, with its line of the journal, before it is told */
-static enum store_result keep(const struct region_bound *wanted, const json_t *allowed, const uint8_t user[ID_BYTES]) {
+static enum store_result keep(const struct region_bound *wanted, const uint8_t user[ID_BYTES]) {
+    struct kept new = {.bound = *wanted};
+    bool stays = !region_allowed(wanted, node());
+    if (stays) snprintf(new.stays, sizeof new.stays, "%s", node());
     enum store_result result =
-        journal_add(JOURNAL_regions_bounded, user,
-                    json_pack("{s:o, s:b}", "regions", json_deep_copy(allowed), "node_stays", (int)!region_allowed(wanted, node())));
-    if (result == STORE_OK) result = store_put(self.store, STORE_SETTINGS, id, wanted, sizeof *wanted, STORE_ANY, NULL);
+        journal_add(JOURNAL_regions_bounded, user, json_pack("{s:o, s:b}", "regions", bound_json(*wanted), "node_stays", (int)stays));
+    if (result == STORE_OK) result = store_put(self.store, STORE_SETTINGS, id, &new, sizeof new, STORE_ANY, NULL);
     if (result == STORE_OK) result = exchange_commit();
     if (result != STORE_OK && store_dirty(self.store)) store_lose(self.store, result);
     if (result != STORE_OK) return result;
-    bound = *wanted;
+    kept = new;
     regions_tell();
     return STORE_OK;
 }
@@ -139,7 +161,10 @@ static void set_bound(struct exchange *x, struct request *r, const json_t *objec
         fields_refuse(x, "node_stays", "Expected true or false.");
         return;
     }
-    if (!read_bound(x, allowed, &wanted)) return;
+    if (!allowed && json_is_true(stays))
+        wanted = kept.bound;
+    else if (!read_bound(x, allowed, &wanted))
+        return;
     /* S8: data do not move by themselves, and who excludes their place says that this is known */
     if (!region_allowed(&wanted, node()) && !json_is_true(stays)) {
         respond_problem(
@@ -149,7 +174,7 @@ static void set_bound(struct exchange *x, struct request *r, const json_t *objec
             "node_stays", 0);
         return;
     }
-    enum store_result result = keep(&wanted, allowed, r->session->user);
+    enum store_result result = keep(&wanted, r->session->user);
     if (result == STORE_OK)
         answer(x, regions_json());
     else
@@ -190,8 +215,8 @@ static void get_places(struct exchange *x, struct request *r) {
 }
 
 const struct route region_routes[] = {
-    {HTTP_GET, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_NO_BODY, get_regions, FUNCTION_NONE},
-    {HTTP_PUT, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_PERSON, put_regions, FUNCTION_NONE},
-    {HTTP_GET, "/api/v1/provider/places", RIGHT_ADMIN, ROUTE_NO_BODY, get_places, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_ABROAD, get_regions, FUNCTION_NONE},
+    {HTTP_PUT, "/api/v1/provider/regions", RIGHT_ADMIN, ROUTE_PERSON | ROUTE_ABROAD, put_regions, FUNCTION_NONE},
+    {HTTP_GET, "/api/v1/provider/places", RIGHT_ADMIN, ROUTE_NO_BODY | ROUTE_ABROAD, get_places, FUNCTION_NONE},
     {0},
 };

@@ -47,10 +47,10 @@ def own(house, name='acme'):
     return (house.state / 'tenants' / name / 'capsule').read_bytes()
 
 
-def enter_elsewhere(house, capsule, name='acme'):
+def enter_elsewhere(house, capsule, name='acme', **settings):
     """A second house with the tenant's store and that capsule; its client."""
     house.cli('tenant', 'stop', name)
-    other = House().start()
+    other = House(**settings).start()
     made = other.cli('tenant', 'create', name, '--host', f'{name}.localhost', '--restore', duties=('registrar',))
     assert made.stdout == '' and 'suspended' in made.stderr
     row = other.show(name)

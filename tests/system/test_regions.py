@@ -5,6 +5,7 @@ import signal
 import pytest
 from house import House, destinations, wait_for
 from test_backup import ARCHIVE, PLAN, folder, idle, last, planned, words
+from test_capsule import enter_elsewhere, own
 
 
 @pytest.fixture(scope='module')
@@ -243,3 +244,26 @@ def test_a_place_that_moves_or_goes_takes_nothing_from_then_on(cuir):
     wait_for(lambda: '\tregions=eu-fr,eu-it\t' in registry(cuir), why='the bound of what there is')
     cuir.token(cuir.acme)
     wait_for(lambda: os.listdir(cuir.root / 'near') == [], why='the end of the copy')
+
+
+# S8: at a node that the tenant excludes nothing is served, whoever put the files there, until an administrator states that they stay
+def test_restored_in_an_excluded_region_nothing_is_served(cuir):
+    made = cuir.acme.post('/api/v1/companies', {'name': 'Reste'}).json['id']
+    token = cuir.token(cuir.acme)
+    assert bound(cuir.acme, 'eu-de', node_stays=True).status == 200  # stated of eu-fr, and of no other
+    assert cuir.acme.get(f'/api/v1/companies/{made}').status == 200
+    other, client = enter_elsewhere(cuir, own(cuir), region='us-east')
+    with other:
+        assert client.login().status in (200, 201)
+        for answer in (client.get(f'/api/v1/companies/{made}'), client.post('/api/v1/companies', {'name': 'x'}), client.get('/api/v1/journal'),
+                       other.client('acme', token).get(f'/api/v1/companies/{made}')):
+            assert answer.status == 409 and (answer.json['type'], answer.json['field']) == ('node-region', 'node_stays'), answer
+        assert client.get('/api/v1/session').status == 200
+        assert client.get('/api/v1/provider/places').json['node'] == {'region': 'us-east', 'allowed': False}
+        assert client.put('/api/v1/provider/regions', {'node_stays': False}).status == 400
+        assert other.client('acme', token).put('/api/v1/provider/regions', {'node_stays': True}).status in (403, 409)
+        assert client.get(f'/api/v1/companies/{made}').status == 409
+        assert client.put('/api/v1/provider/regions', {'node_stays': True}).json['bounded'] is True
+        assert client.get(f'/api/v1/companies/{made}').json['name'] == 'Reste'
+        line = next(i for i in client.get('/api/v1/journal').json['items'] if i['act'] == 'regions_bounded')
+        assert line['about'] == {'regions': ['eu-de'], 'node_stays': True}

@@ -2,6 +2,7 @@
 import datetime
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -177,3 +178,23 @@ def test_who_is_removed_while_he_waits_gets_no_line(house):
     finally:
         house.process.send_signal(signal.SIGCONT)
     assert late.connection.getresponse().status == 401
+
+
+def test_a_steward_that_dies_owes_nobody_an_answer():
+    """Who waited for its answer is told so at once when the next steward is there, and may ask again: the worker lives on."""
+    with House() as h:
+        acme = h.enrolled('acme')
+        assert own(acme)['consistent'] is True
+        before = h.show('acme')
+        steward = next(int(p) for p in open(f'/proc/{h.process.pid}/task/{h.process.pid}/children').read().split()
+                       if 'steward' in open(f'/proc/{p}/comm').read())
+        os.kill(steward, signal.SIGSTOP)
+        cookies = '; '.join(f'{k}={v}' for k, v in acme.cookies.items())
+        acme.connection.request('GET', '/api/v1/provider/ledger', headers={'Cookie': cookies})
+        os.kill(steward, signal.SIGKILL)
+        asked = acme.connection.getresponse()
+        asked.read()
+        assert asked.status == 503
+        assert wait_for(lambda: acme.get('/api/v1/provider/ledger').status == 200, why='the next steward')
+        after = h.show('acme')
+        assert (after['pid'], after['crashes']) == (before['pid'], before['crashes'])

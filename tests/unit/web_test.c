@@ -1,6 +1,7 @@
 /* The web of a tenant, over real sockets: a thread runs the event loop as the worker does, the test is its client. */
 #include "../../worker/functions.h"
 #include "../../worker/tenant.h"
+#include "../../worker/regions.h"
 #include "../../worker/web/confirmations.h"
 #include "../../worker/web/exchange.h"
 #include "../../worker/web/identity.h"
@@ -146,6 +147,7 @@ const struct route witness_routes[] = {{0}}, journal_routes[] = {{0}}, rollback_
 enum store_result confirmation_spend(const struct request *r, enum function f) { return (void)r, (void)f, STORE_MISSING; }
 void answer_failure(struct exchange *x, enum store_result result) { respond_problem(x, 500, "failed", "It failed.", NULL, result); }
 bool rollback_admit(struct exchange *x) { return (void)x, true; }
+bool regions_admit(struct exchange *x, uint32_t flags) { return (void)x, (void)flags, true; }
 size_t rollback_field(const struct exchange *x, char out[ROLLBACK_FIELD]) { return (void)x, (void)out, 0; }
 const struct route crm_routes[] = {
     {HTTP_GET, "/private", RIGHT_READ, 0, hello},

@@ -1,5 +1,6 @@
 /* What is refused before any byte of a body is read: the wrong host, address, method, credential, right or size. */
 #include "../functions.h"
+#include "../regions.h"
 #include "../tenant.h"
 #include "confirmations.h"
 #include "exchange.h"
@@ -103,7 +104,7 @@ bool exchange_admit(struct exchange *x) {
         return false;
     }
     if (!find_route(x)) return false;
-    if (!(x->route->flags & ROUTE_PUBLIC) && (!authorize(x) || !rollback_admit(x))) return false;
+    if (!(x->route->flags & ROUTE_PUBLIC) && (!authorize(x) || !rollback_admit(x) || !regions_admit(x, x->route->flags))) return false;
     if (self.profile.end_ms && writes(x->route)) {
         respond_problem(x, 403, "contract-ended", "The contract has ended: what is here can be read and fetched, and nothing is written.",
                         NULL, 0);

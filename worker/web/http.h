@@ -41,6 +41,7 @@ enum route_flag {
     ROUTE_STREAMED = 2, /* the body goes to exchange_body()'s piece as it comes, any size */
     ROUTE_NO_BODY = 4,  /* a body is refused */
     ROUTE_ROLLED = 8,   /* also for a client that has seen what the file no longer holds: no 409 `rolled-back` */
+    ROUTE_ABROAD = 32,  /* also at a node in a region that the tenant excludes, as the ROLLED ones: no 409 `node-region` */
     ROUTE_PERSON = 16,  /* takes a log-in: a token writes records and ends credentials, and changes nothing else (C2) */
 };
 

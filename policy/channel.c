@@ -132,8 +132,9 @@ static bool listener_fits(const struct message_listener *l) {
 }
 
 static bool destination_fits(const struct message_destination *d) {
-    return d->index < DESTINATIONS_MAX && in_range(d->kind, DESTINATION_DIRECTORY, DESTINATION_S3) && d->same_medium <= 1 && d->object_lock <= 1 &&
-           TEXT(d->name) && TEXT(d->path) && TEXT(d->endpoint) && TEXT(d->bucket) && TEXT(d->signing_region) && TEXT(d->ca);
+    return d->index < DESTINATIONS_MAX && in_range(d->kind, DESTINATION_DIRECTORY, DESTINATION_S3) && d->same_medium <= 1 &&
+           d->object_lock <= 1 && TEXT(d->name) && TEXT(d->path) && TEXT(d->endpoint) && TEXT(d->bucket) && TEXT(d->signing_region) &&
+           TEXT(d->ca);
 }
 
 static bool outcome_fits(const struct message_outcome *o) {

@@ -1,7 +1,7 @@
 /* The web of a tenant, over real sockets: a thread runs the event loop as the worker does, the test is its client. */
 #include "../../worker/functions.h"
-#include "../../worker/tenant.h"
 #include "../../worker/regions.h"
+#include "../../worker/tenant.h"
 #include "../../worker/web/confirmations.h"
 #include "../../worker/web/exchange.h"
 #include "../../worker/web/identity.h"

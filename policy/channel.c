@@ -231,7 +231,7 @@ static bool fits(const union message *m) {
     case MESSAGE_COURIER_SEAL:
         return TEXT(m->spool.path);
     case MESSAGE_WORKER_WANT_LEDGER:
-        return m->plain.value >= 1;
+        return m->own.from >= 1;
     case MESSAGE_STEWARD_OWN_LINES:
         return m->plain.value <= OWN_LINES_MAX * (uint64_t)LEDGER_LINE_BYTES;
     case MESSAGE_STEWARD_SOCKET:

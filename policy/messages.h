@@ -32,7 +32,7 @@ struct message_plain {
 struct message_own {
     struct message_head head;
     uint64_t from; /* its own number of the first line wanted, from 1 */
-    uint64_t last; /* COUNT of its last line; 0 = it has none */
+    uint64_t last; /* COUNT of the last line wanted; 0 = the newest, from a worker; it has none, to the steward */
 };
 
 enum listener_kind { LISTENER_TLS = 1, LISTENER_HTTP = 2, LISTENER_PLAIN = 3 /* web/NAME.sock, head.tenant says whose */ };

@@ -31,13 +31,14 @@ static void ask_next(struct supervisor *h) {
     h->lines_until = clock_ms() + ANSWER_MS;
     union message m = {.own = {.head = {.type = MESSAGE_STEWARD_OWN, .tenant = t->entry->number, .generation = t->life.generation},
                                .from = t->lines_from,
-                               .last = ledger_own(h->ledger, t->entry->number).at}};
+                               .last = t->lines_to ? t->lines_to : ledger_own(h->ledger, t->entry->number).at}};
     link_send(h->steward.link, &m, -1);
 }
 
-bool lines_want(struct tenant *t, uint64_t from) {
+bool lines_want(struct tenant *t, const struct message_own *wanted) {
     if (t->lines_from) return false;
-    t->lines_from = from;
+    t->lines_from = wanted->from;
+    t->lines_to = wanted->last;
     if (t->house->steward.state == SERVICE_READY)
         ask_next(t->house);
     else

@@ -11,7 +11,7 @@ struct supervisor;
 struct tenant;
 
 /* Its turn comes; every question is answered, also with nothing. false: it has not had the answer to the last one. */
-bool lines_want(struct tenant *tenant, uint64_t from);
+bool lines_want(struct tenant *tenant, const struct message_own *wanted);
 
 /* The steward's answer: `bytes` in the caller's fd; -1: not to be had. false: nobody asked. */
 bool lines_found(struct supervisor *house, const struct message_head *of, uint64_t bytes, int fd);

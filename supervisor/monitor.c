@@ -194,7 +194,7 @@ static void on_capsule_made(struct tenant *t, struct heard *h) {
 static void on_plan_made(struct tenant *t, struct heard *h) { backups_plan(t, h->message->plain.value); }
 static void on_backup_wanted(struct tenant *t, struct heard *h) { backups_asked(t, (enum backup_kind)h->message->plain.value); }
 static void on_want_ledger(struct tenant *t, struct heard *h) {
-    if (!lines_want(t, h->message->plain.value)) tenant_fail(t, "asks for its lines before it has them");
+    if (!lines_want(t, &h->message->own)) tenant_fail(t, "asks for its lines before it has them");
 }
 
 /* What it sealed for the support is the steward's to keep: here only that it is a file of so many bytes. */

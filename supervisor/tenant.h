@@ -49,7 +49,8 @@ struct tenant {
     uint64_t save_at;              /* ms of the clock: not tried again before */
     uint32_t said[TENANT_RULES];   /* messages of each kind in this minute */
     uint64_t said_at;              /* ms of the clock: the minute's begin */
-    uint64_t lines_from;           /* its worker waits for its own lines of the ledger from that one on; 0 = not */
+    uint64_t lines_from;           /* its worker waits for its own lines of the ledger from that one on; 0 = not; */
+    uint64_t lines_to;             /* and to the one with that COUNT; 0 = to the newest */
     struct copy copy[COPIES_MAX];  /* of its capsule, as entry->place */
     uint64_t capsule_taken_at;     /* ms of the clock: then the worker may hand its capsule up again; 0 = it may */
     uint8_t program[PROGRAM_HASH]; /* SHA-256 of the file that the worker was started from */

@@ -22,7 +22,7 @@ struct lines {
     int fd;
     uint64_t size, first;
     struct ledger_own end; /* of those that fit */
-    bool consistent;
+    bool verified, contradicted;
     time_t as_of;
 };
 
@@ -40,12 +40,19 @@ static struct {
 } waiting[WAITING_MAX];
 static struct {
     uint64_t from; /* 0 = nothing is asked for */
+    bool older;    /* the next piece of the bridge */
     uint64_t told; /* how many lines there were, as the supervisor had said by then */
     time_t when;   /* Unix time */
 } asked;
+
+/* Where the newest lines, as many as are given at once, do not reach back to the end that is sealed, the older ones are asked for, piece
+ * after piece: only what is linked to that end is seen. */
+static struct {
+    struct ledger_own top, low; /* its newest line; the one that the next piece must end with. low.count 0 = there is no bridge */
+} bridge;
 static struct pace asks = {.most = OWN_LINES_PER_MINUTE / 2};
 static struct lines *held; /* for a minute */
-static struct event *late, *stale;
+static struct event *late, *stale, *later;
 
 /* ---- what is seen is kept ---- */
 
@@ -80,7 +87,8 @@ static void contradicted(struct seen *seen, uint64_t line) {
 
 uint64_t lines_first(const struct lines *l) { return l->first; }
 uint64_t lines_count(const struct lines *l) { return l->end.count; }
-bool lines_consistent(const struct lines *l) { return l->consistent; }
+bool lines_consistent(const struct lines *l) { return l->verified && !l->contradicted; }
+bool lines_verified(const struct lines *l) { return l->verified; }
 time_t lines_as_of(const struct lines *l) { return l->as_of; }
 
 struct lines *lines_share(struct lines *l) {
@@ -165,28 +173,54 @@ int lines_read(const struct lines *l, struct lines_reader *reader, void (*each)(
 struct looking {
     const struct seen *seen;
     uint64_t first;
-    uint64_t wrong; /* own number of the first line that contradicts what is known; 0 = none does */
+    struct ledger_own before; /* what the first says of the one before it */
+    uint64_t wrong;           /* own number of the first line that contradicts what is known; 0 = none does */
 };
+
+static bool is_other(const struct ledger_line *line, uint64_t count, const uint8_t hash[LEDGER_HASH]) {
+    if (line->own_count == count) return memcmp(line->hash, hash, LEDGER_HASH) != 0;
+    return count && line->own_count == count + 1 && memcmp(line->own_previous, hash, LEDGER_HASH) != 0;
+}
 
 /* A line against the ends that are known. What contradicts them is given to the tenant nevertheless; another's line is not. */
 static bool look_at(void *argument, const struct ledger_line *line) {
     struct looking *l = argument;
     const struct message_start *told = &self.profile;
     if (line->tenant != told->head.tenant) return false;
-    bool other = line->own_count == l->seen->own.count && memcmp(line->hash, l->seen->own.hash, LEDGER_HASH) != 0;
-    other = other || (line->own_count == told->own_count && memcmp(line->hash, told->own_head, LEDGER_HASH) != 0);
+    bool other = is_other(line, l->seen->own.count, l->seen->own.hash) || is_other(line, told->own_count, told->own_head) ||
+                 (asked.older && is_other(line, bridge.low.count, bridge.low.hash));
     if (other && !l->wrong) l->wrong = line->own_count;
-    if (!l->first) l->first = line->own_count;
+    if (l->first) return true;
+    l->first = line->own_count;
+    l->before = (struct ledger_own){.count = line->own_count - 1, .at = line->own_last};
+    memcpy(l->before.hash, line->own_previous, LEDGER_HASH);
     return true;
 }
 
 /* The number of the first line that is wrong or missing; 0 = none is. They must begin where they were asked for from, unless they are as
- * many as may be given, and reach as far as was seen and as far as the supervisor said. */
+ * many as may be given, and reach as far as was seen and as far as the supervisor said, or to where a bridge has come. */
 static uint64_t first_wrong(const struct lines *l, const struct looking *looking, bool broken) {
     uint64_t count = l->end.count, least = looking->seen->own.count > asked.told ? looking->seen->own.count : asked.told;
+    if (asked.older) least = bridge.low.count;
+    if (!l->first) return least;
     if (l->first > asked.from && count - l->first + 1 < OWN_LINES_MAX) return l->first - 1;
     if (looking->wrong) return looking->wrong;
     return broken || count < least ? count + 1 : 0;
+}
+
+/* They fit. true: and they are linked to the end that was sealed, which moves on. */
+static bool link_up(struct seen *seen, const struct lines *l, const struct looking *looking) {
+    bool linked = seen->own.count == 0 || looking->first <= seen->own.count + 1;
+    struct ledger_own top = asked.older ? bridge.top : l->end;
+    if (!linked) {
+        if (!seen->contradictions && (asked.older || !bridge.low.count)) bridge.low = looking->before, bridge.top = top;
+        return false;
+    }
+    if (asked.older || bridge.top.count <= top.count) bridge.low.count = 0;
+    if (top.count <= seen->own.count) return true;
+    seen->own = top;
+    seen_keep(seen);
+    return true;
 }
 
 /* S11: the tenant checks its own lines of the ledger against the end that it has sealed */
@@ -205,12 +239,11 @@ static bool look(struct lines *l) {
     l->end = reader.own;
     uint64_t wrong = first_wrong(l, &looking, s.wrong);
     if (wrong) {
+        bridge.low.count = 0;
         contradicted(&seen, wrong);
-    } else if (l->end.count > seen.own.count) {
-        seen.own = l->end;
-        seen_keep(&seen);
     }
-    l->consistent = seen.contradictions == 0;
+    l->verified = wrong || link_up(&seen, l, &looking);
+    l->contradicted = seen.contradictions;
     return true;
 }
 
@@ -252,6 +285,8 @@ static void on_stale(evutil_socket_t none, short what, void *unused) {
     held = NULL;
 }
 
+static void on_later(evutil_socket_t none, short what, void *unused);
+
 static void arm(struct event **event, void (*done)(evutil_socket_t, short, void *), time_t seconds) {
     const struct timeval wait = {.tv_sec = seconds};
     if (!*event) *event = evtimer_new(self.base, done, NULL);
@@ -266,18 +301,19 @@ static void hold(struct lines *l) {
 }
 
 /* false: not in this minute, or the last answer is still to come. */
-static bool ask(uint64_t from) {
+static bool ask(uint64_t from, bool older) {
     if (asked.from || !pace_take(&asks)) return false;
     asked.from = from;
+    asked.older = older;
     asked.told = self.profile.own_count;
     asked.when = time(NULL);
-    uplink_want_ledger(from);
+    uplink_want_ledger(from, older ? bridge.low.at : 0);
     return true;
 }
 
 void lines_wanted(struct exchange *x, const struct lines_wish *wish) {
     int i = 0;
-    if (!asked.from && self.profile.own_count && !ask(1)) {
+    if (!asked.from && self.profile.own_count && !ask(1, false)) {
         if (held && held->end.count >= self.profile.own_count)
             wish->answer(x, held, wish);
         else
@@ -295,6 +331,21 @@ void lines_wanted(struct exchange *x, const struct lines_wish *wish) {
     waiting[i].wish = *wish;
 }
 
+/* The next piece of the bridge, or what nobody waits for and was not to be had. */
+static void ask_on(void) {
+    struct seen seen;
+    if (asked.from || !self.keys || seen_read(&seen) != STORE_OK) return;
+    if (!bridge.low.count)
+        lines_unsealed();
+    else if (!ask(seen.own.count, true))
+        arm(&later, on_later, HELD_S);
+}
+
+static void on_later(evutil_socket_t none, short what, void *unused) {
+    (void)none, (void)what, (void)unused;
+    ask_on();
+}
+
 void lines_came(int fd, uint64_t size) {
     struct lines *l = fd >= 0 ? malloc(sizeof *l) : NULL;
     if (l) *l = (struct lines){.users = 1, .fd = fd, .size = size, .as_of = asked.when};
@@ -303,12 +354,16 @@ void lines_came(int fd, uint64_t size) {
         lines_free(l);
         l = NULL;
     }
-    bool whole = l && asked.from == 1, newest = l && (l->end.count >= self.profile.own_count || !l->consistent);
+    bool whole = l && asked.from == 1 && !asked.older, newest = l && (l->end.count >= self.profile.own_count || !lines_consistent(l));
     asked.from = 0;
     if (whole) hold(l);
-    bool again = l && !(whole && newest) && somebody_waits() && ask(1); /* they want all */
+    bool again = l && !(whole && newest) && somebody_waits() && ask(1, false); /* they want all */
     if (!again) answer_all(whole ? l : NULL);
     if (!again && late) event_del(late);
+    if (!l)
+        arm(&later, on_later, HELD_S);
+    else if (bridge.low.count)
+        ask_on();
     lines_free(l);
 }
 
@@ -321,5 +376,5 @@ void lines_unsealed(void) {
     if (told->own_count < seen.own.count || (told->own_count == seen.own.count && !same))
         contradicted(&seen, told->own_count + 1);
     else if (!same)
-        ask(seen.own.count ? seen.own.count : 1);
+        ask(seen.own.count ? seen.own.count : 1, false);
 }

@@ -17,7 +17,8 @@ struct lines; /* counted; unchanged once it is there */
 
 uint64_t lines_first(const struct lines *lines);  /* own number; 0 = there are none. Beyond 1 only where OWN_LINES_MAX cut */
 uint64_t lines_count(const struct lines *lines);  /* own number of the last; lines behind one that does not fit are not given */
-bool lines_consistent(const struct lines *lines); /* nothing ever contradicted what was seen */
+bool lines_consistent(const struct lines *lines); /* they are linked to what was seen, and nothing ever contradicted that */
+bool lines_verified(const struct lines *lines);   /* false: it cannot be told yet: the lines in between are still being asked for */
 time_t lines_as_of(const struct lines *lines);    /* when they were asked for */
 struct lines *lines_share(struct lines *lines);   /* for who goes on reading later */
 void lines_free(struct lines *lines);             /* NULL: nothing happens */

@@ -58,18 +58,18 @@ static void answer_page(struct exchange *x, struct lines *lines, const struct li
     if (!fill(x, lines, &page, page_line)) return;
     json_t *next = page.from + page.limit <= count ? json_integer((json_int_t)page.from + (json_int_t)page.limit) : json_null();
     respond_json(x, 200,
-                 json_pack("{s:b, s:o, s:I, s:I, s:o, s:o}", "consistent", (int)lines_consistent(lines), "as_of",
-                           json_time((uint64_t)lines_as_of(lines)), "first", (json_int_t)lines_first(lines), "count", (json_int_t)count,
-                           "items", page.items, "next", next));
+                 json_pack("{s:b, s:b, s:o, s:I, s:I, s:o, s:o}", "consistent", (int)lines_consistent(lines), "verified",
+                           (int)lines_verified(lines), "as_of", json_time((uint64_t)lines_as_of(lines)), "first",
+                           (json_int_t)lines_first(lines), "count", (json_int_t)count, "items", page.items, "next", next));
 }
 
 static void answer_disclosures(struct exchange *x, struct lines *lines, const struct lines_wish *wish) {
     struct page page = {.limit = wish->limit};
     if (!fill(x, lines, &page, page_disclosure)) return;
     respond_json(x, 200,
-                 json_pack("{s:b, s:o, s:b, s:o}", "consistent", (int)lines_consistent(lines), "as_of",
-                           json_time((uint64_t)lines_as_of(lines)), "complete", (int)(!page.cut && lines_first(lines) <= 1), "items",
-                           page.items));
+                 json_pack("{s:b, s:b, s:o, s:b, s:o}", "consistent", (int)lines_consistent(lines), "verified", (int)lines_verified(lines),
+                           "as_of", json_time((uint64_t)lines_as_of(lines)), "complete", (int)(!page.cut && lines_first(lines) <= 1),
+                           "items", page.items));
 }
 
 /* A number from 1 on in a parameter; unchanged when there is none. false: answered. */

@@ -130,7 +130,14 @@ void uplink_want_permit(void (*granted)(void *), void *argument) {
     say(MESSAGE_WORKER_WANT_PERMIT, 0, -1);
 }
 
-void uplink_want_ledger(uint64_t from) { say(MESSAGE_WORKER_WANT_LEDGER, from, -1); }
+void uplink_want_ledger(uint64_t from, uint64_t last) {
+    union message m = {
+        .own = {
+            .head = {.type = MESSAGE_WORKER_WANT_LEDGER, .tenant = self.profile.head.tenant, .generation = self.profile.head.generation},
+            .from = from,
+            .last = last}};
+    if (channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1) != CHANNEL_OK) _exit(1);
+}
 
 void uplink_permit_done(void) { say(MESSAGE_WORKER_PERMIT_DONE, 0, -1); }
 

@@ -43,5 +43,6 @@ void uplink_support_ask(void); /* tell me of all of them */
 void uplink_want_permit(void (*granted)(void *), void *argument);
 void uplink_permit_done(void);
 
-/* The tenant's own lines of the provider's ledger, from that one on: lines_came() gets them. */
-void uplink_want_ledger(uint64_t from);
+/* The tenant's own lines of the provider's ledger, from that one on, to the one with that COUNT (0 = the newest): lines_came() gets them.
+ */
+void uplink_want_ledger(uint64_t from, uint64_t last);

@@ -21,7 +21,7 @@ int clock_gettime(clockid_t which, struct timespec *out) {
 /* ---- a ledger ---- */
 
 static char *book; /* lines about the tenant, the oldest first */
-static size_t book_size, begins[OWN_LINES_MAX + 100];
+static size_t book_size, begins[OWN_LINES_MAX + 200];
 static struct ledger_own book_end;
 
 static void add_line(uint32_t tenant, const char *note) {
@@ -59,14 +59,17 @@ static void book_of(size_t lines) {
     tell_end();
 }
 
-/* The lines from that index on, as they come through the supervisor. */
-static int came(size_t from) {
+/* The lines from that index on, up to another, as they come through the supervisor. */
+static int came_up_to(size_t from, size_t to) {
     int fd = memfd_create("lines", 0);
-    size_t size = book_size - begins[from];
+    size_t size = (to < book_end.count ? begins[to] : book_size) - begins[from];
     assert_int_equal(write(fd, book + begins[from], size), size);
     lines_came(fd, size);
     return fd; /* a number to find the open file by, while somebody reads it */
 }
+static int came(size_t from) { return came_up_to(from, SIZE_MAX); }
+
+static uint64_t last_wanted; /* COUNT; 0 = the newest */
 
 /* How often the supervisor was asked; *from = the last time's. */
 static unsigned asked_for(uint64_t *from) {
@@ -76,7 +79,8 @@ static unsigned asked_for(uint64_t *from) {
     while (channel_receive(supervisor, CHANNEL_WORKER, CHANNEL_SUPERVISOR, &m, &fd, NULL) == CHANNEL_OK) {
         if (m.head.type != MESSAGE_WORKER_WANT_LEDGER) continue;
         times++;
-        *from = m.plain.value;
+        *from = m.own.from;
+        last_wanted = m.own.last;
     }
     return times;
 }
@@ -136,6 +140,15 @@ static json_t *holdings_of(size_t from, json_t **all) {
     return part(*all, "ledger");
 }
 
+static int fresh(void **state) {
+    uint64_t from;
+    worker_fresh(state);
+    while (asked_for(&from))
+        ;
+    ahead += 61; /* what was asked for by the test before is long ago */
+    return 0;
+}
+
 /* ---- tests ---- */
 
 /* S10: what the provider holds has every line of the ledger about the tenant, checked, in one call */
@@ -175,6 +188,130 @@ static void a_beginning_that_is_left_out_is_found(void **state) {
     assert_true(json_is_false(part(ledger, "consistent")) && json_is_false(part(ledger, "complete")));
     assert_int_equal(lines_of("ledger_contradicted"), told + 1);
     json_decref(all);
+}
+
+static void is_told(const char *name, bool value, size_t from) {
+    json_t *all, *ledger = holdings_of(from, &all);
+    assert_int_equal(json_boolean_value(part(ledger, name)), value);
+    json_decref(all);
+}
+
+/* The end that was sealed, in a ledger of another history and more lines than are given at once: the newest say nothing about it. */
+static void rewrite(size_t seen) {
+    book_of(seen);
+    is_told("consistent", true, 0);
+    book_of(0);
+    for (size_t i = 0; i < OWN_LINES_MAX + 60; i++)
+        add_line(TENANT, "forged");
+    tell_end();
+    ahead += 61;
+}
+
+/* The older lines are asked for: from what was seen up to that index. */
+static void bridged(size_t seen, size_t to) {
+    uint64_t from = 0;
+    assert_int_equal(asked_for(&from), 1);
+    assert_int_equal(from, seen);
+    assert_int_equal(last_wanted, 2 * to); /* as add_line() counts */
+    came_up_to(seen - 1, to);
+}
+
+/* S11: so many new lines that they do not reach back to what was sealed are not taken for its continuation */
+static void what_is_written_anew_is_found_behind_the_bound(void **state) {
+    (void)state;
+    json_t *all;
+    rewrite(50);
+    uint64_t told = lines_of("ledger_contradicted");
+    json_t *ledger = holdings_of(60, &all);
+    assert_true(json_is_false(part(ledger, "consistent")) && json_is_false(part(ledger, "verified")));
+    json_decref(all);
+    assert_int_equal(lines_of("ledger_contradicted"), told);
+    bridged(50, 60);
+    assert_int_equal(lines_of("ledger_contradicted"), told + 1);
+    ahead += 61;
+    ledger = holdings_of(60, &all);
+    assert_true(json_is_false(part(ledger, "consistent")));
+    json_decref(all);
+}
+
+static void an_unsealing_finds_it_by_itself(void **state) {
+    (void)state;
+    uint64_t from = 0;
+    rewrite(50);
+    uint64_t told = lines_of("ledger_contradicted");
+    lines_unsealed();
+    assert_int_equal(asked_for(&from), 1);
+    assert_int_equal(from, 50);
+    came(60);
+    bridged(50, 60);
+    assert_int_equal(lines_of("ledger_contradicted"), told + 1);
+}
+
+/* What goes on from the sealed end as it should, and yet does not end where the lines above begin. */
+static void a_bridge_has_no_gap(void **state) {
+    for (size_t missing = 0; missing < 2; missing++) {
+        uint64_t from = 0;
+        worker_done(state);
+        fresh(state);
+        book_of(50);
+        struct ledger_own seen = book_end;
+        is_told("consistent", true, 0);
+        for (size_t i = 0; i < OWN_LINES_MAX + 100; i++)
+            add_line(TENANT, "ordinary");
+        tell_end();
+        ahead += 61;
+        uint64_t told = lines_of("ledger_contradicted");
+        is_told("consistent", false, 150);
+        assert_int_equal(asked_for(&from), 1);
+        book_size = begins[50];
+        book_end = seen;
+        while (book_end.count < 150 - missing)
+            add_line(TENANT, "forged");
+        came(49);
+        assert_int_equal(lines_of("ledger_contradicted"), told + 1);
+    }
+}
+
+/* Who was away for so long sees the new lines, and soon that they go on from what was sealed. */
+static void an_honest_gap_is_bridged(void **state) {
+    (void)state;
+    json_t *all;
+    book_of(50);
+    is_told("verified", true, 0);
+    for (size_t i = 0; i < OWN_LINES_MAX + 100; i++)
+        add_line(TENANT, "ordinary");
+    tell_end();
+    ahead += 61;
+    uint64_t told = lines_of("ledger_contradicted"), from;
+    is_told("verified", false, 150);
+    bridged(50, 150);
+    assert_int_equal(asked_for(&from), 0);
+    ahead += 61;
+    json_t *ledger = holdings_of(150, &all);
+    assert_true(json_is_true(part(ledger, "verified")) && json_is_true(part(ledger, "consistent")));
+    json_decref(all);
+    assert_int_equal(lines_of("ledger_contradicted"), told);
+}
+
+/* S11: lines that are not there any more, down to none at all, are an alarm; what cannot be had now is asked for again */
+static void what_is_gone_is_no_excuse(void **state) {
+    (void)state;
+    uint64_t from;
+    book_of(50);
+    is_told("consistent", true, 0);
+    add_line(TENANT, "ordinary");
+    tell_end();
+    ahead += 61;
+    uint64_t told = lines_of("ledger_contradicted");
+    lines_unsealed();
+    assert_int_equal(asked_for(&from), 1);
+    lines_came(-1, 0);
+    assert_int_equal(lines_of("ledger_contradicted"), told);
+    ahead += 61;
+    event_base_loop(self.base, EVLOOP_NONBLOCK);
+    assert_int_equal(asked_for(&from), 1);
+    lines_came(memfd_create("none", 0), 0);
+    assert_int_equal(lines_of("ledger_contradicted"), told + 1);
 }
 
 static void lines_of_another_tenant_are_not_shown(void **state) {
@@ -263,19 +400,8 @@ static void a_flood_of_users_does_not_reach_the_supervisor(void **state) {
     assert_int_equal(answered(asking[0], NULL), 200);
 }
 
-/* ---- */
-
-static int fresh(void **state) {
-    uint64_t from;
-    worker_fresh(state);
-    while (asked_for(&from))
-        ;
-    ahead += 61; /* what was asked for by the test before is long ago */
-    return 0;
-}
-
 int main(void) {
-    book = malloc((OWN_LINES_MAX + 100) * (size_t)400);
+    book = malloc((OWN_LINES_MAX + 200) * (size_t)400);
     text = malloc(ANSWER_MAX);
     if (!book || !text || !worker_start()) return 1;
     self.profile.head.tenant = TENANT;
@@ -285,6 +411,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_line_is_in_it, fresh, worker_done),
         cmocka_unit_test_setup_teardown(a_cut_is_told, fresh, worker_done),
         cmocka_unit_test_setup_teardown(a_beginning_that_is_left_out_is_found, fresh, worker_done),
+        cmocka_unit_test_setup_teardown(what_is_written_anew_is_found_behind_the_bound, fresh, worker_done),
+        cmocka_unit_test_setup_teardown(an_unsealing_finds_it_by_itself, fresh, worker_done),
+        cmocka_unit_test_setup_teardown(a_bridge_has_no_gap, fresh, worker_done),
+        cmocka_unit_test_setup_teardown(an_honest_gap_is_bridged, fresh, worker_done),
+        cmocka_unit_test_setup_teardown(what_is_gone_is_no_excuse, fresh, worker_done),
         cmocka_unit_test_setup_teardown(lines_of_another_tenant_are_not_shown, fresh, worker_done),
         cmocka_unit_test_setup_teardown(what_changes_while_it_is_read_breaks_off, fresh, worker_done),
         cmocka_unit_test_setup_teardown(what_is_added_meanwhile_is_asked_for, fresh, worker_done),

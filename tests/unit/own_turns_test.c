@@ -13,6 +13,7 @@
 static struct supervisor house;
 static struct registry_tenant entry[3] = {{.number = 1}, {.number = 2}, {.number = 3}};
 static struct tenant tenant[3], *all[3] = {&tenant[0], &tenant[1], &tenant[2]};
+static const struct message_own all_of_them = {.from = 1};
 static uint32_t asked;    /* of the steward, whose lines; 0 = of nobody */
 static unsigned told[3];  /* how often each worker was answered */
 static unsigned restarts; /* of the steward */
@@ -60,12 +61,12 @@ static void found(uint32_t number) {
 static void each_has_its_turn(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++)
-        assert_true(lines_want(&tenant[i], 1));
-    assert_false(lines_want(&tenant[0], 1));
+        assert_true(lines_want(&tenant[i], &all_of_them));
+    assert_false(lines_want(&tenant[0], &all_of_them));
     for (uint32_t n = 1; n <= 3; n++) {
         assert_int_equal(asked, n);
         found(n);
-        assert_true(n == 3 || lines_want(&tenant[n - 1], 1)); /* who comes again comes last */
+        assert_true(n == 3 || lines_want(&tenant[n - 1], &all_of_them)); /* who comes again comes last */
     }
     assert_int_equal(asked, 1);
     assert_false(lines_found(&house, &(struct message_head){.tenant = 3}, 0, -1));
@@ -74,7 +75,7 @@ static void each_has_its_turn(void **state) {
 /* One answer that never comes is not the end of it for the house. */
 static void a_steward_that_keeps_an_answer_back_is_another(void **state) {
     (void)state;
-    assert_true(lines_want(&tenant[0], 1) && lines_want(&tenant[1], 1));
+    assert_true(lines_want(&tenant[0], &all_of_them) && lines_want(&tenant[1], &all_of_them));
     lines_tick(&house, clock_ms());
     assert_int_equal(restarts, 0);
     lines_tick(&house, clock_ms() + 120000);
@@ -83,14 +84,14 @@ static void a_steward_that_keeps_an_answer_back_is_another(void **state) {
     lines_tick(&house, clock_ms() + 240000);
     assert_int_equal(restarts, 1);
     house.steward.state = SERVICE_READY;
-    assert_true(lines_want(&tenant[2], 1));
+    assert_true(lines_want(&tenant[2], &all_of_them));
     assert_int_equal(asked, 3);
 }
 
 /* Nor is a worker that went meanwhile. */
 static void one_that_is_gone_is_in_nobodys_way(void **state) {
     (void)state;
-    assert_true(lines_want(&tenant[0], 1) && lines_want(&tenant[1], 1));
+    assert_true(lines_want(&tenant[0], &all_of_them) && lines_want(&tenant[1], &all_of_them));
     tenant[0].lines_from = 0;
     tenant[0].life.generation++;
     assert_true(lines_found(&house, &(struct message_head){.tenant = 1}, 0, -1));

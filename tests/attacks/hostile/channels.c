@@ -101,7 +101,11 @@ static void permit_flood(void) {
 }
 
 /* Its lines: again before they have come; and each time that they have come. */
-static void want_lines(void) { say(MESSAGE_WORKER_WANT_LEDGER, 1, -1); }
+static void want_lines(void) {
+    union message m = {.own = {.head = profile.head, .from = 1}};
+    m.head.type = MESSAGE_WORKER_WANT_LEDGER;
+    channel_send(JAIL_CHANNEL, CHANNEL_WORKER, &m, -1);
+}
 static void lines_twice(void) {
     want_lines();
     want_lines();

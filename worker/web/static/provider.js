@@ -27,6 +27,8 @@ learn({
   ledgerGood: ['Cet espace a vérifié chaque ligne contre la précédente et contre la fin qu’il garde scellée : rien n’a été retiré ni réécrit.',
     'This space has checked each line against the one before and against the end that it keeps sealed: nothing was removed or rewritten.'],
   ledgerBad: ['Des lignes ont été retirées ou réécrites : ce registre ne continue pas ce que cet espace avait vu.', 'Lines were removed or rewritten: this ledger does not go on from what this space had seen.'],
+  ledgerUnsure: ['Les lignes les plus récentes ne remontent pas jusqu’à la fin que cet espace garde scellée ; celles d’avant sont demandées. Rien n’est encore vérifié.',
+    'The newest lines do not reach back to the end that this space keeps sealed; those before are being asked for. Nothing is verified yet.'],
   ledgerHeads: ['Têtes du registre entier gardées ici : %, la dernière à la ligne #.', 'Heads of the whole ledger kept here: %, the last one at line #.'],
   ledgerCut: ['Ce sont les plus récentes de % lignes.', 'These are the newest of % lines.'],
   asOf: ['État du', 'As of'],
@@ -66,7 +68,7 @@ function lineTable(caption, items) {
 async function ledgerPart(ledger) {
   const { body: heads } = await call('GET', '/provider-ledger');
   const sound = ledger.consistent && heads.consistent;
-  return h('section', { id: 'ledger' }, h('h2', {}, t('ledger')), h('p', { id: 'consistent', class: sound ? undefined : 'bad' }, t(sound ? 'ledgerGood' : 'ledgerBad')),
+  return h('section', { id: 'ledger' }, h('h2', {}, t('ledger')), h('p', { id: 'consistent', class: sound ? undefined : 'bad' }, t(sound ? 'ledgerGood' : heads.consistent && !ledger.verified ? 'ledgerUnsure' : 'ledgerBad')),
     h('p', {}, t('ledgerHeads').replace('%', heads.items.length).replace('#', heads.items.at(-1)?.count ?? 0), ' ', `${t('asOf')} ${time(ledger.as_of)}.`,
       ledger.complete ? '' : ` ${t('ledgerCut').replace('%', ledger.own)}`), ...lineTable(t('ledger'), ledger.items));
 }

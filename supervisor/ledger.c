@@ -130,9 +130,11 @@ void ledger_refused(struct ledger *l, uint64_t now_ms, uint32_t uid, enum verb v
     put_refusal(l, now_ms, row, 1);
 }
 
-/* Where the carried lines alone fill a file, it grows to four times them before the next. */
+/* What readers are not given is as good as gone: the last file that they may have grows on. Where the carried lines alone fill a file, it
+ * grows to four times them before the next. */
 static void rotate(struct ledger *l, uint64_t now_ms) {
-    if (l->file.size < l->rotate_at || l->file.size < 4 * l->file.began || now_ms < l->again_ms) return;
+    if (l->file.readers == LEDGER_FILES_MAX || l->file.size < l->rotate_at || l->file.size < 4 * l->file.began || now_ms < l->again_ms)
+        return;
     if (ledger_file_rotate(&l->file, now_ms) == 0)
         l->files++;
     else

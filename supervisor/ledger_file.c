@@ -253,10 +253,8 @@ static int exchange(const struct ledger_file *f) {
 }
 
 static void take_next(struct ledger_file *f, struct ledger_file *next) {
-    size_t kept = f->readers < LEDGER_FILES_MAX ? f->readers : LEDGER_FILES_MAX - 1;
-    if (kept < f->readers) close(f->reader[kept]);
-    memcpy(next->reader + 1, f->reader, kept * sizeof *f->reader);
-    next->readers = kept + 1;
+    memcpy(next->reader + 1, f->reader, f->readers * sizeof *f->reader);
+    next->readers = f->readers + 1;
     next->began = next->size;
     close(f->file);
     free(f->own);
@@ -264,6 +262,7 @@ static void take_next(struct ledger_file *f, struct ledger_file *next) {
 }
 
 int ledger_file_rotate(struct ledger_file *f, uint64_t now_ms) {
+    if (f->readers == LEDGER_FILES_MAX) return errno = EMFILE, -1;
     if (f->size == 0 || ledger_file_sync(f) < 0) return -1;
     struct ledger_file next = *f;
     next.size = next.allocated = 0;

@@ -13,7 +13,7 @@
 
 enum {
     LEDGER_RESERVE = 131072, /* bytes kept allocated ahead of the end, so that lock, stop and suspend are recordable on a full disk */
-    LEDGER_FILES_MAX = 256,  /* that readers are given; older ones stay where they are */
+    LEDGER_FILES_MAX = 256,  /* that readers are given; then the newest grows on */
 };
 
 struct ledger_tail {

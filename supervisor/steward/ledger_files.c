@@ -89,11 +89,12 @@ size_t ledger_files_of(struct ledger_files *files, uint64_t line) {
 
 size_t ledger_files_line(struct ledger_files *files, uint64_t number, char text[LEDGER_LINE_MAX], struct ledger_line *line) {
     struct stat st;
-    if (files->count == 0) return 0;
+    if (files->count == 0) return errno = ENOENT, 0;
     int fd = files->fd[ledger_files_of(files, number)];
     off_t at = fstat(fd, &st) < 0 ? -1 : ledger_files_find(fd, number, 0, st.st_size);
     ssize_t got = at < 0 ? -1 : ledger_files_read(fd, text, LEDGER_LINE_MAX, at);
     const char *end = got > 0 ? memchr(text, '\n', (size_t)got) : NULL;
+    if (got >= 0) errno = EBADMSG;
     if (!end || !ledger_line_parse(text, (size_t)(end - text), line) || line->count != number) return 0;
     return (size_t)(end - text);
 }
@@ -123,14 +124,14 @@ static bool prepend(struct backwards *b, const char *text, size_t size) {
 char *ledger_files_own(struct ledger_files *files, uint32_t tenant, uint64_t last, uint64_t from, size_t most, size_t *size) {
     struct backwards b = {0};
     bool fine = true;
-    errno = EBADMSG;
     for (size_t n = 0; fine && last && n < most; n++) {
         char text[LEDGER_LINE_MAX];
         struct ledger_line line;
         size_t found = ledger_files_line(files, last, text, &line);
-        if (found && line.tenant == tenant && line.own_count && line.own_count < from) break;
-        fine = found && line.tenant == tenant && line.own_count && prepend(&b, text, found);
-        last = fine ? line.own_last : 0;
+        fine = found || errno == EBADMSG;
+        if (!found || line.tenant != tenant || !line.own_count || line.own_count < from) break;
+        fine = prepend(&b, text, found);
+        last = line.own_last;
     }
     *size = b.used;
     char *out = fine ? malloc(b.used + 1) : NULL;

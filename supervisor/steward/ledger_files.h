@@ -32,9 +32,10 @@ off_t ledger_files_find(int fd, uint64_t from, off_t low, off_t high);
 /* Which of them has that line, if any has; the oldest when it is older than all. count > 0. */
 size_t ledger_files_of(struct ledger_files *files, uint64_t line);
 
-/* One line by its number, as text without its newline. 0 = not there or damaged; else its size. */
+/* One line by its number, as text without its newline; its size. 0 with errno: EBADMSG: it is not there, or damaged; others: unreadable. */
 size_t ledger_files_line(struct ledger_files *files, uint64_t number, char text[LEDGER_LINE_MAX], struct ledger_line *line);
 
 /* The chain of one tenant backwards from its line number `last`, down to its own line `from` or so many lines: text with newlines, the
- * oldest first, for the caller to free. NULL with errno: no memory, or a line is not where it must be (EBADMSG). */
+ * oldest first, for the caller to free. A line that is not where it must be ends it: there is none before it. NULL: no memory, or the files
+ * cannot be read. */
 char *ledger_files_own(struct ledger_files *files, uint32_t tenant, uint64_t last, uint64_t from, size_t most, size_t *size);

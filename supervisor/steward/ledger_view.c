@@ -141,12 +141,12 @@ static void walk_end(struct walk *w, struct staff_request *r, bool broken) {
     char head[2 * LEDGER_HASH + 1] = {0};
     const struct ledger_chain *chain = &w->check.chain;
     hex_write(chain->hash, LEDGER_HASH, head);
-    broken = broken || chain->count < w->told;
+    uint64_t wrong = w->check.first > 1 ? 1 : broken || chain->count < w->told ? chain->count + 1 : 0; /* the first that is */
     if (r)
         staff_json(r, 200,
-                   json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "sound", !broken, "first", (json_int_t)w->check.first, "lines",
+                   json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "sound", !wrong, "first", (json_int_t)w->check.first, "lines",
                              (json_int_t)chain->count, "tenants", (json_int_t)w->check.own_count, "head", head, "broken_at",
-                             broken ? json_integer((json_int_t)chain->count + 1) : json_null()));
+                             wrong ? json_integer((json_int_t)wrong) : json_null()));
     walk_free(w);
 }
 

@@ -60,7 +60,7 @@ static bool on_own(struct steward *steward, const struct message_own *wanted) {
     if (m->head.type) return false;
     size_t size = 0;
     char *text = ledger_files_own(&steward->ledger, wanted->head.tenant, wanted->last, wanted->from, OWN_LINES_MAX, &size);
-    int fd = text && size ? memfd_of("ledger", text, size) : -1;
+    int fd = text ? memfd_of("ledger", text, size) : -1;
     free(text);
     *m = (union message){.plain = {.head = wanted->head, .value = fd >= 0 ? size : 0}};
     m->head.type = MESSAGE_STEWARD_OWN_LINES;

@@ -164,6 +164,29 @@ def test_it_goes_on_over_a_rotation_of_the_file():
         assert own(acme)['consistent'] is True
 
 
+# S11: a file of the ledger that is taken away, with all that the tenant has seen in it, is found by the tenant and by the auditor
+def test_an_older_file_that_is_gone_is_found():
+    with House(ledger_file_max='64K') as h:
+        acme = h.enrolled('acme')
+        files = lambda: sorted(h.state.glob('ledger-*'))  # noqa: E731
+        for _ in range(600):
+            assert h.control('PATCH', '/v1/tenants/acme', {'title': 'Acme SA'}).status == 200
+            if len(files()) > 1:
+                break
+        assert wait_for(lambda: len(files()) > 1, why='two older files')
+        assert own(acme)['consistent'] is True
+        h.stop()
+        files()[0].unlink()
+        h.start()
+        acme.close()
+        read = own(acme)
+        assert read['consistent'] is False and read['verified'] is True and read['first'] > 1
+        told = wait_for(lambda: [a for a in acme.get('/api/v1/journal?limit=50').json['items'] if a['act'] == 'ledger_contradicted'], why='the journal')
+        assert len(told) == 1
+        verified = json.loads(h.cli('--json', 'ledger', 'verify', check=False).stdout)
+        assert verified['sound'] is False and verified['broken_at'] == 1
+
+
 # C2: who is removed while the provider is slow is told nothing any more
 def test_who_is_removed_while_he_waits_gets_no_line(house):
     code = house.acme.post('/api/v1/users', {'login': 'late', 'role': 'administrator'}).json

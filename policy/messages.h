@@ -94,7 +94,7 @@ struct message_start {
     uint32_t fault;                      /* 0, always: a test-only build may read it */
     uint8_t enrol_hash[ENROL_CODE_HASH]; /* SHA-256 of the enrolment code; zero = none */
     uint8_t ledger_head[LEDGER_HASH];    /* the provider's ledger as of this start; the worker seals it */
-    uint64_t ledger_count;               /* and how many lines it had */
+    uint64_t ledger_count;               /* and how many lines it had; both zero later: a number that rises tells of others */
     uint64_t own_count, own_at;          /* the same of the tenant's own chain; own_at: COUNT of its last line */
     uint8_t own_head[LEDGER_HASH];
     uint64_t end_ms;      /* Unix time: the end of the contract was given notice of; 0 = not. Read-only from then on (S14) */

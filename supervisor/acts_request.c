@@ -24,6 +24,9 @@ static void answer_request(const struct act *a, enum act_result result, const st
                 &(struct answer){.request = a->said->request, .result = result, .number = r->id, .until_ms = r->until_ms, .fd = -1});
 }
 
+/* S11: under a hold nothing at all reaches the tenant's worker: what comes without a reason is a word, too */
+static bool is_held(const struct act *a) { return request_is_held(a->request, clock_unix_ms()); }
+
 /* Records the wish. false: the person was told. */
 static bool enter(struct act *a, const struct request *wanted) {
     a->request = requests_ask(a->house->requests, wanted, clock_unix_ms());
@@ -36,7 +39,7 @@ static bool enter(struct act *a, const struct request *wanted) {
 /* A second person's is awaited from here on. */
 static void await(struct act *a) {
     act_record_outcome(a, "pending");
-    tell_tenant(a->tenant);
+    if (!is_held(a)) tell_tenant(a->tenant);
     answer_request(a, ACT_PENDING, a->request);
 }
 
@@ -91,7 +94,7 @@ static void tell_and_give(struct act *a, const char *word) {
     }
     if (!end(a, REQUEST_DONE)) return;
     act_record_outcome(a, "done");
-    tenant_ledger_changed(a->tenant);
+    if (!is_held(a)) tenant_ledger_changed(a->tenant);
     struct ledger_own own = ledger_own(a->house->ledger, a->request->tenant);
     tell_answer(a->house,
                 &(struct answer){.request = a->said->request, .result = ACT_DONE, .number = a->request->id, .since_ms = own.at, .fd = -1});
@@ -318,6 +321,6 @@ void act_request_approve(struct act *a) { agree(a); }
 void act_request_withdraw(struct act *a) {
     if (!end(a, REQUEST_WITHDRAWN)) return;
     act_record_outcome(a, "done");
-    if (a->tenant) tell_tenant(a->tenant);
+    if (a->tenant && !is_held(a)) tell_tenant(a->tenant);
     answer_request(a, ACT_DONE, a->request);
 }

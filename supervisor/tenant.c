@@ -86,7 +86,7 @@ static void say_profile(struct tenant *t, uint32_t type) {
     for (uint32_t i = 0; i < e->host_count; i++)
         TEXT_COPY(m.start.host[i], e->host[i]);
     if (e->has_code && !e->enrolled) memcpy(m.start.enrol_hash, e->code_hash, sizeof m.start.enrol_hash);
-    ledger_head(t->house->ledger, &m.start.ledger_count, m.start.ledger_head);
+    if (type == MESSAGE_WORKER_START) ledger_head(t->house->ledger, &m.start.ledger_count, m.start.ledger_head);
     struct ledger_own own = ledger_own(t->house->ledger, e->number);
     m.start.own_count = own.count;
     m.start.own_at = own.at;

@@ -252,9 +252,11 @@ static void capsule_taken(void) {
 }
 
 static void profile_take(const struct message_start *profile) {
-    uint32_t enrolled = self.profile.enrolled; /* the supervisor may have said this before it heard of it */
+    struct message_start before = self.profile;
     self.profile = *profile;
-    self.profile.enrolled |= enrolled;
+    self.profile.enrolled |= before.enrolled; /* the supervisor may have said this before it heard of it */
+    self.profile.ledger_count = before.ledger_count;
+    memcpy(self.profile.ledger_head, before.ledger_head, sizeof before.ledger_head);
     store_resize(self.store, profile->quota_bytes); /* not under what is used: then the old ceiling stays until there is room */
     web_profile_changed();
 }

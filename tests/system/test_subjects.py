@@ -126,7 +126,7 @@ def test_what_the_provider_holds(house, acme):
     assert held.status == 200
     assert held.json['registry']['name'] == 'acme' and held.json['registry']['hosts'] == ['acme.localhost'] and held.json['registry']['enrolled'] is True
     assert held.json['registry']['modules'] == '' and held.json['registry']['created'] and held.json['registry']['contact'] is None
-    assert held.json['counters']['connections_total'] > 0 and held.json['ledger']['lines'] > 0
+    assert held.json['counters']['connections_total'] > 0
     ledger = held.json['ledger']
     own = acme.get(f'{ledger["read"]}?limit=500').json
     assert ledger['consistent'] is True and ledger['complete'] is True and ledger['own'] == len(ledger['items']) > 0

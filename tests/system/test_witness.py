@@ -84,6 +84,20 @@ def test_a_disclosure_is_seen_at_once(house):
     assert house.bois.get('/api/v1/provider/disclosures').json['items'] == []
 
 
+# S11: nothing that a tenant can ask for counts the lines of a disclosure under a hold
+def test_a_held_disclosure_moves_nothing_that_is_shown(house):
+    def shown():
+        held = house.acme.get('/api/v1/provider/holdings').json
+        heads = house.acme.get('/api/v1/provider-ledger').json
+        return held['registry'], held['ledger'] | {'as_of': None}, heads
+    before = shown()
+    ask = ('disclosure', 'request', 'acme', '--ground', 'law', '--recipient', 'X', '--reason', 'Y', '--scope', 'registry')
+    until = datetime.date.today() + datetime.timedelta(days=3)
+    number = json.loads(house.cli('--json', *ask, '--hold-until', str(until), duties=('registrar',)).stdout)['number']
+    house.cli('disclosure', 'approve', str(number), uid=STAFF_UID + 1, duties=('auditor',))
+    assert shown() == before
+
+
 def sign_again(path, change):
     """The whole file anew after `change` of its lines' fields, every hash computed again: sound to look at."""
     previous, own_ends, out = '0' * 64, {}, []

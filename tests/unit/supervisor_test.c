@@ -102,6 +102,9 @@ static void hand_up(void) {
 }
 
 static void obey(const union message *m, int fd) {
+    static bool spying; /* from the first of its certification requests on: whatever it hears, the house hears, too */
+    if (spying && m->head.type != MESSAGE_WORKER_CSR) say(MESSAGE_WORKER_SUPPORT_ASK, 0, -1);
+    spying = spying || (is("spy") && m->head.type == MESSAGE_WORKER_CSR);
     switch (m->head.type) {
     case MESSAGE_WORKER_DRAIN:
     case MESSAGE_WORKER_LOCK:
@@ -168,6 +171,7 @@ static char root[] = "/tmp/cloison-supervisor-XXXXXX";
 static int steward_end;
 static uint32_t staff = STAFF;
 static uint64_t last_request;
+static unsigned heard_by_spy; /* messages to the worker of that name */
 static union message answer;
 static int answer_fd = -1;
 
@@ -190,6 +194,7 @@ static void turn(void) {
     supervisor_tick(&house);
     while (channel_receive(steward_end, CHANNEL_SUPERVISOR, CHANNEL_STEWARD, &m, &fd, NULL) == CHANNEL_OK) {
         pages += m.head.type == MESSAGE_STEWARD_COUNTERS;
+        heard_by_spy += m.head.type == MESSAGE_STEWARD_SUPPORT_ASK;
         if (m.head.type == MESSAGE_STEWARD_ANSWER) {
             answer = m;
             answer_fd = fd;
@@ -772,6 +777,48 @@ static void a_list_of_archives_is_no_list_of_backups(void **state) {
 }
 
 /* Every verb at every single duty: the table's word, and a refusal leaves everything as it was. */
+static uint32_t disclosure_by(enum verb verb, uint32_t who, uint64_t hold_ms, uint64_t number) {
+    struct message_act a = named(verb == VERB_disclosure ? "spy" : "");
+    uint32_t before = staff;
+    a.set = verb == VERB_disclosure ? ACT_GROUND | ACT_SCOPE | ACT_RECIPIENT | ACT_REASON | (hold_ms ? ACT_UNTIL : 0) : ACT_NUMBER;
+    a.ground = GROUND_law;
+    a.scope = 1 << SCOPE_registry;
+    a.until_ms = hold_ms;
+    a.number = number;
+    strcpy(a.recipient, "a court");
+    strcpy(a.reason, "an order");
+    staff = who;
+    uint32_t result = act_with(a, verb, ALL, -1);
+    staff = before;
+    return result;
+}
+
+/* How much the worker heard until now, all of it: it answers in turn. */
+static unsigned heard_so_far(void) {
+    assert_int_equal(act("spy", VERB_csr), ACT_DONE);
+    return heard_by_spy;
+}
+
+/* Asked for and agreed, asked for and withdrawn; how much the worker heard. */
+static unsigned heard_of_disclosures(uint64_t hold_ms) {
+    unsigned before = heard_so_far();
+    assert_int_equal(disclosure_by(VERB_disclosure, STAFF, hold_ms, 0), ACT_PENDING);
+    assert_int_equal(disclosure_by(VERB_request_approve, STAFF + 1, 0, answer.answer.number), ACT_DONE);
+    assert_int_equal(disclosure_by(VERB_disclosure, STAFF, hold_ms, 0), ACT_PENDING);
+    assert_int_equal(disclosure_by(VERB_request_withdraw, STAFF, 0, answer.answer.number), ACT_DONE);
+    return heard_so_far() - before;
+}
+
+/* S11: until the day of a hold its worker hears nothing of a disclosure, not even that something may have happened */
+static void a_hold_is_silent(void **state) {
+    (void)state;
+    assert_int_equal(create("spy"), ACT_DONE);
+    assert_int_equal(act("spy", VERB_start), ACT_DONE);
+    assert_int_equal(heard_of_disclosures(clock_unix_ms() + 86400000), 0);
+    assert_true(heard_of_disclosures(0) > 0);
+    assert_int_equal(act("spy", VERB_stop), ACT_DONE);
+}
+
 static void duties_are_disjoint(void **state) {
     (void)state;
     uint64_t before, after;
@@ -862,6 +909,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_plan_that_changes_for_ever_costs_little),
         cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),
         cmocka_unit_test(a_reset_takes_two),
+        cmocka_unit_test(a_hold_is_silent),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),

@@ -56,10 +56,10 @@ static json_t *without_lines(const struct session *asker, enum store_result *why
 
 /* Of the ledger all but the lines. */
 static json_t *ledger(const struct lines *lines) {
-    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:b}", "lines", (json_int_t)self.profile.ledger_count, "heads",
-                     "/api/v1/provider-ledger", "read", "/api/v1/provider/ledger", "consistent", (int)lines_consistent(lines), "verified",
-                     (int)lines_verified(lines), "as_of", json_time((uint64_t)lines_as_of(lines)), "first", (json_int_t)lines_first(lines),
-                     "own", (json_int_t)lines_count(lines), "complete", (int)(lines_first(lines) <= 1));
+    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:b}", "heads", "/api/v1/provider-ledger", "read", "/api/v1/provider/ledger",
+                     "consistent", (int)lines_consistent(lines), "verified", (int)lines_verified(lines), "as_of",
+                     json_time((uint64_t)lines_as_of(lines)), "first", (json_int_t)lines_first(lines), "own",
+                     (json_int_t)lines_count(lines), "complete", (int)(lines_first(lines) <= 1));
 }
 
 /* ---- sent line by line ---- */

@@ -49,9 +49,7 @@ static const char *word_of(enum backup_kind kind, enum courier_task task) {
     return words[task][kind];
 }
 
-static void record(struct tenant *t, const char *event, const char *result) {
-    ledger_event(t->house->ledger, clock_unix_ms(), event, supervisor_about(t->entry), result);
-}
+static void record(struct tenant *t, const char *event, const char *result) { changes_event(t, event, result, clock_unix_ms()); }
 
 /* ---- what the worker is told ---- */
 

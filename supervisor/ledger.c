@@ -70,9 +70,14 @@ int ledger_act(struct ledger *l, uint64_t now_ms, uint32_t uid, enum verb verb, 
     return put_it < 0 ? -1 : ledger_file_sync(&l->file);
 }
 
-void ledger_event(struct ledger *l, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result) {
+void ledger_events(struct ledger *l, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result, uint64_t times) {
     struct ledger_line line = line_of(now_ms, event, tenant, result);
-    if (put_ordinary(l, &line) < 0) lose(l, 1);
+    line.times = times;
+    if (put_ordinary(l, &line) < 0) lose(l, times);
+}
+
+void ledger_event(struct ledger *l, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result) {
+    ledger_events(l, now_ms, event, tenant, result, 1);
 }
 
 static void put_refusal(struct ledger *l, uint64_t now_ms, struct refusal *r, uint64_t times) {

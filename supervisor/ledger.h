@@ -42,6 +42,9 @@ int ledger_act(struct ledger *ledger, uint64_t now_ms, uint32_t uid, enum verb v
 
 /* A lifecycle event, e.g. "started", "crashed", "reloaded": a word as above. Written without waiting for the disk; ledger_tick() syncs. */
 void ledger_event(struct ledger *ledger, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result);
+/* The same, one line that stands for so many. */
+void ledger_events(struct ledger *ledger, uint64_t now_ms, const char *event, struct ledger_tenant tenant, const char *result,
+                   uint64_t times);
 
 /* A verb that was refused to this uid: counted, see above. */
 void ledger_refused(struct ledger *ledger, uint64_t now_ms, uint32_t uid, enum verb verb, struct ledger_tenant tenant);

@@ -268,6 +268,8 @@ int main(int argc, char **argv) {
 
     if (event_base_dispatch(house.base) < 0) die("event loop");
     plans_keep(house.plans, true);
+    for (size_t i = 0; i < house.tenant_count; i++)
+        changes_tick(house.tenant[i], clock_ms(), true);
     ledger_event(house.ledger, clock_unix_ms(), "left", (struct ledger_tenant){.name = ""}, "done");
     ledger_flush(house.ledger, clock_unix_ms());
     ledger_close(house.ledger);

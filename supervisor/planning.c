@@ -9,16 +9,6 @@
 
 #include <string.h>
 
-bool changes_take(struct changes *c, uint64_t now, uint64_t *again_at) {
-    const uint64_t ahead = (uint64_t)(CHANGES_MOST - 1) * CHANGES_MS;
-    if (c->until > now + ahead) {
-        *again_at = c->until - ahead;
-        return false;
-    }
-    c->until = (c->until > now ? c->until : now) + CHANGES_MS;
-    return true;
-}
-
 /* A destination that takes this kind, and not another one than where something lies still. */
 static bool fits(const struct tenant *t, const struct plan *p, const struct plan_row *row) {
     const struct config *c = &t->house->config;

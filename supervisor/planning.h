@@ -1,7 +1,7 @@
 /*
  * What a tenant's administrator says of its plans, on its way to being kept (C9). A word that cannot be written down now, or that comes
  * after too many others, is held and taken up again by itself; only the last one of a kind counts. So neither a full disk loses a plan, nor
- * does a worker that changes it for ever fill the ledger or make the supervisor write without end.
+ * does a worker that changes it for ever (changes.h) fill the ledger or make the supervisor write without end.
  */
 #pragma once
 
@@ -12,18 +12,7 @@
 
 struct tenant;
 
-enum {
-    CHANGES_MOST = 12,     /* of one tenant, lines of the ledger each, that its worker may cause at once; */
-    CHANGES_MS = 15000,    /* and then one in this time */
-    PLAN_WRITE_MS = 10000, /* between two tries to write a plan down */
-};
-
-/* Lines that a worker caused lately: ms of the clock when they will be paid off. */
-struct changes {
-    uint64_t until;
-};
-/* Counts one; false: not before *again_at. */
-bool changes_take(struct changes *changes, uint64_t now, uint64_t *again_at);
+enum { PLAN_WRITE_MS = 10000 /* between two tries to write a plan down */ };
 
 /* The last word about the plan of one kind. */
 struct plan_word {

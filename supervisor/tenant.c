@@ -300,7 +300,7 @@ static void changed(struct tenant *t, enum life_state before, bool died) {
     t->since_ms = clock_unix_ms();
     t->house->posture_stale = true;
     if (now != LIFE_WAITING) say_change(t);
-    if (word) ledger_event(t->house->ledger, t->since_ms, word, supervisor_about(t->entry), "done");
+    if (word) changes_event(t, word, "done", t->since_ms);
     if (!life_ready(&t->life) && life_reason(&t->life) != t->told) tell_no_worker(t);
     tell_tenant(t);
     if (before == LIFE_SUSPENDED) tell_event(t, EVENT_RESUMED);
@@ -405,6 +405,7 @@ void tenant_tick(struct tenant *t, uint64_t now) {
     reset_step(t, now);
     backups_tick(t, now);
     wishes_tick(t, now);
+    changes_tick(t, now, false);
     errands_tick(t, now);
 }
 

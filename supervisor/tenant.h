@@ -4,6 +4,7 @@
 
 #include "../policy/counters.h"
 #include "backups.h"
+#include "changes.h"
 #include "copies.h"
 #include "errand.h"
 #include "lifecycle.h"
@@ -58,7 +59,8 @@ struct tenant {
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
     struct backups backups;
-    struct changes changes; /* that its worker caused */
+    struct changes changes; /* that its worker caused: decisions, */
+    struct events events;   /* and what happened */
     uint64_t leaving_word;  /* what it said of its leaving and was not kept, */
     uint64_t leaving_at;    /* ms of the clock: taken up again; 0 = nothing */
     bool told_end;          /* and all that a certificate needs */

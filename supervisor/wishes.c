@@ -1,5 +1,5 @@
 /* What a tenant's administrator decided, on its way into the registry: again and again until it is kept, and no more lines of the ledger
- * than a worker may cause (planning.h). */
+ * than a worker may cause (changes.h). */
 #include "clock.h"
 #include "log.h"
 #include "supervisor.h"

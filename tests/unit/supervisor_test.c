@@ -60,6 +60,7 @@ static union message hear(int *fd) {
     }
 }
 
+enum { FLIPS = 100 };
 static bool is(const char *name) { return strcmp(profile.name, name) == 0; }
 
 static void ready(const uint8_t layer[64]) {
@@ -90,6 +91,9 @@ static void misbehave(const uint8_t layer[64]) {
     if (is("lie-capsule")) say(MESSAGE_WORKER_CAPSULE_MADE, 0, csr); /* not sealed, not of its size */
     for (int i = 0; is("lie-capsules") && i < 2; i++)
         say(MESSAGE_WORKER_CAPSULE_MADE, 0, capsule);
+    for (int i = 0; is("flips") && i < FLIPS; i++)
+        say(MESSAGE_WORKER_STATE, i % 2 ? WORKER_SEALED : WORKER_SERVING, -1);
+    if (is("flips")) say(MESSAGE_WORKER_ENROLLED, 0, -1);
     if (is("lie-mute")) close(JAIL_CHANNEL);
 }
 
@@ -819,6 +823,43 @@ static void a_hold_is_silent(void **state) {
     assert_int_equal(act("spy", VERB_stop), ACT_DONE);
 }
 
+/* Lines about that tenant, and how many times they say that it was unsealed or sealed. */
+static size_t lines_about(uint32_t number, uint64_t *times) {
+    char text[LEDGER_LINE_MAX];
+    struct ledger_line line;
+    size_t count = 0;
+    *times = 0;
+    for (off_t at = 0; pread(ledger_reader(house.ledger, 0), text, sizeof text, at) > 0;) {
+        const char *end = memchr(text, '\n', sizeof text);
+        assert_non_null(end);
+        assert_true(ledger_line_parse(text, (size_t)(end - text), &line));
+        at += end - text + 1;
+        if (line.tenant != number) continue;
+        count++;
+        if (strcmp(line.verb, "sealed") == 0 || strcmp(line.verb, "unsealed") == 0) *times += line.times;
+    }
+    return count;
+}
+
+/* H1: a worker that opens and closes without end costs few lines, and none of it is kept back */
+static void a_worker_that_flips_fills_no_ledger(void **state) {
+    (void)state;
+    uint64_t times;
+    assert_int_equal(create("flips"), ACT_DONE);
+    struct tenant *t = tenant("flips");
+    assert_int_equal(act("flips", VERB_start), ACT_DONE);
+    UNTIL(t->entry->enrolled);
+    assert_true(lines_about(t->entry->number, &times) < EVENTS_MOST + 10);
+    assert_true(times < FLIPS);
+    changes_tick(t, clock_ms() + 2 * CHANGES_MS, false);
+    assert_true(lines_about(t->entry->number, &times) < EVENTS_MOST + 12);
+    assert_int_equal(times, FLIPS);
+    changes_tick(t, clock_ms() + 4 * CHANGES_MS, true);
+    lines_about(t->entry->number, &times);
+    assert_int_equal(times, FLIPS);
+    assert_int_equal(act("flips", VERB_stop), ACT_DONE);
+}
+
 static void duties_are_disjoint(void **state) {
     (void)state;
     uint64_t before, after;
@@ -910,6 +951,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(a_hold_is_silent),
+        cmocka_unit_test(a_worker_that_flips_fills_no_ledger),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),

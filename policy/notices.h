@@ -25,10 +25,11 @@ extern const struct notice_row notice_table[NOTICE_KINDS]; /* row 0 is NOTICE_NO
 enum notice_kind notice_find(const char *name, size_t size); /* NOTICE_NONE: there is none of that name */
 
 enum {
-    NOTICES_MAX = 64,      /* kept at once */
-    NOTICE_BYTES = 65536,  /* of one's text */
-    NOTICE_MAIL_DAYS = 7,  /* after the relay took a letter, without an acknowledgement, it counts as delivered */
-    NOTICE_DAYS_MAX = 366, /* of a notice period */
+    NOTICES_MAX = 64,       /* kept at once; */
+    NOTICES_KEPT_DAYS = 90, /* at least so long after it came into force for all */
+    NOTICE_BYTES = 65536,   /* of one's text */
+    NOTICE_MAIL_DAYS = 7,   /* after the relay took a letter, without an acknowledgement, it counts as delivered */
+    NOTICE_DAYS_MAX = 366,  /* of a notice period */
 };
 #define NOTICE_DAY_MS ((uint64_t)86400000)
 

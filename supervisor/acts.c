@@ -278,13 +278,12 @@ static void do_terms_publish(struct act *a) {
                             .published_ms = clock_unix_ms(),
                             .effective_ms = a->said->effective_ms,
                             .uid = a->said->uid};
-    const struct notice *made = notices_publish(a->house->notices, &wanted, a->fd);
+    const struct notice *made = announce_publish(a->house, &wanted, a->fd);
     if (!made) {
         if (errno != ENOSPC && errno != EINVAL) log_errno("notices: not written");
         act_fail(a, errno == ENOSPC ? ACT_FULL : errno == EINVAL ? ACT_BAD_FIELD : ACT_FAILED);
         return;
     }
-    announce_notice(a->house, made);
     act_record_outcome(a, "done");
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .detail = made->number, .fd = -1});
 }

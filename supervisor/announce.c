@@ -59,17 +59,56 @@ void announce_to_steward(struct supervisor *h, const struct notice *n) {
     link_send(h->steward.link, &m, -1);
 }
 
+/* For all whom it is for, at that Unix time; also where there is nobody any more. */
+static bool was_in_force(const struct supervisor *h, const struct notice *n, uint64_t then_ms) {
+    if (n->effective_ms > then_ms) return false;
+    for (size_t i = 0; i < h->tenant_count; i++) {
+        uint64_t from = announce_is_for(n, h->tenant[i]) ? announce_in_force(n, h->tenant[i]) : 1;
+        if (!from || from > then_ms) return false;
+    }
+    return true;
+}
+
+/* One to a tenant alone says what was done; what is for all goes on to be in force until another of its kind is. */
+static bool is_followed(const struct supervisor *h, size_t place, uint64_t now_ms) {
+    const struct notice *of = notices_at(h->notices, place);
+    for (size_t i = place + 1; !of->tenant && i < notices_count(h->notices); i++) {
+        const struct notice *n = notices_at(h->notices, i);
+        if (n->kind == of->kind && !n->tenant && was_in_force(h, n, now_ms)) return true;
+    }
+    return of->tenant;
+}
+
+static void make_place(struct supervisor *h) {
+    uint64_t now = clock_unix_ms(), kept = NOTICES_KEPT_DAYS * NOTICE_DAY_MS;
+    for (size_t i = 0; i < notices_count(h->notices); i++) {
+        uint32_t number = notices_at(h->notices, i)->number;
+        if (!is_followed(h, i, now) || !was_in_force(h, notices_at(h->notices, i), now - kept)) continue;
+        if (notices_remove(h->notices, number) < 0) return;
+        union message m = {.plain = {.head = {.type = MESSAGE_STEWARD_NO_NOTICE}, .value = number}};
+        link_send(h->steward.link, &m, -1);
+        for (size_t j = 0; j < h->tenant_count; j++)
+            if (life_ready(&h->tenant[j]->life)) tenant_say(h->tenant[j], MESSAGE_WORKER_NO_NOTICE, number, -1);
+        return;
+    }
+}
+
 /* S7, C11: a notice goes to all that run at once, to the others when they start, and by letter to the contact */
-void announce_notice(struct supervisor *h, const struct notice *n) {
+const struct notice *announce_publish(struct supervisor *h, const struct notice *wanted, int text) {
+    if (notices_count(h->notices) == NOTICES_MAX) make_place(h);
+    const struct notice *n = notices_publish(h->notices, wanted, text);
+    if (!n) return NULL;
     for (size_t i = 0; i < h->tenant_count; i++)
         to_worker(h->tenant[i], n);
     announce_to_steward(h, n);
     h->letters_at = 0;
+    return n;
 }
 
 bool announce_read(struct tenant *t, uint32_t number) {
     const struct notice *n = notices_find(t->house->notices, number);
-    if (!n || !announce_is_for(n, t)) return false;
+    if (!n) return notices_had(t->house->notices, number); /* it went meanwhile */
+    if (!announce_is_for(n, t)) return false;
     /* What is not on the disk is not told either: the administrator sees that it is still to be read. */
     if (notices_acknowledged(t->house->notices, number, t->entry->number, clock_unix_ms()) < 0) log_errno("notices: not written");
     to_worker(t, n);

@@ -15,8 +15,9 @@ bool announce_is_for(const struct notice *notice, const struct tenant *tenant);
 /* From when it is in force for a tenant that it is for; 0 = not known yet, since it has not been delivered. */
 uint64_t announce_in_force(const struct notice *notice, const struct tenant *tenant);
 
-/* A new one: to all who run; the letters follow. */
-void announce_notice(struct supervisor *house, const struct notice *notice);
+/* A new one, as notices_publish() keeps it: to all who run; the letters follow. Where there is no place, one that another has followed, and
+ * that has been in force for all for NOTICES_KEPT_DAYS, gives its own. NULL with errno. */
+const struct notice *announce_publish(struct supervisor *house, const struct notice *wanted, int text);
 /* All that are for it, to a worker that is ready. */
 void announce_to_worker(struct tenant *tenant);
 /* With how many have it. */

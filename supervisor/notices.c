@@ -31,11 +31,14 @@ struct notices {
     off_t size; /* of the record */
     size_t count;
     struct notice notice[NOTICES_MAX];
+    uint32_t last; /* number given */
     struct traces traces;
 };
 
 size_t notices_count(const struct notices *n) { return n->count; }
 const struct notice *notices_at(const struct notices *n, size_t i) { return &n->notice[i]; }
+
+bool notices_had(const struct notices *n, uint32_t number) { return number > 0 && number <= n->last; }
 
 const struct notice *notices_find(const struct notices *n, uint32_t number) {
     for (size_t i = 0; i < n->count; i++)
@@ -168,19 +171,40 @@ const struct notice *notices_publish(struct notices *n, const struct notice *wan
     }
     struct notice *made = &n->notice[n->count];
     *made = *wanted;
-    made->number = n->count ? n->notice[n->count - 1].number + 1 : 1;
+    made->number = n->last + 1;
     made->text = sealed_copy(text, &made->bytes);
     if (made->text < 0) return NULL;
     snprintf(line, sizeof line, "notice\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%s\n", made->number,
              notice_table[made->kind].name, made->published_ms, made->effective_ms, made->tenant, made->uid, made->entity);
     if (keep_text(n, made->number, made->text) && append(n, line) == 0) {
         n->count++;
+        n->last = made->number;
         return made;
     }
     int error = errno;
     close(made->text);
     errno = error;
     return NULL;
+}
+
+static bool take_out(struct notices *n, uint32_t number) {
+    for (size_t i = 0; i < n->count; i++) {
+        if (n->notice[i].number != number) continue;
+        if (n->notice[i].text >= 0) close(n->notice[i].text);
+        memmove(&n->notice[i], &n->notice[i + 1], (--n->count - i) * sizeof *n->notice);
+        return true;
+    }
+    return false;
+}
+
+int notices_remove(struct notices *n, uint32_t number) {
+    char line[LINE_ROOM], name[NAME_ROOM];
+    snprintf(line, sizeof line, "removed\t%" PRIu32 "\n", number);
+    if (append(n, line) < 0) return -1;
+    text_name(number, name);
+    unlinkat(n->directory, name, 0);
+    take_out(n, number);
+    return 0;
 }
 
 /* ---- reading ---- */
@@ -196,28 +220,34 @@ static bool take_number(char **p, uint64_t most, uint64_t *out) {
 static bool read_notice(struct notices *n, char *p) {
     struct notice *made = &n->notice[n->count];
     uint64_t number, tenant, uid;
-    char name[NAME_ROOM];
     if (n->count == NOTICES_MAX || !take_number(&p, UINT32_MAX, &number)) return false;
     const char *kind = strsep(&p, "\t");
-    *made = (struct notice){.number = (uint32_t)number, .kind = kind ? notice_find(kind, strlen(kind)) : NOTICE_NONE};
+    *made = (struct notice){.number = (uint32_t)number, .text = -1, .kind = kind ? notice_find(kind, strlen(kind)) : NOTICE_NONE};
     if (!made->kind || !take_number(&p, UINT64_MAX, &made->published_ms) || !take_number(&p, UINT64_MAX, &made->effective_ms)) return false;
     if (!take_number(&p, UINT32_MAX, &tenant) || !take_number(&p, UINT32_MAX, &uid)) return false;
     made->tenant = (uint32_t)tenant;
     made->uid = (uint32_t)uid;
-    if (!p || !name_is_title(p) || number <= (n->count ? n->notice[n->count - 1].number : 0)) return false;
+    if (!p || !name_is_title(p) || number <= n->last) return false;
     snprintf(made->entity, sizeof made->entity, "%s", p);
-    text_name(made->number, name);
+    n->count++;
+    n->last = made->number;
+    return true;
+}
+
+static bool read_text(struct notices *n, struct notice *of) {
+    char name[NAME_ROOM];
+    text_name(of->number, name);
     int file = openat(n->directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    made->text = file < 0 ? -1 : sealed_copy(file, &made->bytes);
+    of->text = file < 0 ? -1 : sealed_copy(file, &of->bytes);
     if (file >= 0) close(file);
-    n->count += made->text >= 0;
-    return made->text >= 0;
+    return of->text >= 0;
 }
 
 static bool read_line(struct notices *n, char *line) {
     const char *what = strsep(&line, "\t");
     uint64_t number, tenant, time;
     if (strcmp(what, "notice") == 0) return read_notice(n, line);
+    if (strcmp(what, "removed") == 0) return take_number(&line, UINT32_MAX, &number) && !line && take_out(n, (uint32_t)number);
     bool acknowledged = strcmp(what, "acknowledged") == 0;
     if (!acknowledged && strcmp(what, "mailed") != 0) return false;
     if (!take_number(&line, UINT32_MAX, &number) || !take_number(&line, UINT32_MAX, &tenant) || !take_number(&line, UINT64_MAX, &time) ||
@@ -244,7 +274,11 @@ static bool read_record(struct notices *n, char error[NOTICES_ERROR_MAX]) {
         if (fine)
             n->size += (off_t)size;
         else
-            snprintf(error, NOTICES_ERROR_MAX, "notices/record:%zu: damaged, or its text is missing", number);
+            snprintf(error, NOTICES_ERROR_MAX, "notices/record:%zu: damaged", number);
+    }
+    for (size_t i = 0; fine && i < n->count; i++) {
+        fine = read_text(n, &n->notice[i]);
+        if (!fine) snprintf(error, NOTICES_ERROR_MAX, "notices/%" PRIu32 ".text: missing or damaged", n->notice[i].number);
     }
     if (file) fclose(file);
     return fine && ftruncate(n->record, n->size) == 0;

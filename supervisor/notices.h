@@ -4,12 +4,14 @@
  *
  *   notice NUMBER KIND PUBLISHED EFFECTIVE TENANT UID ENTITY
  *   acknowledged|mailed NUMBER TENANT TIME
+ *   removed NUMBER
  */
 #pragma once
 
 #include "../policy/limits.h"
 #include "../policy/notices.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum { NOTICES_ERROR_MAX = 512, NOTICES_AGAIN_MS = 3600000 };
@@ -34,10 +36,14 @@ void notices_close(struct notices *notices); /* NULL is fine */
 size_t notices_count(const struct notices *notices);
 const struct notice *notices_at(const struct notices *notices, size_t i); /* in the order of their numbers */
 const struct notice *notices_find(const struct notices *notices, uint32_t number);
+bool notices_had(const struct notices *notices, uint32_t number); /* it was published, and may have been removed since */
 
 /* Publishes `wanted`, whose number, text and bytes are given here: on the disk when it returns. text: a file of 1 to NOTICE_BYTES, read
  * now. NULL with errno: ENOSPC: NOTICES_MAX are kept; EINVAL: no text; others: not written. */
 const struct notice *notices_publish(struct notices *notices, const struct notice *wanted, int text);
+
+/* Takes one out to make place: its text goes, its number is not given again. 0, or -1 with errno: it stays. */
+int notices_remove(struct notices *notices, uint32_t number);
 
 /* Zero when nothing is known. */
 struct notice_trace notices_trace(const struct notices *notices, uint32_t number, uint32_t tenant);

@@ -32,12 +32,10 @@ bool transfer_announce(struct tenant *t, const struct request *r) {
     TEXT_COPY(wanted.entity, r->recipient);
     int text = memfd_create("transfer", MFD_CLOEXEC);
     if (text < 0) return false;
-    const struct notice *made =
-        dprintf(text, words, r->recipient, r->recipient) > 0 ? notices_publish(t->house->notices, &wanted, text) : NULL;
+    const struct notice *made = dprintf(text, words, r->recipient, r->recipient) > 0 ? announce_publish(t->house, &wanted, text) : NULL;
     int error = errno;
     close(text);
     errno = error;
-    if (made) announce_notice(t->house, made);
     return made;
 }
 

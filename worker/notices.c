@@ -39,6 +39,15 @@ void notices_take(const struct message_notice *notice, int fd) {
     notices[i].asked = false;
 }
 
+void notices_forget(uint64_t number) {
+    size_t i = 0;
+    while (i < known && notices[i].is.number != number)
+        i++;
+    if (i == known) return;
+    close(notices[i].text);
+    memmove(&notices[i], &notices[i + 1], (--known - i) * sizeof *notices);
+}
+
 static bool is_public(size_t i) { return notice_table[notices[i].is.kind].by == NOTICE_BY_DOCUMENT; }
 
 /* The one that the path names; known: there is none. */

@@ -20,5 +20,7 @@
 
 /* A new one, or one whose trace has changed; fd, its text, is taken over. */
 void notices_take(const struct message_notice *notice, int fd);
+/* It is not kept any more. */
+void notices_forget(uint64_t number);
 /* All, the newest first, without their texts. A new value; NULL: out of memory. */
 json_t *notices_json(void);

@@ -272,6 +272,9 @@ static void obey(const union message *m, int fd) {
     case MESSAGE_WORKER_NOTICE:
         notices_take(&m->notice, fd);
         break;
+    case MESSAGE_WORKER_NO_NOTICE:
+        notices_forget(m->plain.value);
+        break;
     case MESSAGE_WORKER_DRAIN:
         web_drain(gone, NULL);
         break;

@@ -15,6 +15,13 @@ bool notices_view_put(struct steward *s, const struct message_notice *notice) {
     return true;
 }
 
+void notices_view_forget(struct steward *s, uint64_t number) {
+    size_t i = 0;
+    while (i < s->notice_count && s->notice[i].number != number)
+        i++;
+    if (i < s->notice_count) memmove(&s->notice[i], &s->notice[i + 1], (--s->notice_count - i) * sizeof *s->notice);
+}
+
 static json_t *text_or_null(const char *text) { return *text ? json_string(text) : json_null(); }
 
 void notices_view_list(struct steward *s, struct staff_request *r) {

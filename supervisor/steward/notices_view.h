@@ -8,6 +8,9 @@
 /* The supervisor's word about one. false: more than there can be. */
 bool notices_view_put(struct steward *steward, const struct message_notice *notice);
 
+/* It is not kept any more. */
+void notices_view_forget(struct steward *steward, uint64_t number);
+
 /* GET /v1/notices: {items: [{number, kind, published, effective, tenant, to, tenants, delivered, bytes}]}, times in Unix seconds. */
 void notices_view_list(struct steward *steward, struct staff_request *r);
 

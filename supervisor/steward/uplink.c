@@ -117,6 +117,9 @@ static bool take(struct steward *steward, const union message *m, int fd) {
         return on_groups(steward, m, fd);
     case MESSAGE_STEWARD_NOTICE:
         return notices_view_put(steward, &m->notice);
+    case MESSAGE_STEWARD_NO_NOTICE:
+        notices_view_forget(steward, m->plain.value);
+        return true;
     case MESSAGE_STEWARD_TRACES:
         return support_start(steward, fd, (uint32_t)m->plain.value);
     case MESSAGE_STEWARD_SUPPORT:

@@ -174,6 +174,24 @@ static void what_is_no_text_or_one_too_many_is_refused(void **state) {
     assert_int_equal(notices_count(notices), NOTICES_MAX);
 }
 
+static void one_that_is_removed_gives_its_place_and_not_its_number(void **state) {
+    (void)state;
+    const struct notice terms = {.kind = NOTICE_terms, .published_ms = 10, .effective_ms = 20};
+    for (int i = 0; i < NOTICES_MAX; i++)
+        assert_non_null(publish(&terms, "x"));
+    assert_int_equal(notices_acknowledged(notices, 2, 3, 40), 0);
+    assert_int_equal(notices_remove(notices, 2), 0);
+    assert_int_equal(notices_remove(notices, NOTICES_MAX), 0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(notices_count(notices), NOTICES_MAX - 2);
+        assert_true(!notices_find(notices, 2) && notices_had(notices, NOTICES_MAX) && !notices_had(notices, NOTICES_MAX + 1));
+        notices_close(notices);
+        notices = notices_open(root, error);
+        if (!notices) fail_msg("%s", error);
+    }
+    assert_int_equal(publish(&terms, "x")->number, NOTICES_MAX + 1);
+}
+
 static void put_record(const char *text) {
     char path[64];
     snprintf(path, sizeof path, "%s/notices/record", root);
@@ -244,6 +262,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_letter_is_due_until_it_was_taken_and_not_too_often, make, unmake),
         cmocka_unit_test_setup_teardown(a_look_costs_the_same_with_many, make, unmake),
         cmocka_unit_test_setup_teardown(what_is_no_text_or_one_too_many_is_refused, make, unmake),
+        cmocka_unit_test_setup_teardown(one_that_is_removed_gives_its_place_and_not_its_number, make, unmake),
         cmocka_unit_test_setup_teardown(damage_is_found_and_a_cut_line_cut_off, make, unmake),
         cmocka_unit_test(a_letter_is_one_and_no_text_ends_it_early),
     };

@@ -213,6 +213,17 @@ static void others_do_not(void **state) {
     assert_non_null(strstr(text, "application/problem+json"));
 }
 
+static void a_notice_that_is_not_kept_is_not_listed(void **state) {
+    (void)state;
+    for (uint32_t n = 901; n <= 902; n++)
+        say((union message){.notice = {.head = {.type = MESSAGE_STEWARD_NOTICE}, .number = n, .kind = NOTICE_terms, .bytes = 1}}, -1);
+    say_plain(MESSAGE_STEWARD_NO_NOTICE, 0, 901, -1);
+    say_plain(MESSAGE_STEWARD_NO_NOTICE, 0, 900, -1);
+    assert_int_equal(ask(STEWARD_CONTROL, "GET", "/v1/notices", NULL), 200);
+    assert_null(strstr(text, "901"));
+    assert_non_null(strstr(text, "902"));
+}
+
 /* The supervisor is busy and its socket full: the answer about one tenant's lines, which all others wait behind, comes nevertheless. */
 static void an_answer_about_lines_is_not_lost(void **state) {
     (void)state;
@@ -582,6 +593,7 @@ int main(void) {
         cmocka_unit_test_setup(every_verb_at_every_duty, before),
         cmocka_unit_test_setup(a_worker_hears_of_its_messages, before),
         cmocka_unit_test_setup(an_answer_about_lines_is_not_lost, before),
+        cmocka_unit_test_setup(a_notice_that_is_not_kept_is_not_listed, before),
         cmocka_unit_test_setup(the_answer_is_the_supervisors, before),
         cmocka_unit_test_setup(create_shows_the_code, before),
         cmocka_unit_test_setup(chains_travel_sealed, before),

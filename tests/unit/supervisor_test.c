@@ -5,6 +5,7 @@
 #include "../../policy/jail.h"
 #include "../../policy/wall.h"
 #include "../../supervisor/acts.h"
+#include "../../supervisor/announce.h"
 #include "../../supervisor/clock.h"
 #include "../../supervisor/monitor.h"
 #include "../../supervisor/permits.h"
@@ -20,6 +21,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -860,6 +862,40 @@ static void a_worker_that_flips_fills_no_ledger(void **state) {
     assert_int_equal(act("flips", VERB_stop), ACT_DONE);
 }
 
+static const struct notice *notice_of(enum notice_kind kind, uint32_t number, bool announced) {
+    uint64_t long_ago = clock_unix_ms() - 2 * NOTICES_KEPT_DAYS * NOTICE_DAY_MS;
+    struct notice wanted = {.kind = kind, .published_ms = long_ago, .effective_ms = long_ago, .tenant = number, .uid = STAFF};
+    int text = memfd_create("text", 0);
+    assert_int_equal(write(text, "x", 1), 1);
+    const struct notice *made = announced ? announce_publish(&house, &wanted, text) : notices_publish(house.notices, &wanted, text);
+    close(text);
+    return made;
+}
+
+/* One that was followed or done gives its place, once all have had it for long; what still says what is in force stays. */
+static void a_notice_long_in_force_gives_its_place(void **state) {
+    (void)state;
+    struct tenant *t = tenant("well");
+    uint32_t number = t->entry->number, first = notice_of(NOTICE_terms, 0, false)->number;
+    uint64_t recently = clock_unix_ms() - (NOTICES_KEPT_DAYS - 1) * NOTICE_DAY_MS, before = recently - 2 * NOTICE_DAY_MS;
+    assert_non_null(notice_of(NOTICE_terms, 0, false));
+    while (notices_count(house.notices) < NOTICES_MAX)
+        assert_non_null(notice_of(NOTICE_transfer, number, false));
+    assert_non_null(notice_of(NOTICE_transfer, number, true));
+    assert_null(notices_find(house.notices, first));
+    assert_int_equal(notices_count(house.notices), NOTICES_MAX);
+    assert_true(announce_read(t, first) && notices_had(house.notices, first)); /* a word that crosses with it is none that ends a worker */
+    assert_false(announce_read(t, UINT32_MAX));
+    assert_null(notice_of(NOTICE_transfer, number, true)); /* the other is in force, the rest undelivered */
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(notices_acknowledged(house.notices, first + 5, number, recently), 0);
+    assert_null(notice_of(NOTICE_transfer, number, true));
+    assert_int_equal(notices_acknowledged(house.notices, first + 7, number, before), 0);
+    assert_non_null(notice_of(NOTICE_transfer, number, true));
+    assert_true(!notices_find(house.notices, first + 7) && notices_find(house.notices, first + 1) &&
+                notices_find(house.notices, first + 5));
+}
+
 static void duties_are_disjoint(void **state) {
     (void)state;
     uint64_t before, after;
@@ -952,6 +988,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(a_hold_is_silent),
         cmocka_unit_test(a_worker_that_flips_fills_no_ledger),
+        cmocka_unit_test(a_notice_long_in_force_gives_its_place),
         cmocka_unit_test(duties_are_disjoint),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),

@@ -50,7 +50,7 @@ bool planning_settle(struct tenant *t, enum backup_kind kind, uint64_t now) {
     if (!kept) log_errno("tenant %s: its plan is not written yet", t->entry->name);
     if (says && (kept || !word->failed))
         ledger_event(t->house->ledger, clock_unix_ms(), event_of(&p), supervisor_about(t->entry), kept ? "done" : "failed");
-    *word = kept ? (struct plan_word){0} : (struct plan_word){true, true, word->packed, now + PLAN_WRITE_MS};
+    *word = (struct plan_word){.held = !kept, .failed = !kept, .packed = word->packed, .again_at = kept ? 0 : now + PLAN_WRITE_MS};
     if (says && kept) t->backups.kind[kind].again_at = 0;
     return kept;
 }

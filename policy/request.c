@@ -87,13 +87,13 @@ static bool read_asked(const struct record_line *line, struct request *r) {
     return true;
 }
 
-static bool add(struct request_book *book, const struct record_line *line) {
+static bool add(struct request_book *book, const struct record_line *line, bool keep) {
     struct request said = {.state = REQUEST_ASKED};
     if (!read_asked(line, &said) || said.id != book->count + 1) return false;
     struct request *more = reallocarray(book->row, book->count + 1, sizeof *more);
     if (!more) return false;
     book->row = more;
-    book->row[book->count++] = said;
+    if (keep) book->row[book->count++] = said;
     return true;
 }
 
@@ -103,16 +103,17 @@ static bool moves(enum request_state from, enum request_state to) {
     return from == REQUEST_AGREED && (to == REQUEST_DONE || to == REQUEST_FAILED || to == REQUEST_EXPIRED);
 }
 
-bool request_fold(void *context, const struct record_line *line) {
+bool request_fold(void *context, const struct record_line *line, bool keep) {
     struct request_book *book = context;
     uint64_t id;
-    if (strcmp(line->word, request_words[REQUEST_ASKED]) == 0) return add(book, line);
+    if (strcmp(line->word, request_words[REQUEST_ASKED]) == 0) return add(book, line, keep);
     struct request *r = line->fields == 1 && chain_number(line->field[0], UINT64_MAX, &id) ? request_find(book, id) : NULL;
     if (!r) return false;
-    if (strcmp(line->word, "released") == 0) return r->released = true;
+    if (strcmp(line->word, "released") == 0) return r->released |= keep, true;
     for (int s = REQUEST_AGREED; s < REQUEST_STATES; s++) {
         if (strcmp(line->word, request_words[s]) != 0) continue;
         if (!moves(r->state, (enum request_state)s)) return false;
+        if (!keep) return true;
         r->state = (enum request_state)s;
         r->ended_ms = line->time_ms;
         if (s == REQUEST_AGREED || s == REQUEST_WITHDRAWN) r->ended_by = line->uid;

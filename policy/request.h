@@ -73,8 +73,9 @@ struct request_book {
     size_t count;
 };
 
-/* One line of the record, for record_open() and for whoever reads it. false: it does not fit what came before, or no memory. */
-bool request_fold(void *book, const struct record_line *line);
+/* One line of the record, for record_open() and for whoever reads it. keep false: nothing changes, but there is room for it then. false: it
+ * does not fit what came before, or no memory. */
+bool request_fold(void *book, const struct record_line *line, bool keep);
 void request_book_free(struct request_book *book);
 struct request *request_find(const struct request_book *book, uint64_t id); /* NULL = none */
 /* The newest of that kind about that tenant that is in that state; NULL = none. */

@@ -314,7 +314,7 @@ static void do_undertaking_sign(struct act *a) {
     if (bad) {
         act_record_outcome(a, "failed");
         act_answer(a, ACT_BAD_FIELD, bad);
-    } else if (undertakings_sign(a->house->undertakings, a->said->uid, now, until, a->said->title)) {
+    } else if (undertakings_sign(a->house->undertakings, a->said->uid, now, until, a->said->set & ACT_TITLE ? a->said->title : "")) {
         act_record_outcome(a, "done");
         tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = until, .fd = -1});
     } else {

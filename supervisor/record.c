@@ -25,7 +25,7 @@ static bool walk(struct record *r, const char *bytes, size_t size, size_t *whole
     enum ledger_verdict verdict;
     *whole = 0;
     while ((verdict = record_next(&r->chain, bytes + *whole, size - *whole, &used, &line)) == LEDGER_LINE) {
-        if (!r->fold(r->context, &line)) return r->chain.count--, false;
+        if (!r->fold(r->context, &line, true)) return r->chain.count--, false;
         *whole += used;
     }
     /* A crash leaves a line without its newline, never a whole one that is wrong. */
@@ -105,10 +105,14 @@ bool record_append(struct record *r, uint64_t now_ms, uint32_t uid, const char *
     snprintf(line.word, sizeof line.word, "%s", word);
     size_t size = record_line_format(&r->chain, &line, fields, text), used;
     if (r->broken || size == 0) return errno = r->broken ? EIO : EMSGSIZE, false;
+    /* What cannot be read again would stop every later start: it is read before it is written. */
+    struct ledger_chain chain = r->chain;
+    if (record_next(&chain, text, size, &used, &line) != LEDGER_LINE || !r->fold(r->context, &line, false)) return errno = EINVAL, false;
     if (!put(r, text, size)) return false;
     r->size += size;
-    if (record_next(&r->chain, text, size, &used, &line) != LEDGER_LINE || !r->fold(r->context, &line)) abort(); /* our own words */
-    return true;
+    r->chain = chain;
+    r->broken = !r->fold(r->context, &line, true);
+    return !r->broken;
 }
 
 int record_reader(const struct record *r) { return r->reader; }

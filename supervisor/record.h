@@ -15,8 +15,9 @@ enum { RECORD_ERROR_MAX = 512, RECORD_BYTES_MAX = 256 << 20 };
 
 struct record;
 
-/* One line, when it is read at the start and when it was appended. false: it is not what its owner writes. */
-typedef bool record_fold(void *context, const struct record_line *line);
+/* One line. keep: it is on the disk, take it over. !keep: it would be written; make room for it, change nothing. false: it is not what its
+ * owner writes, or does not follow, or there is no memory. */
+typedef bool record_fold(void *context, const struct record_line *line, bool keep);
 
 /* Opens or makes the file, mode 0600, verifies it from the first line, folds each, cuts off what a crash left of an unfinished one. NULL
  * with error: damaged (the line is named), unreadable. Later calls open nothing. */
@@ -24,7 +25,7 @@ struct record *record_open(const char *state_dir, const char *name, record_fold 
 void record_close(struct record *record);
 
 /* Appends a line and folds it. fields: the word's own with tabs between, or "". false with errno: it is not on the disk, nothing has
- * changed. */
+ * changed. EINVAL: the next start would not read it. */
 bool record_append(struct record *record, uint64_t now_ms, uint32_t uid, const char *word, const char *fields);
 
 /* An fd for reading only, owned by the record. Its offset is shared: read with pread(). */

@@ -41,10 +41,6 @@ struct request *requests_ask(struct requests *r, const struct request *wanted, u
     struct request asked = *wanted;
     asked.id = r->book.count + 1;
     if (!asked.until_ms) asked.until_ms = now_ms + request_table[wanted->kind].term_ms;
-    /* Room first: what is on the disk must be folded. */
-    struct request *more = reallocarray(r->book.row, r->book.count + 1, sizeof *more);
-    if (!more) return NULL;
-    r->book.row = more;
     if (!request_fields(&asked, fields, sizeof fields)) return errno = EMSGSIZE, NULL;
     if (!record_append(r->record, now_ms, asked.asked_by, request_words[REQUEST_ASKED], fields)) return NULL;
     return request_find(&r->book, asked.id);

@@ -16,22 +16,21 @@ static struct undertaking *find(const struct undertakings *u, uint32_t uid) {
     return NULL;
 }
 
-static bool fold(void *context, const struct record_line *line) {
+static bool fold(void *context, const struct record_line *line, bool keep) {
     struct undertakings *u = context;
     struct undertaking said;
     if (!undertaking_read(line, &said, NULL)) return false;
     struct undertaking *row = find(u, said.uid);
-    if (said.ended) {
-        if (row) row->ended = true;
-        return row;
-    }
+    if (said.ended && !row) return false;
     if (!row) {
         struct undertaking *more = reallocarray(u->row, u->count + 1, sizeof *more);
         if (!more) return false;
         u->row = more;
-        row = &more[u->count++];
+        row = &more[u->count];
+        u->count += keep;
     }
-    *row = said;
+    if (keep && said.ended) row->ended = true;
+    if (keep && !said.ended) *row = said;
     return true;
 }
 
@@ -57,13 +56,9 @@ enum undertaking_state undertakings_judge(const struct undertakings *u, uint32_t
 }
 
 /* S1: the person itself signs, in a chained record that is never cut */
-/* Room first: what is on the disk must be folded. */
 bool undertakings_sign(struct undertakings *u, uint32_t uid, uint64_t now_ms, uint64_t until_ms, const char *name) {
     char fields[RECORD_LINE_MAX];
     const struct undertaking wanted = {.uid = uid, .version = UNDERTAKING_VERSION, .until_ms = until_ms};
-    struct undertaking *more = reallocarray(u->row, u->count + 1, sizeof *more);
-    if (!more) return false;
-    u->row = more;
     if (!undertaking_fields(&wanted, name, fields, sizeof fields)) return errno = EMSGSIZE, false;
     return record_append(u->record, now_ms, uid, "signed", fields);
 }

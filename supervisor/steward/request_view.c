@@ -132,7 +132,7 @@ static bool read_book(int fd, struct request_book *book) {
     char *bytes = malloc(size + 1);
     bool fine = bytes && ledger_files_read(fd, bytes, size, 0) == (ssize_t)size;
     while (fine && record_next(&chain, bytes + at, size - at, &used, &line) == LEDGER_LINE) {
-        fine = request_fold(book, &line);
+        fine = request_fold(book, &line, true);
         at += used;
     }
     free(bytes);

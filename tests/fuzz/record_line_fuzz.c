@@ -27,7 +27,7 @@ static void check_made(const char *fields, size_t size) {
         if (!made || record_next(&chain, out, made, &used, &line) != LEDGER_LINE) continue;
         must(used <= made && line.uid == 7);
         undertaking_read(&line, &u, name);
-        request_fold(&book, &line);
+        request_fold(&book, &line, true);
     }
     request_book_free(&book);
 }

@@ -110,7 +110,9 @@ static void what_may_follow_what(void **state) {
             struct request_book book = {.row = &one, .count = 1};
             struct record_line line = {.time_ms = noon, .uid = BOB, .fields = 1, .field = {{"1", 1}}};
             snprintf(line.word, sizeof line.word, "%s", request_words[to]);
-            assert_int_equal(request_fold(&book, &line), follows[from][to]);
+            assert_int_equal(request_fold(&book, &line, false), follows[from][to]);
+            assert_int_equal(one.state, from);
+            assert_int_equal(request_fold(&book, &line, true), follows[from][to]);
             assert_int_equal(one.state, follows[from][to] ? to : from);
         }
 }

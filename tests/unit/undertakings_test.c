@@ -117,6 +117,25 @@ static void signatures_are_kept(void **state) {
     json_decref(list);
 }
 
+/* What could not be read again is not written: one such line would stop every later start. */
+static void what_is_no_line_is_not_written(void **state) {
+    (void)state;
+    char long_name[TENANT_TITLE_MAX + 2];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    const char *const names[] = {"a\tb", "a\nb", "\xff", long_name};
+    assert_true(undertakings_sign(book, ALICE, noon, noon + DAY, "Alice"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_false(undertakings_sign(book, ALICE, noon + 1, noon + 2 * DAY, names[i]));
+        assert_int_equal(errno, EINVAL);
+    }
+    assert_false(undertakings_end(book, BOB, noon)); /* who never signed */
+    assert_int_equal(undertakings_of(book, ALICE)->until_ms, noon + DAY);
+    assert_true(reopen());
+    assert_true(undertakings_sign(book, BOB, noon, noon + DAY, "Bob"));
+    assert_int_equal(undertakings_judge(book, ALICE, noon), UNDERTAKING_IN_FORCE);
+}
+
 static size_t read_file(char *out, size_t room) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = read(fd, out, room);
@@ -246,6 +265,7 @@ int main(void) {
         cmocka_unit_test(a_term_is_bounded),
         cmocka_unit_test(the_texts_are_what_was_signed),
         cmocka_unit_test_setup_teardown(signatures_are_kept, make, clean),
+        cmocka_unit_test_setup_teardown(what_is_no_line_is_not_written, make, clean),
         cmocka_unit_test_setup_teardown(a_changed_record_does_not_open, make, clean),
         cmocka_unit_test_setup_teardown(a_line_of_another_record_does_not_follow, make, clean),
         cmocka_unit_test_setup_teardown(a_full_disk_takes_no_signature, make, clean),

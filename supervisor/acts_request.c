@@ -220,6 +220,7 @@ static bool keep_contract(struct act *a, struct contract_dates dates) {
         act_fail(a, ACT_FAILED);
         return false;
     }
+    a->tenant->leaving_at = 0; /* what was said at another end and could not be kept */
     tenant_profile_changed(a->tenant);
     tell_tenant(a->tenant);
     act_record_outcome(a, "done");

@@ -49,8 +49,8 @@ static void keep_returned(struct tenant *t) {
 
 void leaving_heard(struct tenant *t, uint64_t word) {
     enum contract state = leaving_state(t);
+    t->leaving_at = 0; /* also where it is of no effect: a later end takes a word of its own */
     if ((state != CONTRACT_ENDING && state != CONTRACT_OVERDUE) || t->entry->resetting) return;
-    t->leaving_at = 0;
     keep_returned(t);
     bool kept = t->entry->contract.returned_ms, done = kept && (word != LEAVING_DESTROY || leaving_destroy(t));
     if (kept && !done) log_errno("tenant %s: its destruction is not recorded", t->entry->name);

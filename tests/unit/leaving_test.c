@@ -151,8 +151,23 @@ static void a_line_that_is_lost_is_told_again(void **state) {
         }
 }
 
+/* The disk takes nothing when the tenant says it is to be destroyed; then they agree to go on, and a year later the contract ends. */
+static void a_word_that_was_not_kept_ends_with_its_contract(void **state) {
+    (void)state;
+    const struct contract_dates dates = entry.contract;
+    full_at = 2; /* it has its data: kept; its destruction: not */
+    leaving_heard(&tenant, LEAVING_DESTROY);
+    assert_true(tenant.leaving_at && !entry.resetting);
+    entry.contract = (struct contract_dates){0};
+    leaving_tick(&tenant, tenant.leaving_at);
+    entry.contract = dates;
+    leaving_tick(&tenant, UINT64_MAX);
+    assert_false(entry.resetting);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup(every_line_is_on_the_disk_before_its_mark, fresh),
+                                       cmocka_unit_test_setup(a_word_that_was_not_kept_ends_with_its_contract, fresh),
                                        cmocka_unit_test(a_line_that_is_lost_is_told_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

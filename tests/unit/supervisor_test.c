@@ -7,6 +7,7 @@
 #include "../../supervisor/acts.h"
 #include "../../supervisor/announce.h"
 #include "../../supervisor/clock.h"
+#include "../../supervisor/leaving.h"
 #include "../../supervisor/monitor.h"
 #include "../../supervisor/permits.h"
 #include "../../supervisor/plans.h"
@@ -30,6 +31,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -600,6 +602,31 @@ static void a_reset_takes_two(void **state) {
     assert_int_equal(reset_by("lost", STAFF + 2), ACT_PENDING); /* and again it would take two */
 }
 
+/* S14: what its administrator said at one end of the contract destroys nothing at another */
+static void a_stale_word_destroys_nothing(void **state) {
+    (void)state;
+    const struct rlimit none = {1, RLIM_INFINITY};
+    struct rlimit was;
+    assert_int_equal(create("leaver"), ACT_DONE);
+    struct tenant *t = tenant("leaver");
+    assert_int_equal(set_title("leaver", "enrol"), ACT_DONE);
+    assert_int_equal(act("leaver", VERB_start), ACT_DONE);
+    assert_int_equal(set_title("leaver", "enrol"), ACT_DONE);
+    UNTIL(t->entry->enrolled);
+    assert_int_equal(act("leaver", VERB_contract_end), ACT_DONE);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0); /* the disk takes nothing */
+    leaving_heard(t, LEAVING_DESTROY);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_true(t->leaving_at);
+    assert_int_equal(act("leaver", VERB_contract_resume), ACT_DONE);
+    assert_int_equal(act("leaver", VERB_contract_end), ACT_DONE);
+    leaving_tick(t, UINT64_MAX);
+    assert_false(t->entry->resetting || t->entry->contract.gone_ms);
+    assert_int_equal(act("leaver", VERB_stop), ACT_DONE);
+}
+
 /* S14: a drill that was cut short left a whole store in a folder of its own. */
 static void a_reset_takes_what_a_drill_left(void **state) {
     (void)state;
@@ -980,6 +1007,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_copy_lies_where_the_registry_says),
         cmocka_unit_test(no_duty_works_without_an_undertaking),
         cmocka_unit_test(a_clock_that_was_set_back_stops_acts),
+        cmocka_unit_test(a_stale_word_destroys_nothing),
         cmocka_unit_test(a_reset_takes_what_a_drill_left),
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),

@@ -49,7 +49,6 @@ struct staff_server {
     void *context;
     struct connection *first;
     unsigned count;
-    uint64_t last_number;
 };
 
 static struct connection *of(struct staff_request *r) { return (struct connection *)(void *)r; }
@@ -148,9 +147,10 @@ void staff_problem(struct staff_request *r, int status, const char *type, const 
 }
 
 uint64_t staff_hold(struct staff_request *r, unsigned ms) {
+    static uint64_t last; /* of all sockets: an answer says nothing else of whose it is */
     struct connection *c = of(r);
     c->phase = HELD;
-    c->number = ++c->server->last_number;
+    c->number = ++last;
     deadline_set(c, ms);
     return c->number;
 }

@@ -551,6 +551,37 @@ static void people_leave(void **state) {
     assert_int_equal(ask(STEWARD_CONTROL, "POST", "/v1/tenants/acme/start", NULL), 200);
 }
 
+/* Two wait at the same time, on either socket: each gets its own answer. */
+static void answers_find_who_asked(void **state) {
+    (void)state;
+    static const char look[] = "GET /v1/status HTTP/1.1\r\nHost: c\r\n\r\n";
+    static const char code[] = "POST /v1/tenants/acme/enrol-code HTTP/1.1\r\nHost: c\r\n\r\n";
+    union message said = {.answer = {.head = {.type = MESSAGE_STEWARD_ANSWER}}};
+    bool closed;
+    heard.silent = true;
+    duties(~(1U << DUTY_viewer));
+    int viewer = person(STEWARD_STATUS), registrar = person(STEWARD_CONTROL);
+    assert_int_equal(exchange(viewer, look, sizeof look - 1, &closed), 0);
+    said.answer.request = heard.act.request;
+    assert_int_equal(exchange(registrar, code, sizeof code - 1, &closed), 0);
+    assert_int_equal(heard.act.verb, VERB_enrol_code);
+    said.answer.result = ACT_REFUSED;
+    say(said, -1);
+    assert_int_equal(exchange(registrar, "", 0, &closed), 0);
+    said.answer.request = heard.act.request;
+    said.answer.result = ACT_DONE;
+    strcpy(said.answer.code, "KWQ3-7RMA");
+    say(said, -1);
+    exchange(registrar, "", 0, &closed);
+    assert_int_equal(atoi(text + 9), 200);
+    assert_non_null(strstr(text, "KWQ3-7RMA"));
+    exchange(viewer, "", 0, &closed);
+    assert_int_equal(atoi(text + 9), 403);
+    close(viewer);
+    close(registrar);
+    turn();
+}
+
 static void events_flow(void **state) {
     (void)state;
     bool closed;
@@ -603,6 +634,7 @@ int main(void) {
         cmocka_unit_test_setup(nonsense_ends_a_connection, before),
         cmocka_unit_test_setup(one_uid_does_not_take_all, before),
         cmocka_unit_test_setup(people_leave, before),
+        cmocka_unit_test_setup(answers_find_who_asked, before),
         cmocka_unit_test_setup(events_flow, before),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

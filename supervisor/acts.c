@@ -318,8 +318,9 @@ static void do_undertaking_sign(struct act *a) {
         act_record_outcome(a, "done");
         tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = until, .fd = -1});
     } else {
+        bool full = errno == EDQUOT || errno == EFBIG;
         log_errno("undertakings: not written");
-        act_fail(a, ACT_NOT_RECORDED);
+        act_fail(a, full ? ACT_FULL : ACT_NOT_RECORDED);
     }
 }
 

@@ -31,8 +31,9 @@ static bool is_held(const struct act *a) { return request_is_held(a->request, cl
 static bool enter(struct act *a, const struct request *wanted) {
     a->request = requests_ask(a->house->requests, wanted, clock_unix_ms());
     if (a->request) return true;
+    bool full = errno == EDQUOT || errno == EFBIG;
     log_errno("requests: not written");
-    act_fail(a, ACT_NOT_RECORDED);
+    act_fail(a, full ? ACT_FULL : ACT_NOT_RECORDED);
     return false;
 }
 

@@ -9,6 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DAY_MS ((uint64_t)86400000)
+
+/* What a person has written on the last day that it wrote. */
+struct pace {
+    uint32_t uid;
+    unsigned lines;
+    uint64_t day;
+};
+
 struct record {
     int file, reader;
     uint64_t size; /* bytes of whole lines */
@@ -16,7 +25,35 @@ struct record {
     struct ledger_chain chain;
     record_fold *fold;
     void *context;
+    struct pace *pace;
+    size_t people;
 };
+
+static struct pace *pace_of(const struct record *r, uint32_t uid) {
+    for (size_t i = 0; i < r->people; i++)
+        if (r->pace[i].uid == uid) return &r->pace[i];
+    return NULL;
+}
+
+/* keep: as in record_fold(). */
+static bool pace(struct record *r, const struct record_line *line, bool keep) {
+    struct pace *p = pace_of(r, line->uid);
+    if (!p) {
+        p = reallocarray(r->pace, r->people + 1, sizeof *p);
+        if (!p) return false;
+        r->pace = p;
+        p += r->people;
+        r->people += keep;
+        *p = (struct pace){.uid = line->uid};
+    }
+    uint64_t day = line->time_ms / DAY_MS;
+    if (keep) *p = (struct pace){.uid = p->uid, .day = day, .lines = p->day == day ? p->lines + 1 : 1};
+    return true;
+}
+
+static bool take(struct record *r, const struct record_line *line, bool keep) {
+    return r->fold(r->context, line, keep) && pace(r, line, keep);
+}
 
 /* Walks what was read; how many bytes are whole lines. false: line chain.count + 1 is damaged. */
 static bool walk(struct record *r, const char *bytes, size_t size, size_t *whole) {
@@ -25,7 +62,7 @@ static bool walk(struct record *r, const char *bytes, size_t size, size_t *whole
     enum ledger_verdict verdict;
     *whole = 0;
     while ((verdict = record_next(&r->chain, bytes + *whole, size - *whole, &used, &line)) == LEDGER_LINE) {
-        if (!r->fold(r->context, &line, true)) return r->chain.count--, false;
+        if (!take(r, &line, true)) return r->chain.count--, false;
         *whole += used;
     }
     /* A crash leaves a line without its newline, never a whole one that is wrong. */
@@ -83,6 +120,7 @@ void record_close(struct record *r) {
     if (!r) return;
     if (r->file >= 0) close(r->file);
     if (r->reader >= 0) close(r->reader);
+    free(r->pace);
     free(r);
 }
 
@@ -105,14 +143,22 @@ bool record_append(struct record *r, uint64_t now_ms, uint32_t uid, const char *
     snprintf(line.word, sizeof line.word, "%s", word);
     size_t size = record_line_format(&r->chain, &line, fields, text), used;
     if (r->broken || size == 0) return errno = r->broken ? EIO : EMSGSIZE, false;
+    if (r->size + size > RECORD_BYTES_MAX) return errno = EFBIG, false;
     /* What cannot be read again would stop every later start: it is read before it is written. */
     struct ledger_chain chain = r->chain;
-    if (record_next(&chain, text, size, &used, &line) != LEDGER_LINE || !r->fold(r->context, &line, false)) return errno = EINVAL, false;
+    if (record_next(&chain, text, size, &used, &line) != LEDGER_LINE || !take(r, &line, false)) return errno = EINVAL, false;
     if (!put(r, text, size)) return false;
     r->size += size;
     r->chain = chain;
-    r->broken = !r->fold(r->context, &line, true);
+    r->broken = !take(r, &line, true);
     return !r->broken;
+}
+
+bool record_may_begin(const struct record *r, uint64_t now_ms, uint32_t uid) {
+    const struct pace *p = pace_of(r, uid);
+    if (r->size > RECORD_BYTES_MAX / 2) return errno = EFBIG, false;
+    bool much = p && p->day == now_ms / DAY_MS && p->lines >= RECORD_DAY_MAX;
+    return much ? errno = EDQUOT, false : true;
 }
 
 int record_reader(const struct record *r) { return r->reader; }

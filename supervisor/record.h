@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RECORD_ERROR_MAX = 512, RECORD_BYTES_MAX = 256 << 20 };
+enum {
+    RECORD_ERROR_MAX = 512,
+    RECORD_BYTES_MAX = 256 << 20, /* what is larger is not read */
+    RECORD_DAY_MAX = 64,          /* lines of one uid a day that begin something */
+};
 
 struct record;
 
@@ -27,6 +31,10 @@ void record_close(struct record *record);
 /* Appends a line and folds it. fields: the word's own with tabs between, or "". false with errno: it is not on the disk, nothing has
  * changed. EINVAL: the next start would not read it. */
 bool record_append(struct record *record, uint64_t now_ms, uint32_t uid, const char *word, const char *fields);
+
+/* Before a line that begins something: false with errno when this person has written so many today (EDQUOT) that it may wait, or when half
+ * of what is read at a start is taken (EFBIG). The other half is for what ends things; record_append() keeps below it. */
+bool record_may_begin(const struct record *record, uint64_t now_ms, uint32_t uid);
 
 /* An fd for reading only, owned by the record. Its offset is shared: read with pread(). */
 int record_reader(const struct record *record);

@@ -42,6 +42,7 @@ struct request *requests_ask(struct requests *r, const struct request *wanted, u
     asked.id = r->book.count + 1;
     if (!asked.until_ms) asked.until_ms = now_ms + request_table[wanted->kind].term_ms;
     if (!request_fields(&asked, fields, sizeof fields)) return errno = EMSGSIZE, NULL;
+    if (!record_may_begin(r->record, now_ms, asked.asked_by)) return NULL;
     if (!record_append(r->record, now_ms, asked.asked_by, request_words[REQUEST_ASKED], fields)) return NULL;
     return request_find(&r->book, asked.id);
 }

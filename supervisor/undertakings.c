@@ -60,7 +60,7 @@ bool undertakings_sign(struct undertakings *u, uint32_t uid, uint64_t now_ms, ui
     char fields[RECORD_LINE_MAX];
     const struct undertaking wanted = {.uid = uid, .version = UNDERTAKING_VERSION, .until_ms = until_ms};
     if (!undertaking_fields(&wanted, name, fields, sizeof fields)) return errno = EMSGSIZE, false;
-    return record_append(u->record, now_ms, uid, "signed", fields);
+    return record_may_begin(u->record, now_ms, uid) && record_append(u->record, now_ms, uid, "signed", fields);
 }
 
 bool undertakings_end(struct undertakings *u, uint32_t uid, uint64_t now_ms) { return record_append(u->record, now_ms, uid, "ended", ""); }

@@ -452,6 +452,23 @@ static const char *day_wanted(enum verb verb) {
     return "a day from today on, at most three years ahead";
 }
 
+static const char *full(enum verb verb) {
+    switch (verb) {
+    case VERB_terms_publish:
+    case VERB_transfer:
+        return "no more notices can be kept";
+    case VERB_capsule_copy:
+        return "no more places for this tenant: forget one first";
+    case VERB_reset:
+    case VERB_destroy:
+    case VERB_disclosure:
+    case VERB_undertaking_sign:
+        return "no more of yours is recorded today, or the record is full";
+    default:
+        return "no more tenants: the registry or the range of uids is full";
+    }
+}
+
 static void answer_other(const struct steward *steward, struct staff_request *r, const struct message_answer *answer) {
     switch (answer->result) {
     case ACT_NO_TENANT:
@@ -480,10 +497,7 @@ static void answer_other(const struct steward *steward, struct staff_request *r,
         staff_problem(r, 503, "not-recorded", NULL, "the ledger cannot take the line, so nothing was done");
         return;
     case ACT_FULL:
-        staff_problem(r, 507, "full", NULL,
-                      r->verb == VERB_terms_publish || r->verb == VERB_transfer ? "no more notices can be kept"
-                      : r->verb == VERB_capsule_copy                            ? "no more places for this tenant: forget one first"
-                                                     : "no more tenants: the registry or the range of uids is full");
+        staff_problem(r, 507, "full", NULL, full(r->verb));
         return;
     case ACT_UNDERTAKING:
         staff_problem(r, 403, "undertaking-missing", NULL, undertaking_advice((enum undertaking_state)answer->detail));

@@ -136,6 +136,46 @@ static void what_is_no_line_is_not_written(void **state) {
     assert_int_equal(undertakings_judge(book, ALICE, noon), UNDERTAKING_IN_FORCE);
 }
 
+/* A person that signs again and again writes so many lines a day, and nobody else waits for it. */
+static void nobody_signs_without_end(void **state) {
+    (void)state;
+    for (int i = 0; i < RECORD_DAY_MAX; i++)
+        assert_true(undertakings_sign(book, ALICE, noon, noon + DAY, "Alice"));
+    assert_false(undertakings_sign(book, ALICE, noon, noon + DAY, "Alice"));
+    assert_int_equal(errno, EDQUOT);
+    assert_true(reopen());
+    assert_false(undertakings_sign(book, ALICE, noon, noon + DAY, "Alice"));
+    assert_true(undertakings_sign(book, BOB, noon, noon + DAY, "Bob"));
+    assert_true(undertakings_end(book, ALICE, noon));
+    assert_true(undertakings_sign(book, ALICE, noon + DAY, noon + 2 * DAY, "Alice"));
+}
+
+/* What a start reads has a bound: it is not grown over, and from half of it on nobody signs anew. */
+static void a_record_can_be_opened_again(void **state) {
+    (void)state;
+    char name[TENANT_TITLE_MAX + 1] = "", fields[RECORD_LINE_MAX], text[RECORD_LINE_MAX];
+    const struct undertaking u = {.uid = ALICE, .version = UNDERTAKING_VERSION, .until_ms = noon + DAY};
+    struct record_line line = {.time_ms = noon, .uid = ALICE, .word = "signed"};
+    struct ledger_chain chain = {0};
+    memset(name, 'x', sizeof name - 1);
+    assert_true(undertaking_fields(&u, name, fields, sizeof fields));
+    undertakings_close(book);
+    FILE *file = fopen(path, "w"); /* as it was left by many */
+    for (size_t bytes = 0, size, used; bytes + sizeof "ended" * 40 < RECORD_BYTES_MAX; bytes += size) {
+        size = record_line_format(&chain, &line, fields, text);
+        assert_int_equal(fwrite(text, 1, size, file), size);
+        assert_int_equal(record_next(&chain, text, size, &used, &line), LEDGER_LINE);
+    }
+    fclose(file);
+    assert_non_null(book = undertakings_open(directory, error));
+    assert_false(undertakings_sign(book, BOB, noon, noon + DAY, name));
+    assert_int_equal(errno, EFBIG);
+    while (undertakings_end(book, ALICE, noon)) {
+    }
+    assert_int_equal(errno, EFBIG);
+    assert_true(reopen());
+}
+
 static size_t read_file(char *out, size_t room) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = read(fd, out, room);
@@ -266,6 +306,8 @@ int main(void) {
         cmocka_unit_test(the_texts_are_what_was_signed),
         cmocka_unit_test_setup_teardown(signatures_are_kept, make, clean),
         cmocka_unit_test_setup_teardown(what_is_no_line_is_not_written, make, clean),
+        cmocka_unit_test_setup_teardown(nobody_signs_without_end, make, clean),
+        cmocka_unit_test_setup_teardown(a_record_can_be_opened_again, make, clean),
         cmocka_unit_test_setup_teardown(a_changed_record_does_not_open, make, clean),
         cmocka_unit_test_setup_teardown(a_line_of_another_record_does_not_follow, make, clean),
         cmocka_unit_test_setup_teardown(a_full_disk_takes_no_signature, make, clean),

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct notice;
 struct request;
 struct supervisor;
 struct tenant;
@@ -15,9 +16,10 @@ struct act {
     struct supervisor *house;
     const struct message_act *said;
     enum verb verb;
-    struct tenant *tenant;   /* NULL = there is none of that name */
-    struct request *request; /* that it is about, once it is known; NULL = none */
-    int fd;                  /* the act's own, -1 = none */
+    struct tenant *tenant;       /* NULL = there is none of that name */
+    struct request *request;     /* that it is about, once it is known; NULL = none */
+    const struct notice *notice; /* that it published */
+    int fd;                      /* the act's own, -1 = none */
 };
 
 /* Each answers the person; one answer an act. */

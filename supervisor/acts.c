@@ -3,6 +3,7 @@
 #include "../policy/decide.h"
 #include "../policy/names.h"
 #include "act.h"
+#include "anchors.h"
 #include "announce.h"
 #include "backups.h"
 #include "clock.h"
@@ -62,6 +63,10 @@ static struct ledger_tenant about(const struct act *a, char *note) {
         return requests_about(&wanted, clock_unix_ms(), note);
     }
     if (a->tenant) return supervisor_about(a->tenant->entry);
+    if (a->notice) {
+        notices_note(a->notice, note);
+        return (struct ledger_tenant){.name = "", .note = note};
+    }
     return (struct ledger_tenant){.name = a->verb == VERB_create && name_is_tenant(a->said->name) ? a->said->name : ""};
 }
 
@@ -284,6 +289,7 @@ static void do_terms_publish(struct act *a) {
         act_fail(a, errno == ENOSPC ? ACT_FULL : errno == EINVAL ? ACT_BAD_FIELD : ACT_FAILED);
         return;
     }
+    a->notice = made;
     act_record_outcome(a, "done");
     tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .detail = made->number, .fd = -1});
 }
@@ -410,7 +416,8 @@ static uint32_t lacking(const struct act *a) {
     if (needs & NOTICE && !(a->said->set & ACT_KIND)) return ACT_KIND;
     /* No date that leaves less than the notice period (S13). */
     uint64_t earliest = clock_unix_ms() + a->house->config.notice_days * NOTICE_DAY_MS;
-    if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest)) return ACT_EFFECTIVE;
+    if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest))
+        return ACT_EFFECTIVE;
     if (needs & DISCLOSURE && act_bad_disclosure(a)) return act_bad_disclosure(a);
     if (needs & CITATION && act_bad_citation(a)) return act_bad_citation(a);
     return bad_field(a->said);
@@ -484,5 +491,6 @@ void acts_do(struct supervisor *house, const struct message_act *said, int fd) {
     const struct registry_tenant *entry = registry_by_name(house->registry, said->name);
     if (entry) a.tenant = supervisor_tenant(house, entry->number);
     act_do(&a);
+    anchors_keep(house, clock_unix_ms());
     if (a.fd >= 0) close(a.fd);
 }

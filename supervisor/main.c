@@ -11,6 +11,7 @@
 #include "../policy/jail.h"
 #include "../policy/version.h"
 #include "../policy/wall.h"
+#include "anchors.h"
 #include "clock.h"
 #include "log.h"
 #include "monitor.h"
@@ -88,7 +89,7 @@ static int open_own(const char *name) {
 
 static void open_state(void) {
     static char ledger_error[LEDGER_ERROR_MAX], registry_error[REGISTRY_ERROR_MAX], record_error[RECORD_ERROR_MAX];
-    static char plans_error[PLANS_ERROR_MAX];
+    static char plans_error[PLANS_ERROR_MAX], anchors_error[ANCHORS_WHY_MAX];
     const struct config *c = &house.config;
     house.ledger = ledger_open(c->state_dir, clock_unix_ms(), ledger_error);
     if (!house.ledger) log_fatal("%s", ledger_error);
@@ -103,6 +104,7 @@ static void open_state(void) {
     if (!house.plans) log_fatal("%s", plans_error);
     house.requests = requests_open(c->state_dir, record_error);
     if (!house.requests) log_fatal("%s", record_error);
+    if (!anchors_check(&house, anchors_error)) log_fatal("%s", anchors_error);
     for (size_t i = 0; i < registry_count(house.registry); i++)
         if (!supervisor_take(&house, registry_at(house.registry, i))) die("memory");
     house.groups = open_own("groups");
@@ -260,6 +262,7 @@ int main(int argc, char **argv) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) die("subreaper");
     open_loop();
     ledger_event(house.ledger, house.started_ms, "begun", (struct ledger_tenant){.name = ""}, "done");
+    anchors_keep(&house, house.started_ms);
     know_programs();
     drop();
     service_start(&house.router); /* as at every later time: with what is left */

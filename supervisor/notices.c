@@ -1,15 +1,18 @@
 #include "notices.h"
 
+#include "../policy/hex.h"
 #include "../policy/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LINE_ROOM = 512, NAME_ROOM = 32, TRACES_FIRST = 64 };
@@ -29,6 +32,7 @@ struct traces {
 struct notices {
     int directory, record;
     off_t size; /* of the record */
+    struct heads heads;
     size_t count;
     struct notice notice[NOTICES_MAX];
     uint32_t last; /* number given */
@@ -83,12 +87,36 @@ static struct trace *make_trace(struct notices *n, uint32_t notice, uint32_t ten
     return t;
 }
 
+/* ---- what the ledger knows of it ---- */
+
+const struct heads *notices_heads(const struct notices *n) { return &n->heads; }
+
+void notices_note(const struct notice *notice, char note[NOTE_MAX + 1]) {
+    char day[16];
+    time_t effective = (time_t)(notice->effective_ms / 1000);
+    struct tm tm;
+    if (!gmtime_r(&effective, &tm) || !strftime(day, sizeof day, "%Y-%m-%d", &tm)) day[0] = '\0';
+    snprintf(note, NOTE_MAX + 1, "notice %" PRIu32 " of %s; SHA-256: %s", notice->number, day, notice->hash);
+}
+
+/* A line without its newline. There is room. */
+static void chain(struct heads *heads, const char *line, size_t size) {
+    uint8_t hash[LEDGER_HASH] = {0};
+    SHA256_CTX context;
+    if (heads->count) memcpy(hash, heads->hash[heads->count - 1], LEDGER_HASH);
+    SHA256_Init(&context);
+    SHA256_Update(&context, hash, LEDGER_HASH);
+    SHA256_Update(&context, (const uint8_t *)line, size);
+    SHA256_Final(hash, &context);
+    heads_add(heads, hash);
+}
+
 /* ---- texts ---- */
 
 static void text_name(uint32_t number, char name[NAME_ROOM]) { snprintf(name, NAME_ROOM, "%" PRIu32 ".text", number); }
 
 /* A file's bytes in a memfd that nobody changes any more. -1 with errno. */
-static int sealed_copy(int file, uint32_t *bytes) {
+static int sealed_copy(int file, struct notice *of) {
     static char text[NOTICE_BYTES + 1];
     ssize_t size = pread(file, text, sizeof text, 0);
     if (size <= 0 || size > NOTICE_BYTES) {
@@ -98,7 +126,13 @@ static int sealed_copy(int file, uint32_t *bytes) {
     int fd = memfd_create("notice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return -1;
     if (write(fd, text, (size_t)size) == size && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
-        *bytes = (uint32_t)size;
+        uint8_t hash[LEDGER_HASH];
+        SHA256_CTX context;
+        SHA256_Init(&context);
+        SHA256_Update(&context, (const uint8_t *)text, (size_t)size);
+        SHA256_Final(hash, &context);
+        hex_write(hash, sizeof hash, of->hash);
+        of->bytes = (uint32_t)size;
         return fd;
     }
     close(fd);
@@ -126,8 +160,10 @@ static bool keep_text(struct notices *n, uint32_t number, int text) {
 /* The whole line or nothing of it. */
 static int append(struct notices *n, const char *line) {
     size_t size = strlen(line);
+    if (!heads_room(&n->heads)) return -1;
     if (pwrite(n->record, line, size, n->size) == (ssize_t)size && fdatasync(n->record) == 0) {
         n->size += (off_t)size;
+        chain(&n->heads, line, size - 1);
         return 0;
     }
     int error = errno ? errno : EIO;
@@ -172,10 +208,10 @@ const struct notice *notices_publish(struct notices *n, const struct notice *wan
     struct notice *made = &n->notice[n->count];
     *made = *wanted;
     made->number = n->last + 1;
-    made->text = sealed_copy(text, &made->bytes);
+    made->text = sealed_copy(text, made);
     if (made->text < 0) return NULL;
-    snprintf(line, sizeof line, "notice\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%s\n", made->number,
-             notice_table[made->kind].name, made->published_ms, made->effective_ms, made->tenant, made->uid, made->entity);
+    snprintf(line, sizeof line, "notice\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%s\t%s\n", made->number,
+             notice_table[made->kind].name, made->published_ms, made->effective_ms, made->tenant, made->uid, made->entity, made->hash);
     if (keep_text(n, made->number, made->text) && append(n, line) == 0) {
         n->count++;
         n->last = made->number;
@@ -227,20 +263,23 @@ static bool read_notice(struct notices *n, char *p) {
     if (!take_number(&p, UINT32_MAX, &tenant) || !take_number(&p, UINT32_MAX, &uid)) return false;
     made->tenant = (uint32_t)tenant;
     made->uid = (uint32_t)uid;
-    if (!p || !name_is_title(p) || number <= n->last) return false;
-    snprintf(made->entity, sizeof made->entity, "%s", p);
+    const char *entity = strsep(&p, "\t");
+    if (!entity || !name_is_title(entity) || number <= n->last || (p && strlen(p) != 2 * LEDGER_HASH)) return false;
+    snprintf(made->entity, sizeof made->entity, "%s", entity);
+    if (p) memcpy(made->hash, p, sizeof made->hash);
     n->count++;
     n->last = made->number;
     return true;
 }
 
 static bool read_text(struct notices *n, struct notice *of) {
-    char name[NAME_ROOM];
+    char name[NAME_ROOM], said[sizeof of->hash];
+    memcpy(said, of->hash, sizeof said);
     text_name(of->number, name);
     int file = openat(n->directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    of->text = file < 0 ? -1 : sealed_copy(file, &of->bytes);
+    of->text = file < 0 ? -1 : sealed_copy(file, of);
     if (file >= 0) close(file);
-    return of->text >= 0;
+    return of->text >= 0 && (!said[0] || strcmp(of->hash, said) == 0);
 }
 
 static bool read_line(struct notices *n, char *line) {
@@ -270,7 +309,9 @@ static bool read_record(struct notices *n, char error[NOTICES_ERROR_MAX]) {
             break;
         }
         line[size - 1] = '\0';
-        fine = read_line(n, line);
+        fine = heads_room(&n->heads);
+        if (fine) chain(&n->heads, line, size - 1);
+        fine = fine && read_line(n, line);
         if (fine)
             n->size += (off_t)size;
         else
@@ -289,6 +330,7 @@ void notices_close(struct notices *n) {
     if (n->directory >= 0) close(n->directory);
     if (n->record >= 0) close(n->record);
     free(n->traces.row);
+    heads_free(&n->heads);
     free(n);
 }
 

@@ -2,7 +2,7 @@
  * Notices of change and who has them (S7, S13, C11), in STATE_DIR/notices: the texts as N.text, and `record`, to which every line is
  * appended and synced before what it tells counts. A line that a crash cut short is cut off; any other damage stops the start.
  *
- *   notice NUMBER KIND PUBLISHED EFFECTIVE TENANT UID ENTITY
+ *   notice NUMBER KIND PUBLISHED EFFECTIVE TENANT UID ENTITY HASH     SHA-256 of the text; older lines have none
  *   acknowledged|mailed NUMBER TENANT TIME
  *   removed NUMBER
  */
@@ -10,6 +10,7 @@
 
 #include "../policy/limits.h"
 #include "../policy/notices.h"
+#include "heads.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -25,6 +26,7 @@ struct notice {
     char entity[TENANT_TITLE_MAX + 1];   /* transfer: to whom; "" otherwise */
     int text;                            /* a sealed memfd */
     uint32_t bytes;                      /* in it */
+    char hash[2 * LEDGER_HASH + 1];      /* SHA-256 of it, in hex */
 };
 
 struct notices;
@@ -44,6 +46,12 @@ const struct notice *notices_publish(struct notices *notices, const struct notic
 
 /* Takes one out to make place: its text goes, its number is not given again. 0, or -1 with errno: it stays. */
 int notices_remove(struct notices *notices, uint32_t number);
+
+/* The hash after each line of the record, over the lines before. */
+const struct heads *notices_heads(const struct notices *notices);
+
+/* What the ledger says of one: its number, the day it names, the SHA-256 of its text. */
+void notices_note(const struct notice *notice, char note[NOTE_MAX + 1]);
 
 /* Zero when nothing is known. */
 struct notice_trace notices_trace(const struct notices *notices, uint32_t number, uint32_t tenant);

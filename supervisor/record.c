@@ -23,6 +23,7 @@ struct record {
     uint64_t size; /* bytes of whole lines */
     bool broken;   /* a sync failed or a piece of a line could not be cut off: nothing more is recorded */
     struct ledger_chain chain;
+    struct heads heads;
     record_fold *fold;
     void *context;
     struct pace *pace;
@@ -52,7 +53,9 @@ static bool pace(struct record *r, const struct record_line *line, bool keep) {
 }
 
 static bool take(struct record *r, const struct record_line *line, bool keep) {
-    return r->fold(r->context, line, keep) && pace(r, line, keep);
+    if (!r->fold(r->context, line, keep) || !pace(r, line, keep) || !heads_room(&r->heads)) return false;
+    if (keep) heads_add(&r->heads, line->hash);
+    return true;
 }
 
 /* Walks what was read; how many bytes are whole lines. false: line chain.count + 1 is damaged. */
@@ -121,6 +124,7 @@ void record_close(struct record *r) {
     if (r->file >= 0) close(r->file);
     if (r->reader >= 0) close(r->reader);
     free(r->pace);
+    heads_free(&r->heads);
     free(r);
 }
 
@@ -160,5 +164,7 @@ bool record_may_begin(const struct record *r, uint64_t now_ms, uint32_t uid) {
     bool much = p && p->day == now_ms / DAY_MS && p->lines >= RECORD_DAY_MAX;
     return much ? errno = EDQUOT, false : true;
 }
+
+const struct heads *record_heads(const struct record *r) { return &r->heads; }
 
 int record_reader(const struct record *r) { return r->reader; }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../policy/record_line.h"
+#include "heads.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +36,9 @@ bool record_append(struct record *record, uint64_t now_ms, uint32_t uid, const c
 /* Before a line that begins something: false with errno when this person has written so many today (EDQUOT) that it may wait, or when half
  * of what is read at a start is taken (EFBIG). The other half is for what ends things; record_append() keeps below it. */
 bool record_may_begin(const struct record *record, uint64_t now_ms, uint32_t uid);
+
+/* The hash after each line. */
+const struct heads *record_heads(const struct record *record);
 
 /* An fd for reading only, owned by the record. Its offset is shared: read with pread(). */
 int record_reader(const struct record *record);

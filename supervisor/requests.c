@@ -34,6 +34,7 @@ void requests_close(struct requests *r) {
 }
 
 const struct request_book *requests_book(const struct requests *r) { return &r->book; }
+const struct heads *requests_heads(const struct requests *r) { return record_heads(r->record); }
 int requests_reader(const struct requests *r) { return record_reader(r->record); }
 
 struct request *requests_ask(struct requests *r, const struct request *wanted, uint64_t now_ms) {

@@ -33,5 +33,6 @@ const struct request *requests_open_about(const struct requests *requests, enum 
 /* Ends those whose term is over, and tells tenants of disclosures whose hold is over: now and then. */
 void requests_tick(struct supervisor *house, uint64_t now_ms);
 
+const struct heads *requests_heads(const struct requests *requests);
 /* For reading only, with pread(). */
 int requests_reader(const struct requests *requests);

@@ -1,6 +1,7 @@
 #include "supervisor.h"
 
 #include "../policy/zones.h"
+#include "anchors.h"
 #include "announce.h"
 #include "clock.h"
 #include "lines.h"
@@ -146,6 +147,7 @@ void supervisor_tick(struct supervisor *h) {
     if (h->posture_stale) tell_posture(h);
     ledger_tick(h->ledger, clock_unix_ms());
     requests_tick(h, clock_unix_ms());
+    anchors_keep(h, clock_unix_ms());
     if (h->ledger_files != ledger_files(h->ledger)) tell_ledger(h);
     announce(h);
     if (h->leave_at) leave_on(h, now);

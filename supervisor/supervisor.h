@@ -2,6 +2,7 @@
  * no tenant's store, holds no tenant's key (H1, H2), and acts only on values of its own tables. */
 #pragma once
 
+#include "anchors.h"
 #include "cgroup.h"
 #include "config.h"
 #include "ledger.h"
@@ -37,6 +38,7 @@ struct supervisor {
     struct plans *plans;
     uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
     struct requests *requests;
+    struct anchors anchors;
     uint32_t lines_out, lines_last; /* the tenant whose lines the steward looks for, 0 = none; and whose it looked for last */
     uint64_t lines_until;           /* ms of the clock: it answers by then */
     struct cgroup cgroup;

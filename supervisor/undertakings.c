@@ -65,4 +65,5 @@ bool undertakings_sign(struct undertakings *u, uint32_t uid, uint64_t now_ms, ui
 
 bool undertakings_end(struct undertakings *u, uint32_t uid, uint64_t now_ms) { return record_append(u->record, now_ms, uid, "ended", ""); }
 
+const struct heads *undertakings_heads(const struct undertakings *u) { return record_heads(u->record); }
 int undertakings_reader(const struct undertakings *u) { return record_reader(u->record); }

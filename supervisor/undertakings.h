@@ -18,5 +18,6 @@ enum undertaking_state undertakings_judge(const struct undertakings *undertaking
 bool undertakings_sign(struct undertakings *undertakings, uint32_t uid, uint64_t now_ms, uint64_t until_ms, const char *name);
 bool undertakings_end(struct undertakings *undertakings, uint32_t uid, uint64_t now_ms);
 
+const struct heads *undertakings_heads(const struct undertakings *undertakings);
 /* For reading only, with pread(). */
 int undertakings_reader(const struct undertakings *undertakings);

@@ -1,6 +1,8 @@
 #include "notices.h"
 
+#include "../policy/hex.h"
 #include "journal.h"
+#include "keys/keys.h"
 #include "tenant.h"
 #include "uplink.h"
 #include "web/fields.h"
@@ -134,6 +136,18 @@ static void get_text(struct exchange *x, struct request *r) {
     free(text);
 }
 
+/* C11: what was acknowledged is known to the tenant's own journal, by its hash and day. NULL: out of memory. */
+static json_t *journal_of(size_t i) {
+    uint8_t hash[32];
+    char hex[2 * sizeof hash + 1] = "", *text = text_of(i);
+    if (!text) return NULL;
+    sha256(text, notices[i].is.bytes, hash);
+    free(text);
+    hex_write(hash, sizeof hash, hex);
+    return json_pack("{s:i, s:s, s:o}", "notice", (int)notices[i].is.number, "sha256", hex, "effective",
+                     time_json(notices[i].is.effective_ms));
+}
+
 /* On the disk here first; the supervisor's own record answers with the notice anew. */
 static void acknowledge(struct exchange *x, struct request *r) {
     size_t i = find(r->segment[0]);
@@ -142,8 +156,7 @@ static void acknowledge(struct exchange *x, struct request *r) {
         return;
     }
     if (!notices[i].is.acknowledged_ms && !notices[i].asked) {
-        enum store_result result =
-            journal_first(JOURNAL_notice_acknowledged, r->session->user, json_pack("{s:i}", "notice", (int)notices[i].is.number));
+        enum store_result result = journal_first(JOURNAL_notice_acknowledged, r->session->user, journal_of(i));
         if (result != STORE_OK) {
             answer_failure(x, result);
             return;

@@ -2,6 +2,7 @@
 import base64
 import datetime
 import email
+import hashlib
 import json
 import subprocess
 import xml.etree.ElementTree as ET
@@ -129,7 +130,10 @@ def test_an_administrator_acknowledges_and_that_is_kept(house):
     assert notices(house.bois)[0]['acknowledged'] is None  # each for itself
     assert listed(house, number)['delivered'] == 1
     acts = [line for line in house.acme.get('/api/v1/journal').json['items'] if line['act'] == 'notice_acknowledged']
-    assert len(acts) == 1 and acts[0]['about'] == {'notice': number}
+    text = house.acme.get(f'/api/v1/notices/{number}').json['text'].encode()
+    assert len(acts) == 1 and acts[0]['about'] == {'notice': number, 'sha256': hashlib.sha256(text).hexdigest(), 'effective': told['effective']}
+    published = [line for line in house.ledger() if line['verb'] == 'terms_publish' and line['result'] == 'done']
+    assert hashlib.sha256(text).hexdigest() in published[number - 1]['note'] and day(1) in published[number - 1]['note']
     house.stop()
     house.start()
     assert house.acme.login().status in (200, 201)

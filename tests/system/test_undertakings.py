@@ -90,7 +90,6 @@ def test_over_a_restart_expired_other_text_and_future(house):
     house.sign(BOB)
     allowed(house, BOB)
     house.stop()
-    good = path.read_bytes()
     day, one = 86400000, '0' * 64
     cases = {'expired': (now - 2 * day, '1', now - day), 'other-text': (now - day, '2', now + day), 'signed-in-the-future': (now + day, '1', now + 2 * day)}
     for i, (state, (signed, version, until)) in enumerate(cases.items()):
@@ -100,6 +99,7 @@ def test_over_a_restart_expired_other_text_and_future(house):
     for i, state in enumerate(cases):
         refused(house, ALICE + 10 + i, state)
     house.stop()
+    good = path.read_bytes()
     path.write_bytes(good.replace(str(BOB).encode(), str(ALICE).encode(), 1))  # another's name under it
     with pytest.raises(AssertionError, match='is damaged or does not follow'):
         house.start()

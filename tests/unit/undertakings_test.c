@@ -170,7 +170,7 @@ static void a_record_can_be_opened_again(void **state) {
     assert_non_null(book = undertakings_open(directory, error));
     assert_false(undertakings_sign(book, BOB, noon, noon + DAY, name));
     assert_int_equal(errno, EFBIG);
-    while (undertakings_end(book, ALICE, noon)) {
+    for (int i = 0; i < 4 && undertakings_end(book, ALICE, noon); i++) {
     }
     assert_int_equal(errno, EFBIG);
     assert_true(reopen());

@@ -401,6 +401,8 @@ static const struct {
     [VERB_cite] = {act_cite, ACT_SCOPE | ACT_RECIPIENT, CITATION},
 };
 
+#define LAST_DAY_MS ((uint64_t)253402300799999) /* 9999-12-31: all that dates are written by knows four digits */
+
 static bool fd_fits(const struct act *a) {
     struct stat st;
     if (!(rules[a->verb].needs & NEEDS_FD)) return a->fd < 0;
@@ -416,7 +418,7 @@ static uint32_t lacking(const struct act *a) {
     if (needs & NOTICE && !(a->said->set & ACT_KIND)) return ACT_KIND;
     /* No date that leaves less than the notice period (S13). */
     uint64_t earliest = clock_unix_ms() + a->house->config.notice_days * NOTICE_DAY_MS;
-    if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest))
+    if (needs & NOTICE && (!(a->said->set & ACT_EFFECTIVE) || a->said->effective_ms < earliest || a->said->effective_ms > LAST_DAY_MS))
         return ACT_EFFECTIVE;
     if (needs & DISCLOSURE && act_bad_disclosure(a)) return act_bad_disclosure(a);
     if (needs & CITATION && act_bad_citation(a)) return act_bad_citation(a);

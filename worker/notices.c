@@ -172,8 +172,7 @@ static void acknowledge(struct exchange *x, struct request *r) {
 static const char *moment(uint64_t ms, char out[TIME_ROOM]) {
     struct tm tm;
     time_t t = (time_t)(ms / 1000);
-    gmtime_r(&t, &tm);
-    strftime(out, TIME_ROOM, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!gmtime_r(&t, &tm) || !strftime(out, TIME_ROOM, "%Y-%m-%dT%H:%M:%SZ", &tm)) out[0] = '\0';
     return out;
 }
 

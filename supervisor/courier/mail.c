@@ -57,8 +57,7 @@ static void add_header(FILE *out, const struct message_letter *l, const char *fr
     char date[DATE_ROOM];
     struct tm tm;
     time_t now = (time_t)(now_ms / 1000);
-    gmtime_r(&now, &tm);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
+    if (!gmtime_r(&now, &tm) || !strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm)) date[0] = '\0';
     fprintf(out, "Date: %s\r\nFrom: <%s>\r\nTo: <%s>\r\n", date, from, l->to);
     /* One number for each notice and tenant: a letter that is sent twice is the same one. */
     fprintf(out, "Message-ID: <notice-%" PRIu32 "-%" PRIu32 "@%s>\r\nSubject: Notice of change: %s\r\n", l->number, l->head.tenant,
@@ -74,8 +73,7 @@ static char *preface(const struct message_letter *l) {
     char day[16], *text = NULL;
     struct tm tm;
     time_t effective = (time_t)(l->effective_ms / 1000);
-    gmtime_r(&effective, &tm);
-    strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    if (!gmtime_r(&effective, &tm) || !strftime(day, sizeof day, "%Y-%m-%d", &tm)) return NULL;
     int size = asprintf(&text,
                         "%s. Prend effet le %s au plus tôt. Pour en accuser réception : https://%s/ (Avis).\n"
                         "%s. Takes effect on %s at the earliest. To acknowledge it: https://%s/ (Notices).\n\n",

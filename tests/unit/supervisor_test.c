@@ -972,6 +972,11 @@ static void bad_fields_are_named(void **state) {
     extra.set = ACT_TITLE;
     assert_int_equal(act_with(extra, VERB_stop, ALL, -1), ACT_BAD_FIELD);
     assert_null(registry_by_name(house.registry, "bad"));
+    struct message_act terms = {.set = ACT_KIND | ACT_EFFECTIVE, .notice_kind = NOTICE_terms, .effective_ms = UINT64_MAX};
+    int text = memfd_create("text", MFD_CLOEXEC);
+    assert_int_equal(write(text, "x", 1), 1);
+    assert_int_equal(act_with(terms, VERB_terms_publish, ALL, text), ACT_BAD_FIELD);
+    assert_int_equal(answer.answer.detail, ACT_EFFECTIVE); /* a day that no calendar has */
 }
 
 static void an_idle_worker_makes_room(void **state) {

@@ -417,8 +417,6 @@ struct message_act {
     struct message_head head; /* head.tenant unused: the name below is looked up */
     uint64_t request;         /* the steward's number, echoed in the answer */
     uint32_t verb;            /* enum verb */
-    uint32_t uid;             /* SO_PEERCRED of the person */
-    uint32_t duties;          /* bit set of enum duty the person holds, SO_PEERGROUPS */
     uint32_t set;             /* bit set of enum act_field: which fields below are given */
     char name[TENANT_NAME_MAX + 8];
     char title[TENANT_TITLE_MAX + 8];

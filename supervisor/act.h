@@ -3,6 +3,7 @@
 
 #include "../policy/duties.h"
 #include "../policy/messages.h"
+#include "../policy/person.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ struct tenant;
 
 struct act {
     struct supervisor *house;
+    struct person who;
     const struct message_act *said;
     enum verb verb;
     struct tenant *tenant;       /* NULL = there is none of that name */

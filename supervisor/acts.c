@@ -72,7 +72,7 @@ static struct ledger_tenant about(const struct act *a, char *note) {
 
 bool act_record(const struct act *a, const char *result) {
     char note[NOTE_MAX + 1];
-    return ledger_act(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a, note), result) == 0;
+    return ledger_act(a->house->ledger, clock_unix_ms(), a->who.uid, a->verb, about(a, note), result) == 0;
 }
 
 /* After an act that is done or failed: never stops anything. */
@@ -218,7 +218,7 @@ bool act_take_errand(struct act *a) {
     struct errand errand = {.verb = a->request ? request_table[a->request->kind].verb : a->verb,
                             .request = a->said->request,
                             .steward = a->house->steward.starts,
-                            .uid = a->said->uid,
+                            .uid = a->who.uid,
                             .kind = backups_kind(a->said),
                             .fd = a->fd};
     errand.tokens = a->said->set & ACT_TOKENS;
@@ -282,7 +282,7 @@ static void do_terms_publish(struct act *a) {
     struct notice wanted = {.kind = (enum notice_kind)a->said->notice_kind,
                             .published_ms = clock_unix_ms(),
                             .effective_ms = a->said->effective_ms,
-                            .uid = a->said->uid};
+                            .uid = a->who.uid};
     const struct notice *made = announce_publish(a->house, &wanted, a->fd);
     if (!made) {
         if (errno != ENOSPC && errno != EINVAL) log_errno("notices: not written");
@@ -307,9 +307,9 @@ static void do_backup(struct act *a) {
 static void do_allow(struct act *a) { act_answer(a, ACT_DONE, 0); }
 
 static void do_undertaking_show(struct act *a) {
-    const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
+    const struct undertaking *u = undertakings_of(a->house->undertakings, a->who.uid);
     struct answer told = {.request = a->said->request, .result = ACT_DONE, .fd = -1};
-    told.detail = undertakings_judge(a->house->undertakings, a->said->uid, clock_unix_ms());
+    told.detail = undertakings_judge(a->house->undertakings, a->who.uid, clock_unix_ms());
     if (u) told.number = u->version, told.since_ms = u->signed_ms, told.until_ms = u->until_ms;
     tell_answer(a->house, &told);
 }
@@ -320,7 +320,7 @@ static void do_undertaking_sign(struct act *a) {
     if (bad) {
         act_record_outcome(a, "failed");
         act_answer(a, ACT_BAD_FIELD, bad);
-    } else if (undertakings_sign(a->house->undertakings, a->said->uid, now, until, a->said->set & ACT_TITLE ? a->said->title : "")) {
+    } else if (undertakings_sign(a->house->undertakings, a->who.uid, now, until, a->said->set & ACT_TITLE ? a->said->title : "")) {
         act_record_outcome(a, "done");
         tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = until, .fd = -1});
     } else {
@@ -331,9 +331,9 @@ static void do_undertaking_sign(struct act *a) {
 }
 
 static void do_undertaking_end(struct act *a) {
-    const struct undertaking *u = undertakings_of(a->house->undertakings, a->said->uid);
+    const struct undertaking *u = undertakings_of(a->house->undertakings, a->who.uid);
     bool there = u && !u->ended;
-    if (there && undertakings_end(a->house->undertakings, a->said->uid, clock_unix_ms())) {
+    if (there && undertakings_end(a->house->undertakings, a->who.uid, clock_unix_ms())) {
         act_record_outcome(a, "done");
         act_answer(a, ACT_DONE, 0);
     } else {
@@ -457,10 +457,10 @@ static enum act_result check(const struct act *a, uint32_t *detail) {
 /* The same of the person who asks. */
 static enum act_result check_person(const struct act *a, uint32_t *detail) {
     uint64_t now = clock_unix_ms();
-    struct decide_person facts = {.duties = a->said->duties,
+    struct decide_person facts = {.duties = a->who.duties,
                                   .mode = a->house->config.mode,
                                   .clock_behind = ledger_clock_behind(a->house->ledger, now),
-                                  .undertaking = undertakings_judge(a->house->undertakings, a->said->uid, now)};
+                                  .undertaking = undertakings_judge(a->house->undertakings, a->who.uid, now)};
     enum act_result result = decide_person(a->verb, &facts);
     *detail = result == ACT_UNDERTAKING ? facts.undertaking : 0;
     return result;
@@ -469,7 +469,7 @@ static enum act_result check_person(const struct act *a, uint32_t *detail) {
 /* C6: whoever asks for what no duty gives is refused, and the ledger says so */
 static void refused(const struct act *a) {
     char note[NOTE_MAX + 1];
-    if (a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->said->uid, a->verb, about(a, note));
+    if (a->verb != VERB_NONE) ledger_refused(a->house->ledger, clock_unix_ms(), a->who.uid, a->verb, about(a, note));
 }
 
 static void act_do(struct act *a) {
@@ -487,8 +487,16 @@ static void act_do(struct act *a) {
         rules[a->verb].run(a);
 }
 
-void acts_do(struct supervisor *house, const struct message_act *said, int fd) {
-    struct act a = {.house = house, .said = said, .fd = fd};
+/* C1: the steward cannot say who asks: it shows the connection, and the kernel says whose */
+bool acts_person(const struct supervisor *house, int socket, struct person *who) {
+    struct duty_map map = {0};
+    for (uint64_t d = 0; d < DUTY_COUNT; d++)
+        duty_map_set(&map, d << 32 | house->config.duty[d].id);
+    return person_connected(socket) && duty_person(&map, socket, who);
+}
+
+void acts_do(struct supervisor *house, struct person who, const struct message_act *said, int fd) {
+    struct act a = {.house = house, .who = who, .said = said, .fd = fd};
     a.verb = said->verb < VERB_COUNT ? (enum verb)said->verb : VERB_NONE;
     const struct registry_tenant *entry = registry_by_name(house->registry, said->name);
     if (entry) a.tenant = supervisor_tenant(house, entry->number);

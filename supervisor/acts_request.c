@@ -49,7 +49,7 @@ static void ask(struct act *a, const struct request *wanted) {
 }
 
 static bool end(struct act *a, enum request_state state) {
-    if (requests_end(a->house->requests, a->request, a->said->uid, state, clock_unix_ms())) return true;
+    if (requests_end(a->house->requests, a->request, a->who.uid, state, clock_unix_ms())) return true;
     log_errno("requests: not written");
     act_fail(a, ACT_NOT_RECORDED);
     return false;
@@ -64,7 +64,7 @@ static void perform_reset(struct act *a) {
         return;
     }
     bool begun = reset_begin(a->tenant, false);
-    requests_end(a->house->requests, a->request, a->said->uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    requests_end(a->house->requests, a->request, a->who.uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
     if (begun) return;
     log_errno("registry: not written");
     errand_answered(a->tenant, VERB_reset, &(struct answer){.result = ACT_FAILED, .fd = -1});
@@ -74,7 +74,7 @@ static void perform_reset(struct act *a) {
 static void perform_destruction(struct act *a) {
     bool begun = leaving_destroy(a->tenant);
     if (!begun) log_errno("registry: not written");
-    requests_end(a->house->requests, a->request, a->said->uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    requests_end(a->house->requests, a->request, a->who.uid, begun ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
     if (!begun) {
         act_fail(a, ACT_FAILED);
         return;
@@ -89,7 +89,7 @@ static void tell_and_give(struct act *a, const char *word) {
     char note[NOTE_MAX + 1];
     uint64_t now = clock_unix_ms();
     struct ledger_tenant about = requests_about(a->request, now, note);
-    if (ledger_act(a->house->ledger, now, a->said->uid, request_table[a->request->kind].verb, about, word) < 0) {
+    if (ledger_act(a->house->ledger, now, a->who.uid, request_table[a->request->kind].verb, about, word) < 0) {
         act_answer(a, ACT_NOT_RECORDED, 0);
         return;
     }
@@ -106,7 +106,7 @@ static void perform_citation(struct act *a) { tell_and_give(a, "cited"); }
 
 static void perform_transfer(struct act *a) {
     bool moved = transfer_do(a->tenant, a->request->recipient);
-    requests_end(a->house->requests, a->request, a->said->uid, moved ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
+    requests_end(a->house->requests, a->request, a->who.uid, moved ? REQUEST_DONE : REQUEST_FAILED, clock_unix_ms());
     if (!moved) {
         log_errno("registry: not written");
         act_fail(a, ACT_FAILED);
@@ -138,20 +138,20 @@ void act_reset(struct act *a) {
     uint64_t now = clock_unix_ms();
     const struct request *open = requests_open_about(a->house->requests, REQUEST_reset, a->tenant->entry->number, now);
     if (!open) {
-        struct request wanted = {.kind = REQUEST_reset, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+        struct request wanted = {.kind = REQUEST_reset, .tenant = a->tenant->entry->number, .asked_by = a->who.uid};
         TEXT_COPY(wanted.name, a->tenant->entry->name);
         ask(a, &wanted);
         return;
     }
     a->request = request_find(requests_book(a->house->requests), open->id);
-    if (request_may_agree(open, a->said->uid, a->said->duties, now) == ACT_DONE)
+    if (request_may_agree(open, a->who.uid, a->who.duties, now) == ACT_DONE)
         agree(a);
     else
         act_fail(a, ACT_WRONG_STATE);
 }
 
 static void ask_transfer(struct act *a, uint64_t now) {
-    struct request wanted = {.kind = REQUEST_transfer, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    struct request wanted = {.kind = REQUEST_transfer, .tenant = a->tenant->entry->number, .asked_by = a->who.uid};
     wanted.until_ms = transfer_day(a->tenant, now) + request_table[REQUEST_transfer].term_ms;
     TEXT_COPY(wanted.name, a->tenant->entry->name);
     TEXT_COPY(wanted.recipient, a->said->entity);
@@ -162,7 +162,7 @@ static void ask_transfer(struct act *a, uint64_t now) {
     }
     bool full = errno == ENOSPC;
     log_errno("notices: not written");
-    requests_end(a->house->requests, a->request, a->said->uid, REQUEST_WITHDRAWN, now);
+    requests_end(a->house->requests, a->request, a->who.uid, REQUEST_WITHDRAWN, now);
     act_fail(a, full ? ACT_FULL : ACT_FAILED);
 }
 
@@ -176,7 +176,7 @@ void act_transfer(struct act *a) {
     }
     a->request = request_find(requests_book(a->house->requests), open->id);
     enum wait_reason why = transfer_waits(a->tenant, open, now);
-    if (request_may_agree(open, a->said->uid, a->said->duties, now) != ACT_DONE) why = WAIT_ALONE;
+    if (request_may_agree(open, a->who.uid, a->who.duties, now) != ACT_DONE) why = WAIT_ALONE;
     if (strcmp(open->recipient, a->said->entity) != 0) why = WAIT_ANOTHER;
     if (!why) {
         agree(a);
@@ -199,7 +199,7 @@ uint32_t act_bad_citation(const struct act *a) {
 }
 
 void act_cite(struct act *a) {
-    struct request wanted = {.kind = REQUEST_citation, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    struct request wanted = {.kind = REQUEST_citation, .tenant = a->tenant->entry->number, .asked_by = a->who.uid};
     wanted.scope = a->said->scope;
     TEXT_COPY(wanted.name, a->tenant->entry->name);
     TEXT_COPY(wanted.recipient, a->said->recipient);
@@ -243,7 +243,7 @@ void act_contract_resume(struct act *a) {
 }
 
 void act_destroy(struct act *a) {
-    struct request wanted = {.kind = REQUEST_destruction, .tenant = a->tenant->entry->number, .asked_by = a->said->uid};
+    struct request wanted = {.kind = REQUEST_destruction, .tenant = a->tenant->entry->number, .asked_by = a->who.uid};
     TEXT_COPY(wanted.name, a->tenant->entry->name);
     if (requests_open_about(a->house->requests, REQUEST_destruction, wanted.tenant, clock_unix_ms()))
         act_fail(a, ACT_WRONG_STATE);
@@ -272,7 +272,7 @@ uint32_t act_bad_disclosure(const struct act *a) {
 
 struct request act_disclosure_of(const struct act *a) {
     const struct message_act *s = a->said;
-    struct request wanted = {.kind = REQUEST_disclosure, .tenant = a->tenant->entry->number, .asked_by = s->uid};
+    struct request wanted = {.kind = REQUEST_disclosure, .tenant = a->tenant->entry->number, .asked_by = a->who.uid};
     wanted.ground = s->ground;
     wanted.scope = s->scope;
     wanted.hold_ms = s->set & ACT_UNTIL ? s->until_ms : 0;
@@ -310,8 +310,8 @@ enum act_result act_find_request(struct act *a, uint32_t *detail) {
     struct request *r = a->said->set & ACT_NUMBER ? request_find(requests_book(a->house->requests), a->said->number) : NULL;
     *detail = 0;
     if (!r) return ACT_NO_REQUEST;
-    enum act_result result = a->verb == VERB_request_approve ? request_may_agree(r, a->said->uid, a->said->duties, now)
-                                                             : request_may_withdraw(r, a->said->uid, a->said->duties, now);
+    enum act_result result = a->verb == VERB_request_approve ? request_may_agree(r, a->who.uid, a->who.duties, now)
+                                                             : request_may_withdraw(r, a->who.uid, a->who.duties, now);
     a->request = r;
     a->tenant = supervisor_tenant(a->house, r->tenant);
     *detail = result == ACT_REFUSED ? request_table[r->kind].agrees : 0;

@@ -51,9 +51,16 @@ static void on_letter_done(struct service *s, struct heard *h) {
         service_fail(s, "speaks of a letter that nobody wrote");
 }
 
+static void on_person(struct service *s, struct heard *h) { s->house->person.shown = acts_person(s->house, h->fd, &s->house->person.is); }
+
 static void on_act(struct service *s, struct heard *h) {
-    acts_do(s->house, &h->message->act, h->fd);
-    h->fd = -1;
+    if (s->house->person.shown) {
+        acts_do(s->house, s->house->person.is, &h->message->act, h->fd);
+        h->fd = -1;
+    } else {
+        tell_answer(s->house, &(struct answer){.request = h->message->act.request, .result = ACT_FAILED, .fd = -1});
+    }
+    s->house->person.shown = false;
 }
 
 /* For the tenant's worker, if it has one; if not, it asks when it is open again. */
@@ -87,6 +94,7 @@ static const struct service_rule router_rules[] = {
 };
 static const struct service_rule steward_rules[] = {
     {MESSAGE_STEWARD_READY, SERVICE_STARTING, on_steward_ready},
+    {MESSAGE_STEWARD_PERSON, SERVICE_READY, on_person},
     {MESSAGE_STEWARD_ACT, SERVICE_READY, on_act},
     {MESSAGE_STEWARD_SUPPORT_TRACE, SERVICE_READY, on_trace},
     {MESSAGE_STEWARD_OWN_LINES, SERVICE_READY, on_own_lines},

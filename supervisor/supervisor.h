@@ -2,6 +2,7 @@
  * no tenant's store, holds no tenant's key (H1, H2), and acts only on values of its own tables. */
 #pragma once
 
+#include "../policy/person.h"
 #include "anchors.h"
 #include "cgroup.h"
 #include "config.h"
@@ -44,6 +45,10 @@ struct supervisor {
     struct cgroup cgroup;
     struct permits *permits;
     struct listeners listeners;
+    struct { /* whom the steward showed last: of the one act that comes next */
+        bool shown;
+        struct person is;
+    } person;
     int status_socket, control_socket;
     struct sealed_file zones, support; /* the table of zones; the support's certificate */
     int groups, traces;                /* the steward's files: who is published with whom; messages to the support */

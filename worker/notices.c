@@ -136,7 +136,8 @@ static void get_text(struct exchange *x, struct request *r) {
     free(text);
 }
 
-/* C11: what was acknowledged is known to the tenant's own journal, by its hash and day. NULL: out of memory. */
+/* C11: the tenant's own journal keeps what was acknowledged, by its hash and day */
+/* NULL: out of memory. */
 static json_t *journal_of(size_t i) {
     uint8_t hash[32];
     char hex[2 * sizeof hash + 1] = "", *text = text_of(i);

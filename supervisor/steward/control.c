@@ -78,19 +78,21 @@ enum { ROUTES = sizeof routes / sizeof *routes };
 
 /* ---- up ---- */
 
-/* Sends an act and holds the request until the answer. act: its body; verb and person are the request's. */
+/* Sends an act and holds the request until the answer. act: its body; the verb is the request's. Who asks the supervisor sees for itself,
+ * by the person's own connection. */
 static void send_up(struct steward *steward, struct staff_request *r, struct message_act *act, int fd) {
     union message m = {.act = *act};
     m.act.head = (struct message_head){.type = MESSAGE_STEWARD_ACT};
     m.act.verb = r->verb;
-    m.act.uid = r->person.uid;
-    m.act.duties = r->person.duties;
     m.act.request = staff_hold(r, backups_is((enum verb)r->verb) ? BACKUP_MS : CONTROL_MS);
     if (!act->name[0])
         memcpy(m.act.name, r->tenant, sizeof m.act.name);
     else
         memcpy(r->tenant, act->name, sizeof r->tenant);
-    if (channel_send(steward->channel, CHANNEL_STEWARD, &m, fd) == CHANNEL_OK) return;
+    const union message person = {.plain = {.head = {.type = MESSAGE_STEWARD_PERSON}}};
+    if (channel_send(steward->channel, CHANNEL_STEWARD, &person, staff_socket(r)) == CHANNEL_OK &&
+        channel_send(steward->channel, CHANNEL_STEWARD, &m, fd) == CHANNEL_OK)
+        return;
     staff_header(r, "Retry-After", "5");
     staff_problem(r, 503, "busy", NULL, "the supervisor takes no request now; nothing was done");
 }

@@ -99,6 +99,8 @@ static void head_write(struct connection *c, int status, const char *type, const
     evbuffer_add(out, "\r\n", 2);
 }
 
+int staff_socket(struct staff_request *r) { return bufferevent_getfd(of(r)->stream); }
+
 void staff_header(struct staff_request *r, const char *name, const char *value) {
     struct connection *c = of(r);
     size_t room = sizeof c->extra - c->extra_size;

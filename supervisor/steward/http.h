@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../policy/http_message.h"
-#include "duty.h"
+#include "../../policy/person.h"
 
 #include <jansson.h>
 
@@ -43,6 +43,9 @@ struct staff_request {
 struct staff_server *staff_listen(struct event_base *base, int fd, const struct duty_map *duties, void (*handle)(struct staff_request *),
                                   void *context);
 void staff_free(struct staff_server *server);
+
+/* The person's connection: to be shown, not to be written to. */
+int staff_socket(struct staff_request *r);
 
 /* A header of the answer, before the answer. Dropped when all of them exceed 512 bytes. */
 void staff_header(struct staff_request *r, const char *name, const char *value);

@@ -1,7 +1,7 @@
 /* What the parts of the steward share: everything the supervisor told it, and where it answers. Nothing here is a tenant's (S4). */
 #pragma once
 
-#include "duty.h"
+#include "../../policy/person.h"
 #include "events.h"
 #include "http.h"
 #include "ledger_files.h"

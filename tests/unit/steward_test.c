@@ -35,6 +35,8 @@ static char text[1 << 20]; /* the last answer */
 static struct {
     unsigned acts;
     struct message_act act;
+    struct person who; /* as the supervisor reads it from the socket that was shown */
+    bool shown;
     int fd; /* what came with it, -1 = none */
     bool silent;
     struct message_answer answer;
@@ -54,6 +56,14 @@ static void turn(void) {
                 if (fd >= 0) close(fd);
                 continue;
             }
+            if (m.head.type == MESSAGE_STEWARD_PERSON) {
+                assert_true(person_connected(fd) && duty_person(&house.duties, fd, &heard.who));
+                heard.shown = true;
+                close(fd);
+                continue;
+            }
+            assert_true(heard.shown); /* each act has its person before it */
+            heard.shown = false;
             heard.acts++;
             heard.act = m.act;
             if (heard.fd >= 0) close(heard.fd);
@@ -209,7 +219,7 @@ static void others_do_not(void **state) {
     assert_int_equal(ask(STEWARD_STATUS, "GET", "/nothing", NULL), 403);
     assert_int_equal(heard.acts, 2);
     assert_int_equal(heard.act.verb, VERB_status);
-    assert_int_equal(heard.act.uid, geteuid());
+    assert_int_equal(heard.who.uid, geteuid());
     assert_non_null(strstr(text, "application/problem+json"));
 }
 
@@ -322,7 +332,7 @@ static void every_verb_at_every_duty(void **state) {
             int status = ask(STEWARD_CONTROL, verbs[i].method, verbs[i].path, verbs[i].body);
             assert_int_equal(heard.acts, 1);
             assert_int_equal(heard.act.verb, verbs[i].verb);
-            assert_int_equal(heard.act.duties, set);
+            assert_int_equal(heard.who.duties, set);
             if (duty_may(set, verbs[i].verb))
                 assert_int_not_equal(status, 403);
             else

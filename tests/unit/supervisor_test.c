@@ -25,15 +25,19 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,12 +230,10 @@ static uint32_t act_with(struct message_act act, enum verb verb, uint32_t duties
     if (!undertakings_of(house.undertakings, staff)) assert_true(undertakings_sign(house.undertakings, staff, now, now + 3600000, "Test"));
     act.request = ++last_request;
     act.verb = verb;
-    act.uid = staff;
-    act.duties = duties;
     memset(&answer, 0, sizeof answer);
     if (answer_fd >= 0) close(answer_fd);
     answer_fd = -1;
-    acts_do(&house, &act, fd);
+    acts_do(&house, (struct person){.uid = staff, .duties = duties}, &act, fd);
     UNTIL(answer.answer.request == last_request);
     return answer.answer.result;
 }
@@ -944,6 +946,87 @@ static void duties_are_disjoint(void **state) {
     assert_true(after > before);
 }
 
+/* ---- what a steward that was taken over may say ---- */
+
+/* A process of that uid and group, connected until it is killed; our end of it. */
+static int connected_by(uid_t uid, gid_t group, pid_t *who) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof at;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(sa_family_t)), 0); /* an abstract name of the kernel's */
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    *who = fork();
+    if (*who == 0) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (setgroups(1, &group) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0) leave(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (connect(fd, (struct sockaddr *)&at, size) < 0) leave(1);
+        for (;;)
+            pause();
+    }
+    int fd = accept(listener, NULL, NULL);
+    close(listener);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void gone(pid_t who) {
+    int status;
+    kill(who, SIGKILL);
+    waitpid(who, &status, 0);
+}
+
+static void shows(int fd) {
+    union message m = {.plain = {.head = {.type = MESSAGE_STEWARD_PERSON}}};
+    monitor_steward.said(&house.steward, &m, dup(fd), 0);
+}
+
+/* What it says next; the answer. */
+static uint32_t forges(enum verb verb, const char *name) {
+    union message m = {.act = named(name)};
+    m.head.type = MESSAGE_STEWARD_ACT;
+    m.act.request = ++last_request;
+    m.act.verb = verb;
+    memset(&answer, 0, sizeof answer);
+    monitor_steward.said(&house.steward, &m, -1, 0);
+    UNTIL(answer.answer.request == last_request);
+    return answer.answer.result;
+}
+
+/* C1: a steward that was taken over is none of the staff: who asks is who is connected, once for each act */
+static void a_steward_says_not_who_asks(void **state) {
+    (void)state;
+    enum { OPERATORS = 70500, REGISTRARS = 70501 };
+    pid_t operator, registrar;
+    int ends[2], nobody[2];
+    for (int d = 0; d < DUTY_COUNT; d++)
+        house.config.duty[d].id = CONFIG_NOBODY;
+    house.config.duty[DUTY_operator].id = OPERATORS;
+    house.config.duty[DUTY_registrar].id = REGISTRARS;
+    house.steward.state = SERVICE_READY;
+    int an_operator = connected_by(STAFF, OPERATORS, &operator), a_registrar = connected_by(STAFF + 1, REGISTRARS, &registrar);
+    assert_int_equal(forges(VERB_start, "well"), ACT_FAILED); /* nobody was shown */
+    shows(an_operator);
+    assert_int_equal(forges(VERB_start, "well"), ACT_DONE);
+    assert_int_equal(forges(VERB_start, "well"), ACT_FAILED); /* once */
+    shows(an_operator);
+    assert_int_equal(forges(VERB_reset, "well"), ACT_REFUSED);
+    shows(a_registrar);
+    assert_int_equal(forges(VERB_start, "well"), ACT_REFUSED);
+    assert_int_equal(channel_pair(ends), 0); /* root's own, as its channel is */
+    shows(ends[0]);
+    assert_int_equal(forges(VERB_start, "well"), ACT_FAILED);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nobody), 0);
+    shows(nobody[0]);
+    assert_int_equal(forges(VERB_start, "well"), ACT_REFUSED); /* root has no duty */
+    gone(operator);
+    shows(an_operator); /* who asked once and has left */
+    assert_int_equal(forges(VERB_start, "well"), ACT_FAILED);
+    gone(registrar);
+    house.steward.state = 0;
+}
+
 static void bad_fields_are_named(void **state) {
     (void)state;
     struct message_act a = named("bad");
@@ -1024,6 +1107,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_worker_that_flips_fills_no_ledger),
         cmocka_unit_test(a_notice_long_in_force_gives_its_place),
         cmocka_unit_test(duties_are_disjoint),
+        cmocka_unit_test(a_steward_says_not_who_asks),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),
     };

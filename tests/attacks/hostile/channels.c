@@ -52,7 +52,7 @@ static void type_answer(void) { send_type(MESSAGE_STEWARD_ANSWER); }
 
 /* As if it were the steward with a member of staff who may do everything. */
 static void type_act(void) {
-    union message m = {.act = {.head = {.type = MESSAGE_STEWARD_ACT}, .request = 1, .verb = 2, .uid = 0, .duties = ~0U}};
+    union message m = {.act = {.head = {.type = MESSAGE_STEWARD_ACT}, .request = 1, .verb = 2}};
     memcpy(m.act.name, "acme", 5);
     send_raw(JAIL_CHANNEL, &m, sizeof m.act, NULL, 0);
 }

@@ -1,7 +1,7 @@
 /* Who asks: the person at the other end of a Unix socket and the duties its groups give it (C1, C3). */
 #pragma once
 
-#include "../../policy/duties.h"
+#include "duties.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,3 +27,6 @@ uint32_t duty_of_groups(const struct duty_map *map, gid_t primary, const gid_t *
 
 /* The process that connected `socket`, as it was at that moment (SO_PEERCRED, SO_PEERGROUPS). false with errno: no duty is known. */
 bool duty_person(const struct duty_map *map, int socket, struct person *out);
+
+/* Whether somebody is still at the other end of a stream socket that was accepted. */
+bool person_connected(int socket);

@@ -1,4 +1,4 @@
-#include "duty.h"
+#include "person.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,4 +51,12 @@ bool duty_person(const struct duty_map *map, int socket, struct person *out) {
     *out = (struct person){.uid = peer.uid, .duties = duty_of_groups(map, peer.gid, groups, count)};
     free(groups);
     return true;
+}
+
+/* Nothing is sent: the kernel looks only whether it could be. A listening socket or a channel is nobody's. */
+bool person_connected(int socket) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM) return false;
+    return send(socket, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) == 0;
 }

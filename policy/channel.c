@@ -138,7 +138,7 @@ static bool destination_fits(const struct message_destination *d) {
 }
 
 static bool outcome_fits(const struct message_outcome *o) {
-    return in_range(o->task, TASK_TAKE, TASK_ERASE) && o->kind < BACKUP_KINDS && o->result < BACKUP_RESULTS && o->wrong_is_pack <= 1;
+    return in_range(o->task, TASK_TAKE, TASK_ADOPT) && o->kind < BACKUP_KINDS && o->result < BACKUP_RESULTS && o->wrong_is_pack <= 1;
 }
 
 static bool is_plan(uint64_t number) {
@@ -204,7 +204,7 @@ static bool fits(const union message *m) {
     case MESSAGE_WORKER_PLANS:
         return TEXT(m->plans.plan[BACKUP_COPY].destination) && TEXT(m->plans.plan[BACKUP_ARCHIVE].destination);
     case MESSAGE_COURIER_JOB:
-        return in_range(m->job.task, TASK_TAKE, TASK_ERASE) && m->job.kind < BACKUP_KINDS && m->job.destination < DESTINATIONS_MAX;
+        return in_range(m->job.task, TASK_TAKE, TASK_ADOPT) && m->job.kind < BACKUP_KINDS && m->job.destination < DESTINATIONS_MAX;
     case MESSAGE_COURIER_JOB_DONE:
         return outcome_fits(&m->outcome);
     case MESSAGE_COURIER_DESTINATION:

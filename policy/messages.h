@@ -188,6 +188,7 @@ enum courier_task {
     TASK_GIVE,     /* a snapshot into the pipe */
     TASK_LIST,     /* the catalogue */
     TASK_ERASE,    /* everything at the destination goes, but what is locked */
+    TASK_ADOPT,    /* the catalogue is filled with what lies at the destination, once: no snapshot waits for that */
 };
 
 struct message_job {

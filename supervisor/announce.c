@@ -119,7 +119,7 @@ bool announce_read(struct tenant *t, uint32_t number) {
 bool announce_letter_done(struct supervisor *h, uint32_t number, uint32_t tenant, bool taken) {
     const struct notice *n = notices_find(h->notices, number);
     struct tenant *t = supervisor_tenant(h, tenant);
-    if (!n || !t) return false;
+    if (!n || !t || !notices_letter_back(h->notices, number, tenant)) return false;
     if (!taken)
         log_say("tenant %s: notice %u: the mail relay did not take it; tried again in an hour", t->entry->name, number);
     else if (notices_mailed(h->notices, number, tenant, clock_unix_ms()) < 0)

@@ -1,15 +1,14 @@
 #include "backups.h"
 
 #include "clock.h"
-#include "copies.h"
 #include "errand.h"
 #include "leaving.h"
-#include "lifecycle.h"
 #include "loading.h"
 #include "log.h"
 #include "plans.h"
 #include "supervisor.h"
 #include "tell.h"
+#include "tell_plans.h"
 #include "tenant.h"
 #include "text.h"
 
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 enum { PIPE_BYTES = 1 << 20, FIRST_CHECK_MS = 3600000, HOUR_MS = 3600000 };
+#define SNAPSHOTS_MOST ((uint64_t)1 << 48) /* numbers never come to that */
 
 static const struct plan_row *plan_of(const struct tenant *t, enum backup_kind kind) {
     return plans_find(t->house->plans, t->entry->number, kind);
@@ -51,76 +51,6 @@ static const char *word_of(enum backup_kind kind, enum courier_task task) {
 
 static void record(struct tenant *t, const char *event, const char *result) { changes_event(t, event, result, clock_unix_ms()); }
 
-/* ---- what the worker is told ---- */
-
-static void fill_row(const struct plan_row *row, struct plan_kept *out) {
-    out->on = row->period_minutes > 0;
-    out->period_minutes = row->period_minutes;
-    out->keep_hours = row->keep_hours;
-    out->paused = row->paused;
-    out->last_ms = row->last_ms;
-    out->number = row->number;
-    TEXT_COPY(out->destination, row->destination);
-    memcpy(out->hash, row->hash, sizeof out->hash);
-}
-
-/* What is not written down yet is shown as it was said, and that it is not. */
-static void fill_word(const struct tenant *t, const struct plan_word *word, struct plan_kept *out) {
-    const struct config *c = &t->house->config;
-    struct plan p;
-    if (!plan_unpack(word->packed, &p)) return;
-    if (word->failed) out->result = BACKUP_NOT_KEPT;
-    out->on = p.period_minutes > 0 && p.destination < c->destination_count;
-    out->period_minutes = p.period_minutes;
-    out->paused = (uint16_t)p.paused;
-    if (!out->on) return;
-    out->keep_hours = p.keep_hours;
-    TEXT_COPY(out->destination, c->destination[p.destination].name);
-}
-
-static void fill_plan(const struct tenant *t, enum backup_kind kind, struct plan_kept *out) {
-    const struct backup *b = &t->backups.kind[kind];
-    const struct plan_row *row = plan_of(t, kind);
-    *out = (struct plan_kept){.result = b->result, .tried_ms = b->tried_ms, .checked = b->checked, .checked_ms = b->checked_ms};
-    out->busy = (t->backups.job && t->backups.kind_now == kind) || b->wanted || b->unsent;
-    if (row) fill_row(row, out);
-    if (b->word.held) fill_word(t, &b->word, out);
-}
-
-static void send_plans(struct tenant *t, bool answers) {
-    union message m = {.plans = {.head = {.type = MESSAGE_WORKER_PLANS, .tenant = t->entry->number, .generation = t->life.generation},
-                                 .answers = answers}};
-    for (int kind = 0; kind < BACKUP_KINDS; kind++)
-        fill_plan(t, (enum backup_kind)kind, &m.plans.plan[kind]);
-    if (life_ready(&t->life)) link_send(t->link, &m, -1);
-    tell_tenant(t);
-}
-
-static void tell_plans(struct tenant *t) { send_plans(t, false); }
-
-void backups_offer(struct tenant *t) {
-    const struct config *c = &t->house->config;
-    union message m = {.offer = {.head = {.type = MESSAGE_WORKER_OFFER, .tenant = t->entry->number, .generation = t->life.generation}}};
-    m.offer.count = c->destination_count;
-    for (uint32_t i = 0; i < c->destination_count || i == 0; i++) {
-        m.offer.index = i;
-        if (i < c->destination_count) {
-            m.offer.kind = c->destination[i].kind;
-            m.offer.archive = c->destination[i].archive;
-            TEXT_COPY(m.offer.name, c->destination[i].name);
-            TEXT_COPY(m.offer.region, c->destination[i].region);
-        }
-        if (life_ready(&t->life)) link_send(t->link, &m, -1);
-    }
-}
-
-void backups_ready(struct tenant *t) {
-    for (int kind = 0; kind < BACKUP_KINDS; kind++)
-        t->backups.kind[kind].listed = false;
-    backups_offer(t);
-    tell_plans(t);
-}
-
 /* ---- jobs ---- */
 
 /* Hands a job to the courier; fd: the end of a pipe, or -1, the caller's. */
@@ -132,6 +62,8 @@ static void send_job(struct tenant *t, struct message_job *job, int fd) {
     job->now_ms = clock_unix_ms();
     job->counted_ms = plans_counted(h->plans);
     if (!job->source) job->source = t->entry->number;
+    t->backups.now_ms = job->now_ms;
+    t->backups.ends_at = clock_ms() + (job->task == TASK_TAKE ? TAKE_ENDS_MS : JOB_ENDS_MS);
     t->backups.task = job->task;
     t->backups.kind_now = job->kind;
     link_send(h->courier.link, &(union message){.job = *job}, fd);
@@ -176,7 +108,7 @@ static void failed(struct tenant *t, enum backup_kind kind, enum courier_task ta
     if (task == TASK_TAKE && b->wanted) begin_wish(b); /* it did not even begin */
     if (task == TASK_TAKE) b->owed = true;
     answer_wish(t, b, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
-    tell_plans(t);
+    tell_plans(t, false);
 }
 
 /* The worker's end must not block it, the courier's end may. */
@@ -209,7 +141,7 @@ static void take(struct tenant *t, enum backup_kind kind) {
     tenant_say(t, MESSAGE_WORKER_SNAPSHOT, t->backups.job, end[1]);
     close(end[0]);
     close(end[1]);
-    tell_plans(t);
+    tell_plans(t, false);
 }
 
 /* ---- when ---- */
@@ -241,6 +173,8 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
         begin_job(t, kind, TASK_SEND, -1);
     else if (due && excluded)
         failed(t, kind, TASK_TAKE, BACKUP_REGION);
+    else if (due && may_take(t) && !b->adopted)
+        begin_job(t, kind, TASK_ADOPT, -1);
     else if (due && may_take(t))
         take(t, kind);
     else if (b->check)
@@ -260,8 +194,9 @@ static void no_courier(struct tenant *t, enum backup_kind kind) {
 }
 
 void backups_tick(struct tenant *t, uint64_t now) {
+    if (t->backups.job && now >= t->backups.ends_at) service_fail(&t->house->courier, "does not end a job");
     for (int kind = 0; kind < BACKUP_KINDS; kind++)
-        if (planning_settle(t, (enum backup_kind)kind, now)) tell_plans(t);
+        if (planning_settle(t, (enum backup_kind)kind, now)) tell_plans(t, false);
     for (int kind = 0; kind < BACKUP_KINDS && !t->backups.job && !t->house->leave_at; kind++) {
         const struct plan_row *row = plan_of(t, (enum backup_kind)kind);
         if (row && courier_is_there(t->house) && index_of(t->house, row->destination) != UINT32_MAX)
@@ -349,15 +284,39 @@ static void settle(struct tenant *t, enum backup_kind kind, const struct message
     case TASK_ERASE:
         erased(t, kind, o);
         break;
+    case TASK_ADOPT:
+        t->backups.kind[kind].adopted = done;
+        if (!done) failed(t, kind, TASK_TAKE, (enum backup_result)o->result);
+        break;
     case TASK_LIST:
     case TASK_GIVE:
         break;
     }
 }
 
+/* A file that nobody changes any more, of exactly so many rows: it goes on to a worker and to the steward. */
+static bool are_rows(int fd, uint32_t count) {
+    const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & sealed) == sealed && fstat(fd, &st) == 0 &&
+           (uint64_t)st.st_size == (uint64_t)count * sizeof(struct snapshot_row);
+}
+
+/* S4: what the courier says is the answer to what it was asked, or it is ended: it may have been taken over */
+static bool answers(const struct tenant *t, const struct message_outcome *o, int rows) {
+    const struct backups *b = &t->backups;
+    if (!b->job || o->job != b->job || o->task != b->task || o->kind != b->kind_now) return false;
+    if (rows >= 0 && !are_rows(rows, o->rows)) return false;
+    if (o->task != TASK_TAKE || o->result != BACKUP_DONE) return true;
+    const struct plan_row *row = plan_of(t, (enum backup_kind)o->kind);
+    return o->newest.kind == o->kind && o->newest.taken_ms == b->now_ms && o->newest.number <= SNAPSHOTS_MOST &&
+           (!row || o->newest.number > row->number);
+}
+
 bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows) {
     enum backup_kind kind = (enum backup_kind)o->kind;
-    if (!t->backups.job || o->job != t->backups.job || o->task != t->backups.task || o->kind != t->backups.kind_now) return false;
+    if (!answers(t, o, rows)) return false;
     t->backups.job = 0;
     if (t->house->taking == t->entry->number) t->house->taking = 0;
     if (o->task == TASK_GIVE) {
@@ -378,7 +337,7 @@ bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows
         errand_answered_of(t, VERB_backup_list, kind, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     }
     b->list = false;
-    tell_plans(t);
+    tell_plans(t, false);
     return true;
 }
 
@@ -398,13 +357,13 @@ void backups_plan(struct tenant *t, uint64_t packed) {
     struct plan p;
     if (!plan_unpack(packed, &p)) return; /* the channel looked already */
     planning_heard(t, &p, clock_ms());
-    send_plans(t, true);
+    tell_plans(t, true);
 }
 
 void backups_asked(struct tenant *t, enum backup_kind kind) {
     const struct plan_row *row = plan_of(t, kind);
     if (row && row->period_minutes) t->backups.kind[kind].wanted = true; /* also once, confirmed, while its function is off */
-    send_plans(t, true);
+    tell_plans(t, true);
 }
 
 /* ---- what staff wants ---- */

@@ -20,7 +20,9 @@ struct tenant;
 enum {
     BACKUP_AGAIN_MS = 10000, /* after a failure; then twice that, up to */
     BACKUP_AGAIN_MOST_MS = 3600000,
-    ARCHIVE_CHECK_MS = 7 * 86400000 /* between two checks of an archive without its key */
+    ARCHIVE_CHECK_MS = 7 * 86400000, /* between two checks of an archive without its key */
+    TAKE_ENDS_MS = 3600000 + 120000, /* a courier that has not ended a snapshot by then is ended, */
+    JOB_ENDS_MS = 86400000           /* nor any other job: what it sent is not sent again */
 };
 
 /* Of one kind. Times are ms of the clock but where said. */
@@ -31,6 +33,7 @@ struct backup {
     bool owed;         /* one that was tried did not come about: it is tried again */
     bool unsent;       /* something is in the spool only */
     bool check;        /* a check is wanted */
+    bool adopted;      /* the courier knows what lies at the destination */
     bool listed;       /* the worker has been told what there is */
     bool list;         /* staff asks what there is */
     uint32_t failures; /* in a row */
@@ -45,8 +48,10 @@ struct backups {
     struct backup kind[BACKUP_KINDS];
     uint64_t job; /* the courier's; 0 = none */
     uint32_t task, kind_now;
-    enum verb verb; /* GIVE: VERB_backup_restore or VERB_backup_drill */
-    bool given;     /* GIVE: the courier is done with it, with this outcome */
+    uint64_t now_ms;  /* of the job: Unix time, as a snapshot must say that it was taken; */
+    uint64_t ends_at; /* ms of the clock: it is over, or the courier is */
+    enum verb verb;   /* GIVE: VERB_backup_restore or VERB_backup_drill */
+    bool given;       /* GIVE: the courier is done with it, with this outcome */
     struct message_outcome outcome;
     pid_t loader, sweeper; /* GIVE: the child that writes the file; the one that empties a drill's folder */
     int loaded;            /* its status */
@@ -59,7 +64,7 @@ void backups_ready(struct tenant *tenant);
 void backups_plan(struct tenant *tenant, uint64_t packed);
 void backups_asked(struct tenant *tenant, enum backup_kind kind);
 
-/* What the courier says. rows: borrowed, -1 = none. false: nobody asked for it. */
+/* What the courier says. rows: borrowed, -1 = none. false: nobody asked for it, or it cannot be true. */
 bool backups_outcome(struct tenant *tenant, const struct message_outcome *outcome, int rows);
 /* There is another courier: what the one before had taken on is lost. */
 void backups_lost(struct supervisor *house);

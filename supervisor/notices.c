@@ -21,6 +21,7 @@ struct trace {
     uint32_t notice, tenant; /* 0, 0: free */
     struct notice_trace is;
     uint64_t tried_at; /* ms of the clock: a letter; 0 = never */
+    bool away;         /* the courier has it */
 };
 
 /* By the hash of notice and tenant, each there or at the next free place behind it. */
@@ -196,7 +197,15 @@ bool notices_letter_due(struct notices *n, uint32_t number, uint32_t tenant, uin
     struct trace *t = make_trace(n, number, tenant);
     if (!t || t->is.acknowledged_ms || t->is.mailed_ms || (t->tried_at && clock - t->tried_at < NOTICES_AGAIN_MS)) return false;
     t->tried_at = clock;
+    t->away = true;
     return true;
+}
+
+bool notices_letter_back(struct notices *n, uint32_t number, uint32_t tenant) {
+    struct trace *t = find_trace(n, number, tenant);
+    bool away = t && t->away;
+    if (t) t->away = false;
+    return away;
 }
 
 const struct notice *notices_publish(struct notices *n, const struct notice *wanted, int text) {

@@ -61,3 +61,5 @@ int notices_mailed(struct notices *notices, uint32_t number, uint32_t tenant, ui
 /* Whether a letter is due: none was taken, nobody has acknowledged, and the last try is NOTICES_AGAIN_MS of the clock ago. Counts as a try.
  */
 bool notices_letter_due(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t clock);
+/* The courier says what became of that letter. false: it has none. */
+bool notices_letter_back(struct notices *notices, uint32_t number, uint32_t tenant);

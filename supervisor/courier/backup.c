@@ -68,7 +68,10 @@ static int rows_of(const struct work *w, struct message_outcome *out) {
     size_t count;
     struct snapshot_row row;
     int fd = memfd_create("snapshots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || !catalog_list(w->manifests, &number, &count)) return fd;
+    if (fd < 0 || !catalog_list(w->manifests, &number, &count)) {
+        close_fd(fd);
+        return -1;
+    }
     for (size_t i = count > ROWS_MAX ? count - ROWS_MAX : 0; i < count; i++) {
         if (!fill_row(w, number[i], sent, &row) || !file_write(fd, &row, sizeof row)) continue;
         out->rows++;
@@ -87,6 +90,7 @@ static void report(struct courier *c, struct work *w, enum backup_result result)
     m.outcome.kind = w->job.kind;
     m.outcome.result = result;
     int rows = w->manifests < 0 ? -1 : rows_of(w, &m.outcome);
+    if (w->job.task == TASK_TAKE && result == BACKUP_DONE && !m.outcome.newest.number) m.outcome.result = BACKUP_SPOOL;
     courier_say(c, &m, rows);
     close_fd(rows);
     close_fd(w->fd);
@@ -145,6 +149,7 @@ static void in_destination(struct destination *d, void *argument) {
         case TASK_ERASE:
             result = work_prune(d, w, true);
             break;
+        case TASK_ADOPT:
         case TASK_LIST:
             break;
         }
@@ -168,11 +173,12 @@ void backup_job(struct courier *c, const union message *m, int *fd) {
         report(c, w, result);
         return;
     }
-    if (w->job.task == TASK_LIST) {
+    if (w->job.task == TASK_LIST || (w->job.task == TASK_ADOPT && work_has_catalog(w))) {
         report(c, w, BACKUP_DONE);
         return;
     }
-    /* A store is not held up by a slow destination: it goes to the spool first, unless the catalogue is at the destination only. */
+    /* A store is not held up by a slow destination: it goes to the spool first, unless the catalogue is at the destination only, since the
+     * spool was lost meanwhile. */
     bool spool_first = w->job.task == TASK_TAKE && work_has_catalog(w);
     bool taken =
         courier_lane_add(c, spool_first ? (uint32_t)COURIER_SPOOL_LANE : w->job.destination, spool_first ? in_spool : in_destination, w);

@@ -40,12 +40,15 @@ void work_key(const struct work *w, const char *folder, const char *name, char k
 
 /* While it is there, the catalogue is not whole yet: what it does not name may still be somebody's. */
 #define ADOPTING "adopting"
+/* Once it is whole this is there, also when nothing lies at the destination. */
+#define ADOPTED "adopted"
 
 bool work_has_catalog(const struct work *w) {
     struct stat st;
     uint64_t *number;
     size_t count;
     if (w->job.foreign || fstatat(w->folder, ADOPTING, &st, AT_SYMLINK_NOFOLLOW) == 0) return false;
+    if (fstatat(w->folder, ADOPTED, &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
     bool has = catalog_list(w->manifests, &number, &count) && count > 0;
     free(number);
     return has;
@@ -149,6 +152,7 @@ enum backup_result work_adopt(struct destination *d, struct work *w) {
     free(n.name);
     unlinkat(w->folder, "fetched", 0);
     if (result == BACKUP_DONE && newest) result = set_sent(w, newest);
+    if (result == BACKUP_DONE && !file_store(w->folder, ADOPTED, "", 0)) result = work_spool_failed();
     if (result == BACKUP_DONE && (fsync(w->manifests) < 0 || unlinkat(w->folder, ADOPTING, 0) < 0)) result = work_spool_failed();
     return result;
 }

@@ -801,7 +801,8 @@ static void a_list_of_archives_is_no_list_of_backups(void **state) {
         t->backups.job = 7;
         t->backups.task = TASK_LIST;
         t->backups.kind_now = (uint32_t)kind;
-        int rows = memfd_create("rows", MFD_CLOEXEC);
+        int rows = memfd_create("rows", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        assert_int_equal(fcntl(rows, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
         assert_true(backups_outcome(t, &o, rows));
         close(rows);
         uint64_t wanted = kind == BACKUP_ARCHIVE ? archives : copies;
@@ -809,6 +810,26 @@ static void a_list_of_archives_is_no_list_of_backups(void **state) {
         assert_int_equal(answer.answer.result, ACT_DONE);
     }
     assert_true(plans_remove(house.plans, t->entry->number, BACKUP_ARCHIVE));
+    without_plans(t);
+}
+
+/* C7: a courier that was taken over, or hangs, does not keep everybody's backups from coming about */
+static void a_job_that_does_not_end_ends_the_courier(void **state) {
+    (void)state;
+    static const struct service_kind kind = {.name = "cloison-courier"};
+    struct tenant *t = with_a_plan("planned");
+    service_begin(&house.courier, &kind, &house, 1, 1);
+    house.courier.stopped = true; /* nobody starts another one here */
+    house.courier.state = SERVICE_READY;
+    t->backups.job = 7;
+    t->backups.task = TASK_SEND;
+    t->backups.ends_at = 5000;
+    backups_tick(t, 4999);
+    assert_int_equal(house.courier.state, SERVICE_READY);
+    backups_tick(t, 5000);
+    assert_int_not_equal(house.courier.state, SERVICE_READY);
+    backups_lost(&house); /* as when there is another one */
+    assert_int_equal(t->backups.job, 0);
     without_plans(t);
 }
 
@@ -1102,6 +1123,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_same_plan_writes_nothing),
         cmocka_unit_test(a_plan_that_changes_for_ever_costs_little),
         cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),
+        cmocka_unit_test(a_job_that_does_not_end_ends_the_courier),
         cmocka_unit_test(a_reset_takes_two),
         cmocka_unit_test(a_hold_is_silent),
         cmocka_unit_test(a_worker_that_flips_fills_no_ledger),

@@ -106,10 +106,15 @@ $(BUILD)/unit/%: tests/unit/%.c $(addprefix $(BUILD)/lib,worker.a supervisor.a r
 
 # The hostile worker of tests/attacks, started through the very jail of the real one.
 HOSTILE := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/attacks/hostile/*.c))
-attackers: $(BUILD)/attacks/hostile
+attackers: $(BUILD)/attacks/hostile $(BUILD)/attacks/hostile-courier
 $(BUILD)/attacks/hostile: $(HOSTILE) $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
 	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) -lseccomp -lmd -lpthread
+
+# The same of the courier.
+$(BUILD)/attacks/hostile-courier: $(BUILD)/obj/tests/attacks/hostile_courier/courier.o $(BUILD)/libcourier.a $(BUILD)/libbackup.a $(BUILD)/libpolicy.a
+	@mkdir -p $(@D)
+	$(Q)echo '  $(notdir $@)'; $(CC) $(CFLAGS) $(PIE) -o $@ $^ $(LDFLAGS) $(COURIER_LIBS) -lseccomp -lmd -lpthread
 
 # The clock that tests/clock.py sets.
 $(BUILD)/system/%.so: tests/system/%.c

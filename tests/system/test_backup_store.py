@@ -165,6 +165,30 @@ def test_one_that_stalls_is_tried_again_and_holds_up_its_own_place_alone(bucket)
         house.cli('backup', 'verify', 'slow', duties=('operator',))
 
 
+def test_a_first_snapshot_that_waits_for_its_store_holds_up_no_other(bucket):
+    """What lies at the destination is asked for before the worker is: its snapshot waits for no list."""
+    once, honest = [], bucket.script
+
+    def script(method, target, *more):
+        if 'list-type' in target and not once:
+            once.append(target)
+            return lambda connection: time.sleep(60)
+        return honest(method, target, *more)
+    bucket.script = script
+    house = House()
+    house.extra = destinations(house.root).split('destination "other"')[0] + destinations_at(bucket.endpoint, house.root, False)
+    house.write_config()
+    with house:
+        slow, quick = tenant(house, 'slow', 200), tenant(house, 'quick', 200)
+        begun = time.monotonic()
+        planned(slow, 'backup', PLAN | {'where': 'far'})
+        wait_for(lambda: once, why='the store to be asked')
+        planned(quick, 'backup', PLAN | {'where': 'medium'})
+        arrived(quick)
+        assert last(slow)['number'] == 0 and time.monotonic() - begun < 25
+        arrived(slow, seconds=90)
+
+
 # ---- object lock ----
 
 @pytest.fixture

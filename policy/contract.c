@@ -2,10 +2,12 @@
 
 #define DAY_MS ((uint64_t)86400000)
 
-enum contract contract_state(const struct contract_dates *d, bool enrolled, uint64_t seen_ms) {
+/* S14: no clock that is set ends a term */
+enum contract contract_state(const struct contract_dates *d, bool enrolled, uint64_t now_ms, uint64_t counted_ms) {
     if (d->gone_ms) return CONTRACT_GONE;
     if (!d->end_ms) return CONTRACT_CURRENT;
-    return !enrolled || seen_ms >= d->term_ms ? CONTRACT_OVERDUE : CONTRACT_ENDING;
+    bool has_run = counted_ms >= d->counted_ms && counted_ms - d->counted_ms >= d->term_ms - d->end_ms;
+    return !enrolled || (now_ms >= d->term_ms && has_run) ? CONTRACT_OVERDUE : CONTRACT_ENDING;
 }
 
 uint64_t contract_term(uint64_t now_ms, uint64_t wanted_ms) {
@@ -15,6 +17,6 @@ uint64_t contract_term(uint64_t now_ms, uint64_t wanted_ms) {
 }
 
 bool contract_dates_fit(const struct contract_dates *d) {
-    if (!d->end_ms) return !d->term_ms && !d->returned_ms && !d->gone_ms;
+    if (!d->end_ms) return !d->term_ms && !d->returned_ms && !d->gone_ms && !d->counted_ms;
     return d->term_ms > d->end_ms && (!d->returned_ms || d->returned_ms >= d->end_ms) && (!d->gone_ms || d->gone_ms >= d->end_ms);
 }

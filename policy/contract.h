@@ -24,11 +24,11 @@ struct contract_dates {
     uint64_t term_ms;     /* Unix time: until then it may fetch its data; 0 without notice */
     uint64_t returned_ms; /* Unix time at which the tenant said that it has all of it; 0 = not */
     uint64_t gone_ms;     /* Unix time at which all was destroyed; 0 = not */
+    uint64_t counted_ms;  /* how long the house had run when notice was given (plans.h) */
 };
 
-/* seen_ms: the later of the clock and the last time that was recorded (a clock set back makes no term longer than it is, one set forward
- * is the caller's to notice). */
-enum contract contract_state(const struct contract_dates *dates, bool enrolled, uint64_t seen_ms);
+/* now_ms: the clock; counted_ms: how long the house has run. The term is over by both: a clock set forward ends none. */
+enum contract contract_state(const struct contract_dates *dates, bool enrolled, uint64_t now_ms, uint64_t counted_ms);
 
 /* The term for a notice given now; wanted_ms = 0 asks for the shortest. 0: wanted_ms is not within the bounds. */
 uint64_t contract_term(uint64_t now_ms, uint64_t wanted_ms);

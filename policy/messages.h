@@ -378,6 +378,7 @@ struct message_tenant {
     char entity[TENANT_TITLE_MAX + 8]; /* to whom the contract was transferred; "" = it never was */
     uint32_t resetting;                /* 1: two people agreed, it is being emptied */
     uint64_t contract_end_ms, contract_term_ms, contract_returned_ms, contract_gone_ms; /* Unix time, 0 = not: contract.h */
+    uint32_t contract, reserved_contract;                                               /* enum contract */
     uint64_t reset_until_ms; /* Unix time until which a second person may confirm a reset; 0 = nobody asked */
     uint64_t last_backup_ms; /* Unix time of the newest backup; 0 = none */
     uint32_t reset_uid;      /* who asked */

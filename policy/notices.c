@@ -24,6 +24,14 @@ uint64_t notice_delivered(const struct notice_trace *t, uint64_t now_ms) {
     return t->acknowledged_ms < by_mail ? t->acknowledged_ms : by_mail;
 }
 
+static bool has_run(uint64_t from, uint64_t to, uint64_t days) { return to >= from && to - from >= days * NOTICE_DAY_MS; }
+
+/* S13, C11: no clock that is set ends a notice period */
+bool notice_has_run(const struct notice_trace *t, uint32_t period_days, uint64_t counted_ms) {
+    return (t->acknowledged_ms && has_run(t->acknowledged_counted, counted_ms, period_days)) ||
+           (t->mailed_ms && has_run(t->mailed_counted, counted_ms, (uint64_t)period_days + NOTICE_MAIL_DAYS));
+}
+
 /* S13, C11: a change is in force for a tenant after its delivery and the notice period, whatever day it names */
 uint64_t notice_in_force(uint64_t effective_ms, uint64_t delivered_ms, uint32_t period_days) {
     if (!delivered_ms) return 0;

@@ -35,12 +35,16 @@ enum {
 
 /* What is known about one tenant and one notice; Unix times in ms, 0 = it has not happened. */
 struct notice_trace {
-    uint64_t acknowledged_ms; /* somebody with the right to said so in the interface or the API */
-    uint64_t mailed_ms;       /* the relay took the letter to the tenant's contact */
+    uint64_t acknowledged_ms;                      /* somebody with the right to said so in the interface or the API */
+    uint64_t mailed_ms;                            /* the relay took the letter to the tenant's contact */
+    uint64_t acknowledged_counted, mailed_counted; /* how long the house had run then (plans.h) */
 };
 
 /* When it was delivered, as of now; 0 = not yet. Fetching the feed proves nothing and counts for nothing. */
 uint64_t notice_delivered(const struct notice_trace *trace, uint64_t now_ms);
+
+/* Whether the period has run since the delivery, by the time that the house has run: a clock that was set ends none. */
+bool notice_has_run(const struct notice_trace *trace, uint32_t period_days, uint64_t counted_ms);
 
 /* From when it is in force for a tenant; 0 = not known yet, since it has not been delivered. effective_ms: what the notice says. */
 uint64_t notice_in_force(uint64_t effective_ms, uint64_t delivered_ms, uint32_t period_days);

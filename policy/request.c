@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define HOUR_MS ((uint64_t)3600000)
-enum { ASKED_FIELDS = 10 };
+enum { ASKED_FIELDS = 11 };
 
 const struct request_row request_table[REQUEST_KINDS] = {
 #define REQUEST(KIND, VERB, ASKS, AGREES, HOURS, HELP)                                                                                     \
@@ -54,9 +54,10 @@ struct request *request_about(const struct request_book *book, enum request_kind
 /* ---- the record ---- */
 
 bool request_fields(const struct request *r, char *out, size_t room) {
-    int size = snprintf(out, room, "%" PRIu64 "\t%s\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\t%s\t%s", r->id,
-                        request_table[r->kind].name, r->tenant, r->name, r->until_ms, r->ground, r->scope, r->hold_ms,
-                        r->recipient[0] ? r->recipient : "-", r->reason[0] ? r->reason : "-");
+    int size =
+        snprintf(out, room, "%" PRIu64 "\t%s\t%" PRIu32 "\t%s\t%" PRIu64 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s",
+                 r->id, request_table[r->kind].name, r->tenant, r->name, r->until_ms, r->ground, r->scope, r->hold_ms, r->counted_ms,
+                 r->recipient[0] ? r->recipient : "-", r->reason[0] ? r->reason : "-");
     return size > 0 && (size_t)size < room;
 }
 
@@ -78,7 +79,8 @@ static bool read_asked(const struct record_line *line, struct request *r) {
     if (!chain_number(f[6], r->kind == REQUEST_citation ? REFERENCES_ALL : (1U << SCOPES) - 1, &scope) ||
         !chain_number(f[7], UINT64_MAX, &r->hold_ms))
         return false;
-    if (!chain_text(f[8], r->recipient, RECIPIENT_MAX) || !chain_text(f[9], r->reason, REASON_MAX)) return false;
+    if (!chain_number(f[8], UINT64_MAX, &r->counted_ms)) return false;
+    if (!chain_text(f[9], r->recipient, RECIPIENT_MAX) || !chain_text(f[10], r->reason, REASON_MAX)) return false;
     r->tenant = (uint32_t)tenant;
     r->ground = (uint32_t)ground;
     r->scope = (uint32_t)scope;
@@ -141,7 +143,12 @@ enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint
     return is_open(r, now_ms) ? ACT_DONE : ACT_WRONG_STATE;
 }
 
-bool request_is_held(const struct request *r, uint64_t now_ms) { return r->hold_ms && !r->released && now_ms < r->hold_ms; }
+/* S11: no clock that is set ends a hold */
+bool request_is_held(const struct request *r, uint64_t now_ms, uint64_t counted_ms) {
+    if (!r->hold_ms || r->released) return false;
+    bool has_run = r->hold_ms <= r->asked_ms || (counted_ms >= r->counted_ms && counted_ms - r->counted_ms >= r->hold_ms - r->asked_ms);
+    return now_ms < r->hold_ms || !has_run;
+}
 
 /* S11: sealed data is given as sealed data, and a hold has its day: the ledger says both */
 static void disclosure_note(const struct request *r, char note[NOTE_MAX + 1]) {

@@ -60,6 +60,7 @@ struct request {
     char name[TENANT_NAME_MAX + 1];
     uint32_t asked_by, ended_by; /* uids; ended_by: who agreed or withdrew */
     uint64_t asked_ms, until_ms, ended_ms;
+    uint64_t counted_ms; /* how long the house had run when it was asked for (plans.h) */
     /* of a disclosure; a transfer has the entity as its recipient, a citation where it is published, and as its scope bits 1 << enum
      * reference */
     uint32_t ground, scope; /* enum ground; bits 1 << enum scope */
@@ -92,7 +93,7 @@ enum act_result request_may_withdraw(const struct request *r, uint32_t uid, uint
 /* How long a disclosure may be kept from its tenant, from now on. */
 #define REQUEST_HOLD_MAX_MS ((uint64_t)731 * 24 * 3600000)
 
-/* Whether it is kept from the tenant now. */
-bool request_is_held(const struct request *r, uint64_t now_ms);
+/* Whether it is kept from the tenant now: until it was released or the hold is over by the clock and by the time that the house has run. */
+bool request_is_held(const struct request *r, uint64_t now_ms, uint64_t counted_ms);
 /* What the ledger says of it. Of a disclosure: ground, scope, the day of a hold, recipient, reason. false: nothing beyond its kind. */
 bool request_note(const struct request *r, char note[NOTE_MAX + 1]);

@@ -10,6 +10,7 @@
 #include "copies.h"
 #include "leaving.h"
 #include "log.h"
+#include "plans.h"
 #include "requests.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -57,10 +58,10 @@ void act_answer(const struct act *a, enum act_result result, uint32_t detail) {
 
 /* The tenant, or for a new one the name alone; of a request what it says itself. note: of NOTE_MAX + 1 bytes. */
 static struct ledger_tenant about(const struct act *a, char *note) {
-    if (a->request) return requests_about(a->request, clock_unix_ms(), note);
+    if (a->request) return requests_about(a->request, clock_unix_ms(), plans_counted(a->house->plans), note);
     if (a->verb == VERB_disclosure && a->tenant && act_bad_disclosure(a) == 0) {
         struct request wanted = act_disclosure_of(a);
-        return requests_about(&wanted, clock_unix_ms(), note);
+        return requests_about(&wanted, clock_unix_ms(), plans_counted(a->house->plans), note);
     }
     if (a->tenant) return supervisor_about(a->tenant->entry);
     if (a->notice) {

@@ -7,6 +7,7 @@
 #include "leaving.h"
 #include "ledger.h"
 #include "log.h"
+#include "plans.h"
 #include "requests.h"
 #include "reset.h"
 #include "supervisor.h"
@@ -25,11 +26,11 @@ static void answer_request(const struct act *a, enum act_result result, const st
 }
 
 /* S11: under a hold nothing at all reaches the tenant's worker: what comes without a reason is a word, too */
-static bool is_held(const struct act *a) { return request_is_held(a->request, clock_unix_ms()); }
+static bool is_held(const struct act *a) { return request_is_held(a->request, clock_unix_ms(), plans_counted(a->house->plans)); }
 
 /* Records the wish. false: the person was told. */
 static bool enter(struct act *a, const struct request *wanted) {
-    a->request = requests_ask(a->house->requests, wanted, clock_unix_ms());
+    a->request = requests_ask(a->house->requests, wanted, clock_unix_ms(), plans_counted(a->house->plans));
     if (a->request) return true;
     bool full = errno == EDQUOT || errno == EFBIG;
     log_errno("requests: not written");
@@ -88,7 +89,7 @@ static void perform_destruction(struct act *a) {
 static void tell_and_give(struct act *a, const char *word) {
     char note[NOTE_MAX + 1];
     uint64_t now = clock_unix_ms();
-    struct ledger_tenant about = requests_about(a->request, now, note);
+    struct ledger_tenant about = requests_about(a->request, now, plans_counted(a->house->plans), note);
     if (ledger_act(a->house->ledger, now, a->who.uid, request_table[a->request->kind].verb, about, word) < 0) {
         act_answer(a, ACT_NOT_RECORDED, 0);
         return;
@@ -233,7 +234,7 @@ void act_contract_end(struct act *a) {
     if (!term) {
         act_record_outcome(a, "failed");
         act_answer(a, ACT_BAD_FIELD, ACT_UNTIL);
-    } else if (keep_contract(a, (struct contract_dates){.end_ms = now, .term_ms = term})) {
+    } else if (keep_contract(a, (struct contract_dates){.end_ms = now, .term_ms = term, .counted_ms = plans_counted(a->house->plans)})) {
         tell_answer(a->house, &(struct answer){.request = a->said->request, .result = ACT_DONE, .until_ms = term, .fd = -1});
     }
 }

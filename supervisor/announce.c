@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "plans.h"
 #include "supervisor.h"
 #include "tenant.h"
 #include "text.h"
@@ -19,6 +20,11 @@ static uint64_t delivered(const struct notice *n, const struct tenant *t) {
 
 uint64_t announce_in_force(const struct notice *n, const struct tenant *t) {
     return notice_in_force(n->effective_ms, delivered(n, t), t->house->config.notice_days);
+}
+
+bool announce_has_run(const struct notice *n, const struct tenant *t) {
+    struct notice_trace trace = notices_trace(t->house->notices, n->number, t->entry->number);
+    return notice_has_run(&trace, t->house->config.notice_days, plans_counted(t->house->plans));
 }
 
 static union message message_of(const struct supervisor *h, const struct notice *n, uint32_t type) {
@@ -110,7 +116,8 @@ bool announce_read(struct tenant *t, uint32_t number) {
     if (!n) return notices_had(t->house->notices, number); /* it went meanwhile */
     if (!announce_is_for(n, t)) return false;
     /* What is not on the disk is not told either: the administrator sees that it is still to be read. */
-    if (notices_acknowledged(t->house->notices, number, t->entry->number, clock_unix_ms()) < 0) log_errno("notices: not written");
+    if (notices_acknowledged(t->house->notices, number, t->entry->number, clock_unix_ms(), plans_counted(t->house->plans)) < 0)
+        log_errno("notices: not written");
     to_worker(t, n);
     announce_to_steward(t->house, n);
     return true;
@@ -122,7 +129,7 @@ bool announce_letter_done(struct supervisor *h, uint32_t number, uint32_t tenant
     if (!n || !t || !notices_letter_back(h->notices, number, tenant)) return false;
     if (!taken)
         log_say("tenant %s: notice %u: the mail relay did not take it; tried again in an hour", t->entry->name, number);
-    else if (notices_mailed(h->notices, number, tenant, clock_unix_ms()) < 0)
+    else if (notices_mailed(h->notices, number, tenant, clock_unix_ms(), plans_counted(h->plans)) < 0)
         log_errno("notices: not written");
     to_worker(t, n);
     return true;

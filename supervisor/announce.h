@@ -14,6 +14,8 @@ bool announce_is_for(const struct notice *notice, const struct tenant *tenant);
 
 /* From when it is in force for a tenant that it is for; 0 = not known yet, since it has not been delivered. */
 uint64_t announce_in_force(const struct notice *notice, const struct tenant *tenant);
+/* And its period has run, by the time that the house has run: the clock alone ends none. */
+bool announce_has_run(const struct notice *notice, const struct tenant *tenant);
 
 /* A new one, as notices_publish() keeps it: to all who run; the letters follow. Where there is no place, one that another has followed, and
  * that has been in force for all for NOTICES_KEPT_DAYS, gives its own. NULL with errno. */

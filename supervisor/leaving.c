@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "ledger.h"
 #include "log.h"
+#include "plans.h"
 #include "reset.h"
 #include "supervisor.h"
 #include "tell.h"
@@ -14,7 +15,8 @@
 enum { LEAVING_AGAIN_MS = 10000 };
 
 enum contract leaving_state(const struct tenant *t) {
-    return contract_state(&t->entry->contract, t->entry->enrolled || t->save_enrolled, clock_unix_ms());
+    bool enrolled = t->entry->enrolled || t->save_enrolled;
+    return contract_state(&t->entry->contract, enrolled, clock_unix_ms(), plans_counted(t->house->plans));
 }
 
 static void event(const struct tenant *t, const char *word, const char *note) {
@@ -60,6 +62,7 @@ void leaving_heard(struct tenant *t, uint64_t word) {
 }
 
 void leaving_tick(struct tenant *t, uint64_t now) {
+    if (t->told_contract != leaving_state(t)) tell_tenant(t); /* the term is over */
     if (t->leaving_at && now >= t->leaving_at) leaving_heard(t, t->leaving_word);
 }
 

@@ -173,24 +173,29 @@ static int append(struct notices *n, const char *line) {
     return -1;
 }
 
-static int note(struct notices *n, const char *what, uint32_t number, uint32_t tenant, uint64_t now, size_t field) {
+static void set_trace(struct trace *t, bool acknowledged, uint64_t time, uint64_t counted) {
+    *(acknowledged ? &t->is.acknowledged_ms : &t->is.mailed_ms) = time;
+    *(acknowledged ? &t->is.acknowledged_counted : &t->is.mailed_counted) = counted;
+}
+
+static int note(struct notices *n, bool acknowledged, uint32_t number, uint32_t tenant, uint64_t now, uint64_t counted) {
     char line[LINE_ROOM];
     struct trace *t = make_trace(n, number, tenant);
     if (!t) return -1;
-    uint64_t *time = (uint64_t *)((char *)&t->is + field);
-    if (*time) return 0;
-    snprintf(line, sizeof line, "%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\n", what, number, tenant, now);
+    if (acknowledged ? t->is.acknowledged_ms : t->is.mailed_ms) return 0;
+    snprintf(line, sizeof line, "%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\n", acknowledged ? "acknowledged" : "mailed",
+             number, tenant, now, counted);
     if (append(n, line) < 0) return -1;
-    *time = now;
+    set_trace(t, acknowledged, now, counted);
     return 0;
 }
 
-int notices_acknowledged(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now) {
-    return note(n, "acknowledged", number, tenant, now, offsetof(struct notice_trace, acknowledged_ms));
+int notices_acknowledged(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now, uint64_t counted) {
+    return note(n, true, number, tenant, now, counted);
 }
 
-int notices_mailed(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now) {
-    return note(n, "mailed", number, tenant, now, offsetof(struct notice_trace, mailed_ms));
+int notices_mailed(struct notices *n, uint32_t number, uint32_t tenant, uint64_t now, uint64_t counted) {
+    return note(n, false, number, tenant, now, counted);
 }
 
 bool notices_letter_due(struct notices *n, uint32_t number, uint32_t tenant, uint64_t clock) {
@@ -202,9 +207,9 @@ bool notices_letter_due(struct notices *n, uint32_t number, uint32_t tenant, uin
 }
 
 bool notices_letter_back(struct notices *n, uint32_t number, uint32_t tenant) {
-    struct trace *t = find_trace(n, number, tenant);
-    bool away = t && t->away;
-    if (t) t->away = false;
+    struct trace *t = place_of(&n->traces, number, tenant);
+    bool away = t && t->notice && t->away;
+    if (away) t->away = false;
     return away;
 }
 
@@ -293,16 +298,16 @@ static bool read_text(struct notices *n, struct notice *of) {
 
 static bool read_line(struct notices *n, char *line) {
     const char *what = strsep(&line, "\t");
-    uint64_t number, tenant, time;
+    uint64_t number, tenant, time, counted = 0;
     if (strcmp(what, "notice") == 0) return read_notice(n, line);
     if (strcmp(what, "removed") == 0) return take_number(&line, UINT32_MAX, &number) && !line && take_out(n, (uint32_t)number);
     bool acknowledged = strcmp(what, "acknowledged") == 0;
     if (!acknowledged && strcmp(what, "mailed") != 0) return false;
     if (!take_number(&line, UINT32_MAX, &number) || !take_number(&line, UINT32_MAX, &tenant) || !take_number(&line, UINT64_MAX, &time) ||
-        line)
+        (line && !take_number(&line, UINT64_MAX, &counted)) || line)
         return false;
     struct trace *t = notices_find(n, (uint32_t)number) ? make_trace(n, (uint32_t)number, (uint32_t)tenant) : NULL;
-    if (t) *(acknowledged ? &t->is.acknowledged_ms : &t->is.mailed_ms) = time;
+    if (t) set_trace(t, acknowledged, time, counted);
     return t;
 }
 

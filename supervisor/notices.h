@@ -55,9 +55,9 @@ void notices_note(const struct notice *notice, char note[NOTE_MAX + 1]);
 
 /* Zero when nothing is known. */
 struct notice_trace notices_trace(const struct notices *notices, uint32_t number, uint32_t tenant);
-/* Keep what happened; the first time counts. 0, or -1 with errno. */
-int notices_acknowledged(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms);
-int notices_mailed(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms);
+/* Keep what happened, and how long the house had run then (plans.h); the first time counts. 0, or -1 with errno. */
+int notices_acknowledged(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms, uint64_t counted_ms);
+int notices_mailed(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t now_ms, uint64_t counted_ms);
 /* Whether a letter is due: none was taken, nobody has acknowledged, and the last try is NOTICES_AGAIN_MS of the clock ago. Counts as a try.
  */
 bool notices_letter_due(struct notices *notices, uint32_t number, uint32_t tenant, uint64_t clock);

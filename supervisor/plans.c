@@ -219,7 +219,7 @@ bool plans_remove(struct plans *p, uint32_t tenant, enum backup_kind kind) {
 }
 
 void plans_keep(struct plans *p, bool at_once) {
-    if (p->count && (at_once || boot_ms() >= p->next_at) && !store(p)) {
+    if ((at_once || boot_ms() >= p->next_at) && !store(p)) {
         log_errno("plans: not written yet");
         p->next_at = boot_ms() + PLANS_AGAIN_MS; /* not at every tick */
     }

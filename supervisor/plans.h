@@ -48,8 +48,7 @@ bool plans_remove(struct plans *plans, uint32_t tenant, enum backup_kind kind);
 
 /* Ms that the house has run in all. */
 uint64_t plans_counted(const struct plans *plans);
-/* Writes the count when PLANS_KEEP_MS have passed since it was written, or at once, and what could not be written before; does nothing
- * while there is no plan. */
+/* Writes the count when PLANS_KEEP_MS have passed since it was written, or at once, and what could not be written before. */
 void plans_keep(struct plans *plans, bool at_once);
 
 /* Whether a snapshot is due: also when the clock was set back behind the last one. */

@@ -132,8 +132,9 @@ static size_t format_later(const struct registry_tenant *t, char *out, size_t ro
     if (t->resetting) used += (size_t)snprintf(out + used, room - used, "resetting=1\t");
     if (t->destroying) used += (size_t)snprintf(out + used, room - used, "destroying=1\t");
     if (t->contract.end_ms)
-        used += (size_t)snprintf(out + used, room - used, "end=%" PRIu64 "\tterm=%" PRIu64 "\treturned=%" PRIu64 "\tgone=%" PRIu64 "\t",
-                                 t->contract.end_ms, t->contract.term_ms, t->contract.returned_ms, t->contract.gone_ms);
+        used += (size_t)snprintf(
+            out + used, room - used, "end=%" PRIu64 "\tterm=%" PRIu64 "\treturned=%" PRIu64 "\tgone=%" PRIu64 "\tcounted=%" PRIu64 "\t",
+            t->contract.end_ms, t->contract.term_ms, t->contract.returned_ms, t->contract.gone_ms, t->contract.counted_ms);
     return used;
 }
 
@@ -330,7 +331,8 @@ static bool take_code(char **p, struct registry_tenant *t) {
 
 static bool take_contract(char **p, struct contract_dates *d) {
     return take_number(p, "end", UINT64_MAX, &d->end_ms) && take_number(p, "term", UINT64_MAX, &d->term_ms) &&
-           take_number(p, "returned", UINT64_MAX, &d->returned_ms) && take_number(p, "gone", UINT64_MAX, &d->gone_ms);
+           take_number(p, "returned", UINT64_MAX, &d->returned_ms) && take_number(p, "gone", UINT64_MAX, &d->gone_ms) &&
+           (strncmp(*p, "counted=", 8) != 0 || take_number(p, "counted", UINT64_MAX, &d->counted_ms));
 }
 
 /* The fields that may be missing. */

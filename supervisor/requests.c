@@ -1,6 +1,7 @@
 #include "requests.h"
 
 #include "ledger.h"
+#include "plans.h"
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
@@ -37,10 +38,11 @@ const struct request_book *requests_book(const struct requests *r) { return &r->
 const struct heads *requests_heads(const struct requests *r) { return record_heads(r->record); }
 int requests_reader(const struct requests *r) { return record_reader(r->record); }
 
-struct request *requests_ask(struct requests *r, const struct request *wanted, uint64_t now_ms) {
+struct request *requests_ask(struct requests *r, const struct request *wanted, uint64_t now_ms, uint64_t counted_ms) {
     char fields[RECORD_LINE_MAX];
     struct request asked = *wanted;
     asked.id = r->book.count + 1;
+    asked.counted_ms = counted_ms;
     if (!asked.until_ms) asked.until_ms = now_ms + request_table[wanted->kind].term_ms;
     if (!request_fields(&asked, fields, sizeof fields)) return errno = EMSGSIZE, NULL;
     if (!record_may_begin(r->record, now_ms, asked.asked_by)) return NULL;
@@ -58,9 +60,9 @@ bool requests_end(struct requests *r, struct request *request, uint32_t uid, enu
     return append(r, request, uid, request_words[state], now_ms);
 }
 
-struct ledger_tenant requests_about(const struct request *request, uint64_t now_ms, char *note) {
+struct ledger_tenant requests_about(const struct request *request, uint64_t now_ms, uint64_t counted_ms, char *note) {
     struct ledger_tenant about = {.request = request->id, .name = ""};
-    if (!request_is_held(request, now_ms)) {
+    if (!request_is_held(request, now_ms, counted_ms)) {
         about.number = request->tenant;
         about.name = request->name;
     }
@@ -76,7 +78,8 @@ const struct request *requests_open_about(const struct requests *r, enum request
 /* false: the disk did not take it. */
 static bool expire(struct supervisor *h, struct request *r, uint64_t now_ms) {
     char note[NOTE_MAX + 1];
-    ledger_event(h->ledger, now_ms, "request_expired", requests_about(r, now_ms, note), request_table[r->kind].name);
+    ledger_event(h->ledger, now_ms, "request_expired", requests_about(r, now_ms, plans_counted(h->plans), note),
+                 request_table[r->kind].name);
     if (!requests_end(h->requests, r, 0, REQUEST_EXPIRED, now_ms)) return false;
     struct tenant *t = supervisor_tenant(h, r->tenant);
     if (t) tell_tenant(t);
@@ -87,7 +90,9 @@ static bool expire(struct supervisor *h, struct request *r, uint64_t now_ms) {
 static bool release(struct supervisor *h, const struct request *r, uint64_t now_ms) {
     char note[NOTE_MAX + 1];
     struct tenant *t = supervisor_tenant(h, r->tenant);
-    if (ledger_act(h->ledger, now_ms, r->ended_by, VERB_disclosure, requests_about(r, now_ms, note), "released") < 0) return false;
+    if (ledger_act(h->ledger, now_ms, r->ended_by, VERB_disclosure, requests_about(r, now_ms, plans_counted(h->plans), note), "released") <
+        0)
+        return false;
     if (t) tenant_ledger_changed(t);
     return append(h->requests, r, r->ended_by, "released", now_ms);
 }
@@ -99,7 +104,8 @@ void requests_tick(struct supervisor *h, uint64_t now_ms) {
     for (size_t i = 0; i < r->book.count && fine; i++) {
         struct request *one = &r->book.row[i];
         if ((one->state == REQUEST_ASKED || one->state == REQUEST_AGREED) && now_ms >= one->until_ms) fine = expire(h, one, now_ms);
-        if (one->state == REQUEST_DONE && one->hold_ms && !one->released && now_ms >= one->hold_ms) fine = fine && release(h, one, now_ms);
+        if (one->state == REQUEST_DONE && one->hold_ms && !one->released && !request_is_held(one, now_ms, plans_counted(h->plans)))
+            fine = fine && release(h, one, now_ms);
     }
     r->look_at = now_ms + (fine ? TICK_EVERY_MS : AGAIN_LATER_MS);
 }

@@ -19,13 +19,13 @@ const struct request_book *requests_book(const struct requests *requests);
 
 /* Enters one; wanted: kind, tenant, name, asked_by and what its kind has; its end, if the term does not begin now. The rest is filled in.
  * NULL with errno: not recorded. */
-struct request *requests_ask(struct requests *requests, const struct request *wanted, uint64_t now_ms);
+struct request *requests_ask(struct requests *requests, const struct request *wanted, uint64_t now_ms, uint64_t counted_ms);
 /* Moves one on: agreed, withdrawn, done, failed, expired. false with errno. */
 bool requests_end(struct requests *requests, struct request *request, uint32_t uid, enum request_state state, uint64_t now_ms);
 
 /* What the ledger says a request is about: while it is held, no tenant, so that its tenant does not read it. note: of NOTE_MAX + 1 bytes,
  * must outlive the result. */
-struct ledger_tenant requests_about(const struct request *request, uint64_t now_ms, char *note);
+struct ledger_tenant requests_about(const struct request *request, uint64_t now_ms, uint64_t counted_ms, char *note);
 
 /* The open one of that kind about that tenant; NULL = none. */
 const struct request *requests_open_about(const struct requests *requests, enum request_kind kind, uint32_t tenant, uint64_t now_ms);

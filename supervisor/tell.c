@@ -3,6 +3,7 @@
 #include "../policy/duties.h"
 #include "announce.h"
 #include "clock.h"
+#include "leaving.h"
 #include "requests.h"
 #include "supervisor.h"
 #include "tenant.h"
@@ -193,10 +194,12 @@ static void fill_reset(struct message_tenant *m, const struct tenant *t) {
 
 void tell_tenant(struct tenant *t) {
     uint64_t now = clock_ms();
+    t->told_contract = leaving_state(t);
     union message m = {.tenant = {.head = {.type = MESSAGE_STEWARD_TENANT, .tenant = t->entry->number, .generation = t->life.generation},
                                   .state = life_shown(&t->life),
                                   .pid = (uint32_t)t->process.pid,
                                   .plain = t->plain >= 0,
+                                  .contract = t->told_contract,
                                   .since_ms = t->since_ms,
                                   .starts = t->life.starts,
                                   .crashes = t->life.crashes,

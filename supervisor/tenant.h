@@ -59,12 +59,13 @@ struct tenant {
     pid_t emptier;                 /* the child that empties its directory; 0 = none */
     bool emptied;                  /* it has done so */
     struct backups backups;
-    struct changes changes; /* that its worker caused: decisions, */
-    struct events events;   /* and what happened */
-    uint64_t leaving_word;  /* what it said of its leaving and was not kept, */
-    uint64_t leaving_at;    /* ms of the clock: taken up again; 0 = nothing */
-    bool told_end;          /* and all that a certificate needs */
-    bool told_emptied;      /* and the ledger says so, once */
+    struct changes changes;      /* that its worker caused: decisions, */
+    struct events events;        /* and what happened */
+    uint64_t leaving_word;       /* what it said of its leaving and was not kept, */
+    uint64_t leaving_at;         /* ms of the clock: taken up again; 0 = nothing */
+    enum contract told_contract; /* to the steward */
+    bool told_end;               /* and all that a certificate needs */
+    bool told_emptied;           /* and the ledger says so, once */
     struct errand errand[ERRANDS_MAX];
     bool queued; /* waits for room */
     TAILQ_ENTRY(tenant) queue;

@@ -54,7 +54,7 @@ enum wait_reason transfer_waits(const struct tenant *t, const struct request *r,
     const struct notice *n = notice_of(t, r);
     uint64_t in_force = n ? announce_in_force(n, t) : 0;
     if (!in_force) return WAIT_DELIVERY;
-    return now_ms < in_force ? WAIT_PERIOD : 0;
+    return now_ms < in_force || !announce_has_run(n, t) ? WAIT_PERIOD : 0;
 }
 
 bool transfer_do(struct tenant *t, const char *entity) {

@@ -36,13 +36,11 @@ json_t *certificate_view_date(uint64_t ms) {
 }
 
 json_t *certificate_view_contract(const struct message_tenant *t) {
-    const struct contract_dates dates = {t->contract_end_ms, t->contract_term_ms, t->contract_returned_ms, t->contract_gone_ms};
     static const char *const words[] = {"current", "ending", "overdue", "gone"};
-    enum contract state = contract_state(&dates, t->enrolled, steward_now_ms());
-    if (state == CONTRACT_CURRENT) return json_null();
-    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", words[state], "end", certificate_view_date(dates.end_ms), "term",
-                     certificate_view_date(dates.term_ms), "returned", certificate_view_date(dates.returned_ms), "gone",
-                     certificate_view_date(dates.gone_ms));
+    if (t->contract == CONTRACT_CURRENT) return json_null();
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", words[t->contract], "end", certificate_view_date(t->contract_end_ms), "term",
+                     certificate_view_date(t->contract_term_ms), "returned", certificate_view_date(t->contract_returned_ms), "gone",
+                     certificate_view_date(t->contract_gone_ms));
 }
 
 /* ---- the certificate ---- */

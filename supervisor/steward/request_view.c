@@ -165,7 +165,7 @@ static json_t *request_json(const struct request *r, uint64_t now_ms) {
     json_object_set_new(o, "recipient", json_string(r->recipient));
     json_object_set_new(o, "reason", json_string(r->reason));
     json_object_set_new(o, "hold_until", seconds(r->hold_ms));
-    json_object_set_new(o, "tenant_told", json_boolean(!request_is_held(r, now_ms)));
+    json_object_set_new(o, "tenant_told", json_boolean(!request_is_held(r, now_ms, 0))); /* after a hold: once it was released */
     return o;
 }
 

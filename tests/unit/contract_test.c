@@ -15,17 +15,28 @@
 static void states_follow_one_another(void **state) {
     (void)state;
     struct contract_dates d = {0};
-    assert_int_equal(contract_state(&d, true, NOW), CONTRACT_CURRENT);
-    assert_int_equal(contract_state(&d, false, UINT64_MAX), CONTRACT_CURRENT);
+    assert_int_equal(contract_state(&d, true, NOW, UINT64_MAX), CONTRACT_CURRENT);
+    assert_int_equal(contract_state(&d, false, UINT64_MAX, UINT64_MAX), CONTRACT_CURRENT);
     d.end_ms = NOW, d.term_ms = NOW + 30 * DAY;
-    assert_int_equal(contract_state(&d, true, NOW), CONTRACT_ENDING);
-    assert_int_equal(contract_state(&d, true, d.term_ms - 1), CONTRACT_ENDING);
-    assert_int_equal(contract_state(&d, true, d.term_ms), CONTRACT_OVERDUE);
-    assert_int_equal(contract_state(&d, false, NOW), CONTRACT_OVERDUE); /* nothing is owed to who never came */
+    assert_int_equal(contract_state(&d, true, NOW, UINT64_MAX), CONTRACT_ENDING);
+    assert_int_equal(contract_state(&d, true, d.term_ms - 1, UINT64_MAX), CONTRACT_ENDING);
+    assert_int_equal(contract_state(&d, true, d.term_ms, UINT64_MAX), CONTRACT_OVERDUE);
+    assert_int_equal(contract_state(&d, false, NOW, UINT64_MAX), CONTRACT_OVERDUE); /* nothing is owed to who never came */
     d.returned_ms = NOW + DAY;
-    assert_int_equal(contract_state(&d, true, NOW + 2 * DAY), CONTRACT_ENDING); /* to have it is not to want it destroyed */
+    assert_int_equal(contract_state(&d, true, NOW + 2 * DAY, UINT64_MAX), CONTRACT_ENDING); /* to have it is not to want it destroyed */
     d.gone_ms = NOW + 2 * DAY;
-    assert_int_equal(contract_state(&d, true, NOW), CONTRACT_GONE); /* whatever the clock says */
+    assert_int_equal(contract_state(&d, true, NOW, UINT64_MAX), CONTRACT_GONE); /* whatever the clock says */
+}
+
+/* S14: no clock that is set ends a term, nor one that was wrong when it began */
+static void a_term_takes_its_time(void **state) {
+    (void)state;
+    const struct contract_dates d = {.end_ms = NOW, .term_ms = NOW + 30 * DAY, .counted_ms = 5000};
+    assert_int_equal(contract_state(&d, true, NOW + 3650 * DAY, 5000), CONTRACT_ENDING);
+    assert_int_equal(contract_state(&d, true, NOW + 3650 * DAY, 4000), CONTRACT_ENDING); /* a crash lost some of the count */
+    assert_int_equal(contract_state(&d, true, NOW + 3650 * DAY, 5000 + 30 * DAY - 1), CONTRACT_ENDING);
+    assert_int_equal(contract_state(&d, true, NOW + 30 * DAY - 1, 5000 + 60 * DAY), CONTRACT_ENDING);
+    assert_int_equal(contract_state(&d, true, NOW + 30 * DAY, 5000 + 30 * DAY), CONTRACT_OVERDUE);
 }
 
 static void terms_have_bounds(void **state) {
@@ -75,8 +86,11 @@ static void destruction_waits_for_the_term(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states_follow_one_another),      cmocka_unit_test(terms_have_bounds),
-        cmocka_unit_test(dates_that_cannot_be),           cmocka_unit_test(nothing_is_done_to_what_is_gone),
+        cmocka_unit_test(states_follow_one_another),
+        cmocka_unit_test(a_term_takes_its_time),
+        cmocka_unit_test(terms_have_bounds),
+        cmocka_unit_test(dates_that_cannot_be),
+        cmocka_unit_test(nothing_is_done_to_what_is_gone),
         cmocka_unit_test(destruction_waits_for_the_term),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,9 +98,9 @@ static void what_is_kept_is_there_after_a_start(void **state) {
         .kind = NOTICE_transfer, .published_ms = 11, .effective_ms = 21, .tenant = 3, .uid = 8, .entity = "Autre, SA"};
     assert_int_equal(publish(&terms, "un")->number, 1);
     assert_int_equal(publish(&transfer, "deux")->number, 2);
-    assert_int_equal(notices_acknowledged(notices, 1, 3, 30), 0);
-    assert_int_equal(notices_acknowledged(notices, 1, 3, 31), 0); /* the first time counts */
-    assert_int_equal(notices_mailed(notices, 1, 4, 32), 0);
+    assert_int_equal(notices_acknowledged(notices, 1, 3, 30, 7), 0);
+    assert_int_equal(notices_acknowledged(notices, 1, 3, 31, 7), 0); /* the first time counts */
+    assert_int_equal(notices_mailed(notices, 1, 4, 32, 7), 0);
     notices_close(notices);
     notices = notices_open(root, error);
     if (!notices) fail_msg("%s", error);
@@ -129,9 +129,9 @@ static void a_letter_is_due_until_it_was_taken_and_not_too_often(void **state) {
     assert_true(notices_letter_due(notices, 1, 3, 1000));
     assert_false(notices_letter_due(notices, 1, 3, 1000 + NOTICES_AGAIN_MS - 1));
     assert_true(notices_letter_due(notices, 1, 3, 1000 + NOTICES_AGAIN_MS));
-    assert_int_equal(notices_mailed(notices, 1, 3, 50), 0);
+    assert_int_equal(notices_mailed(notices, 1, 3, 50, 7), 0);
     assert_false(notices_letter_due(notices, 1, 3, 1000 + 9 * (uint64_t)NOTICES_AGAIN_MS));
-    assert_int_equal(notices_acknowledged(notices, 1, 4, 50), 0);
+    assert_int_equal(notices_acknowledged(notices, 1, 4, 50, 7), 0);
     assert_false(notices_letter_due(notices, 1, 4, 1000));
 }
 
@@ -179,7 +179,7 @@ static void one_that_is_removed_gives_its_place_and_not_its_number(void **state)
     const struct notice terms = {.kind = NOTICE_terms, .published_ms = 10, .effective_ms = 20};
     for (int i = 0; i < NOTICES_MAX; i++)
         assert_non_null(publish(&terms, "x"));
-    assert_int_equal(notices_acknowledged(notices, 2, 3, 40), 0);
+    assert_int_equal(notices_acknowledged(notices, 2, 3, 40, 7), 0);
     assert_int_equal(notices_remove(notices, 2), 0);
     assert_int_equal(notices_remove(notices, NOTICES_MAX), 0);
     for (int again = 0; again < 2; again++) {
@@ -225,7 +225,7 @@ static void damage_is_found_and_a_cut_line_cut_off(void **state) {
     notices_close(notices);
     notices = notices_open(root, error);
     assert_int_equal(notices_count(notices), 1);
-    assert_int_equal(notices_acknowledged(notices, 1, 4, 40), 0);
+    assert_int_equal(notices_acknowledged(notices, 1, 4, 40, 7), 0);
     notices_close(notices);
     notices = notices_open(root, error);
     assert_int_equal(notices_trace(notices, 1, 4).acknowledged_ms, 40);
@@ -253,6 +253,19 @@ static void a_letter_is_one_and_no_text_ends_it_early(void **state) {
     free(mail);
 }
 
+/* S13, C11: no clock that is set ends a notice period */
+static void a_period_takes_its_time(void **state) {
+    (void)state;
+    const struct notice_trace none = {0}, read = {.acknowledged_ms = 1, .acknowledged_counted = 1000},
+                              mailed = {.mailed_ms = 1, .mailed_counted = 1000};
+    assert_false(notice_has_run(&none, 0, UINT64_MAX));
+    assert_false(notice_has_run(&read, 30, 999)); /* a crash lost some of the count */
+    assert_false(notice_has_run(&read, 30, 1000 + 30 * NOTICE_DAY_MS - 1));
+    assert_true(notice_has_run(&read, 30, 1000 + 30 * NOTICE_DAY_MS));
+    assert_false(notice_has_run(&mailed, 30, 1000 + 30 * NOTICE_DAY_MS));
+    assert_true(notice_has_run(&mailed, 30, 1000 + (30 + NOTICE_MAIL_DAYS) * NOTICE_DAY_MS));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(delivery_is_an_acknowledgement_or_a_week_after_the_letter),
@@ -264,6 +277,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_no_text_or_one_too_many_is_refused, make, unmake),
         cmocka_unit_test_setup_teardown(one_that_is_removed_gives_its_place_and_not_its_number, make, unmake),
         cmocka_unit_test_setup_teardown(damage_is_found_and_a_cut_line_cut_off, make, unmake),
+        cmocka_unit_test(a_period_takes_its_time),
         cmocka_unit_test(a_letter_is_one_and_no_text_ends_it_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

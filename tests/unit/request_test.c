@@ -121,8 +121,8 @@ static void a_request_outlives_a_restart(void **state) {
     (void)state;
     struct request want = wanted(REQUEST_reset), disclosure = wanted(REQUEST_disclosure);
     disclosure.hold_ms = noon + 48 * hour;
-    assert_non_null(requests_ask(requests, &want, noon));
-    assert_non_null(requests_ask(requests, &disclosure, noon + 1));
+    assert_non_null(requests_ask(requests, &want, noon, 5000));
+    assert_non_null(requests_ask(requests, &disclosure, noon + 1, 5000));
     reopen();
     const struct request *r = requests_open_about(requests, REQUEST_reset, 7, noon);
     assert_non_null(r);
@@ -151,9 +151,14 @@ static void a_hold_names_no_tenant(void **state) {
     char note[NOTE_MAX + 1];
     struct request d = wanted(REQUEST_disclosure);
     d.hold_ms = noon + hour;
-    assert_string_equal(requests_about(&d, noon, note).name, "");
-    assert_int_equal(requests_about(&d, noon, note).number, 0);
-    assert_string_equal(requests_about(&d, noon + hour, note).name, "acme");
+    d.asked_ms = noon;
+    d.counted_ms = 5000;
+    /* S11: no clock that is set ends a hold */
+    assert_string_equal(requests_about(&d, noon + 10000 * hour, 5000 + hour - 1, note).name, "");
+    assert_string_equal(requests_about(&d, noon + 10000 * hour, 0, note).name, "");
+    assert_string_equal(requests_about(&d, noon, 5000 + hour, note).name, "");
+    assert_int_equal(requests_about(&d, noon, 5000 + hour, note).number, 0);
+    assert_string_equal(requests_about(&d, noon + hour, 5000 + hour, note).name, "acme");
     assert_string_equal(
         note, "ground: law; scope: registry ledger; held until: 2027-01-15; recipient: Tribunal de Lyon; reason: Ordonnance du 3 mars");
     d.hold_ms = 0;

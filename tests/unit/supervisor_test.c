@@ -939,9 +939,9 @@ static void a_notice_long_in_force_gives_its_place(void **state) {
     assert_false(announce_read(t, UINT32_MAX));
     assert_null(notice_of(NOTICE_transfer, number, true)); /* the other is in force, the rest undelivered */
     assert_int_equal(errno, ENOSPC);
-    assert_int_equal(notices_acknowledged(house.notices, first + 5, number, recently), 0);
+    assert_int_equal(notices_acknowledged(house.notices, first + 5, number, recently, 7), 0);
     assert_null(notice_of(NOTICE_transfer, number, true));
-    assert_int_equal(notices_acknowledged(house.notices, first + 7, number, before), 0);
+    assert_int_equal(notices_acknowledged(house.notices, first + 7, number, before, 7), 0);
     assert_non_null(notice_of(NOTICE_transfer, number, true));
     assert_true(!notices_find(house.notices, first + 7) && notices_find(house.notices, first + 1) &&
                 notices_find(house.notices, first + 5));

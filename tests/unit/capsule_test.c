@@ -312,9 +312,15 @@ static void bounded(void **state) {
     assert_false(opens_secret(c, first)); /* the user's oldest went */
     assert_int_equal(capsule_slots(c, SLOT_SESSION), SLOTS_OF_SESSIONS);
 
-    for (int i = 0; i < SLOTS_OF_TOKENS; i++)
+    for (int i = 0; i < TOKENS_OF_ONE; i++)
         assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, user, 0, token), 0);
-    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, user, 0, s), ENOSPC);
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, user, 0, s), ENOSPC); /* one user's share */
+    for (int i = TOKENS_OF_ONE; i < SLOTS_OF_TOKENS; i++) {
+        owner[0] = (uint8_t)(0x80 + i / TOKENS_OF_ONE);
+        assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, owner, 0, token), 0);
+    }
+    owner[0] = 0x90;
+    assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, owner, 0, s), ENOSPC); /* and all of them */
     for (int i = 0; i < 300; i++) { /* other users' sessions until all is full, and on */
         owner[0] = (uint8_t)(1 + i / 50);
         assert_int_equal(add_secret(c, tmk, SLOT_SESSION, owner, 0, s), 0);

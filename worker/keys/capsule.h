@@ -20,6 +20,7 @@ enum slot_kind { SLOT_PASSWORD = 1, SLOT_SESSION = 2, SLOT_TOKEN = 3, SLOT_RECOV
 enum {
     SLOTS_MAX = 512,
     SLOTS_OF_TOKENS = 256,  /* so that log-ins always find room, */
+    TOKENS_OF_ONE = 64,     /* user, so that nobody takes them all, */
     SLOTS_OF_SESSIONS = 64, /* and those of one user stay at this: the oldest goes */
     SLOTS_OF_RECOVERY = 32, /* one an administrator */
     RETIRED_MAX = 16,       /* keys of before that are kept */

@@ -76,6 +76,7 @@ static int make_room(struct capsule_image *image, const struct slot_record *new,
     drop_matching(image, is_expired, &now, kinds);
     drop_matching(image, is_replaced, new, kinds);
     if (new->kind == SLOT_TOKEN && count_kind(image, SLOT_TOKEN, NULL) >= SLOTS_OF_TOKENS) return ENOSPC;
+    if (new->kind == SLOT_TOKEN && count_kind(image, SLOT_TOKEN, new->owner) >= TOKENS_OF_ONE) return ENOSPC;
     if (new->kind == SLOT_RECOVERY && count_kind(image, SLOT_RECOVERY, NULL) >= SLOTS_OF_RECOVERY) return ENOSPC;
     if (new->kind == SLOT_SESSION && count_kind(image, SLOT_SESSION, new->owner) >= SLOTS_OF_SESSIONS)
         drop_oldest_session(image, new->owner, kinds);

@@ -34,8 +34,19 @@ static const enum wait waits[VERB_COUNT] = {
     [VERB_backup_restore] = OTHERS,
 };
 
+static bool of_backups(enum verb verb) { return waits[verb] == OTHERS && verb != VERB_reset; }
+
+/* Those wait for a store, which may answer never: half of the places are not for them. */
+static bool too_many(const struct tenant *t, enum verb verb) {
+    int backups = 0;
+    for (int i = 0; i < ERRANDS_MAX; i++)
+        backups += of_backups(t->errand[i].verb);
+    return of_backups(verb) && backups >= ERRANDS_MAX / 2;
+}
+
 bool errand_take(struct tenant *t, const struct errand *wanted) {
     static uint64_t order;
+    if (too_many(t, wanted->verb)) return false;
     for (int i = 0; i < ERRANDS_MAX; i++) {
         if (t->errand[i].verb != VERB_NONE) continue;
         t->errand[i] = *wanted;

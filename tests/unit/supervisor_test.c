@@ -14,6 +14,7 @@
 #include "../../supervisor/requests.h"
 #include "../../supervisor/reset.h"
 #include "../../supervisor/supervisor.h"
+#include "../../supervisor/tell.h"
 #include "../../supervisor/tenant.h"
 #include "../../supervisor/undertakings.h"
 
@@ -967,6 +968,20 @@ static void duties_are_disjoint(void **state) {
     assert_true(after > before);
 }
 
+/* A store that never answers keeps nobody from stopping a tenant. */
+static void what_waits_for_a_store_leaves_places(void **state) {
+    (void)state;
+    struct tenant *t = tenant("well");
+    const struct errand verify = {.verb = VERB_backup_verify, .steward = UINT64_MAX, .fd = -1};
+    int taken = 0;
+    while (taken < ERRANDS_MAX && errand_take(t, &verify))
+        taken++;
+    assert_int_equal(taken, ERRANDS_MAX / 2);
+    assert_int_equal(act("well", VERB_start), ACT_DONE);
+    while (taken--)
+        assert_true(errand_answered(t, VERB_backup_verify, &(struct answer){.result = ACT_FAILED, .fd = -1}));
+}
+
 /* ---- what a steward that was taken over may say ---- */
 
 /* A process of that uid and group, connected until it is killed; our end of it. */
@@ -1129,6 +1144,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_worker_that_flips_fills_no_ledger),
         cmocka_unit_test(a_notice_long_in_force_gives_its_place),
         cmocka_unit_test(duties_are_disjoint),
+        cmocka_unit_test(what_waits_for_a_store_leaves_places),
         cmocka_unit_test(a_steward_says_not_who_asks),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_idle_worker_makes_room),

@@ -38,22 +38,6 @@ void work_key(const struct work *w, const char *folder, const char *name, char k
 
 /* ---- the catalogue ---- */
 
-/* While it is there, the catalogue is not whole yet: what it does not name may still be somebody's. */
-#define ADOPTING "adopting"
-/* Once it is whole this is there, also when nothing lies at the destination. */
-#define ADOPTED "adopted"
-
-bool work_has_catalog(const struct work *w) {
-    struct stat st;
-    uint64_t *number;
-    size_t count;
-    if (w->job.foreign || fstatat(w->folder, ADOPTING, &st, AT_SYMLINK_NOFOLLOW) == 0) return false;
-    if (fstatat(w->folder, ADOPTED, &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
-    bool has = catalog_list(w->manifests, &number, &count) && count > 0;
-    free(number);
-    return has;
-}
-
 enum backup_result work_newest(const struct work *w, struct manifest *m, uint64_t *number) {
     uint64_t *all;
     size_t count;
@@ -78,7 +62,7 @@ uint64_t work_sent(const struct work *w) {
     return number;
 }
 
-static enum backup_result set_sent(const struct work *w, uint64_t number) {
+enum backup_result work_set_sent(const struct work *w, uint64_t number) {
     char text[MANIFEST_NAME + 1];
     manifest_name(number, text);
     return file_store(w->folder, "sent", text, MANIFEST_NAME) ? BACKUP_DONE : work_spool_failed();
@@ -86,29 +70,22 @@ static enum backup_result set_sent(const struct work *w, uint64_t number) {
 
 /* ---- names at the destination ---- */
 
-struct names {
-    size_t skip; /* bytes of the key before the name */
-    char (*name)[PACK_NAME + 1];
-    size_t count;
-    bool failed;
-};
-
 static bool visit(void *context, const char *key, uint64_t size) {
-    struct names *n = context;
-    (void)size;
+    struct work_names *n = context;
     if (strlen(key) <= n->skip || strlen(key) - n->skip > PACK_NAME) return true;
     void *more = n->count % 256 ? n->name : realloc(n->name, (n->count + 256) * sizeof *n->name);
     n->failed = !more;
     if (!more) return false;
     n->name = more;
+    n->bytes += size;
     snprintf(n->name[n->count++], PACK_NAME + 1, "%s", key + n->skip);
     return true;
 }
 
-static enum backup_result list(struct destination *d, const struct work *w, const char *folder, struct names *n) {
+enum backup_result work_list(struct destination *d, const struct work *w, const char *folder, struct work_names *n) {
     char prefix[WORK_KEY_ROOM];
     work_key(w, folder, "", prefix);
-    *n = (struct names){.skip = strlen(prefix)};
+    *n = (struct work_names){.skip = strlen(prefix)};
     enum backup_result result = work_result(destination_list(d, prefix, visit, n));
     if (n->failed) result = BACKUP_MEMORY;
     if (result == BACKUP_MISSING) result = BACKUP_DONE; /* nothing is there */
@@ -116,44 +93,14 @@ static enum backup_result list(struct destination *d, const struct work *w, cons
     return result;
 }
 
-/* One object into a new file below the folder; its hash. */
-static enum backup_result fetch(struct destination *d, const struct work *w, const char *key, uint64_t most, const char *name,
-                                uint8_t hash[BACKUP_HASH]) {
+enum backup_result work_fetch(struct destination *d, const struct work *w, const char *key, uint64_t most, const char *name,
+                              uint8_t hash[BACKUP_HASH]) {
     uint64_t size;
     int fd = openat(w->folder, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return work_spool_failed();
     enum backup_result result = work_result(destination_get(d, key, fd, most, &size, hash));
     if (result == BACKUP_DONE && fsync(fd) < 0) result = work_spool_failed();
     close(fd);
-    return result;
-}
-
-static enum backup_result adopt_one(struct destination *d, const struct work *w, const char *name) {
-    uint8_t hash[BACKUP_HASH];
-    char key[WORK_KEY_ROOM];
-    work_key(w, "manifests", name, key);
-    enum backup_result result = fetch(d, w, key, MANIFEST_MAX, "fetched", hash);
-    if (result == BACKUP_DONE && renameat2(w->folder, "fetched", w->manifests, name, 0) < 0) result = work_spool_failed();
-    return result;
-}
-
-enum backup_result work_adopt(struct destination *d, struct work *w) {
-    struct names n;
-    uint64_t number, newest = 0;
-    if (work_has_catalog(w)) return BACKUP_DONE;
-    if (!file_store(w->folder, ADOPTING, "", 0)) return work_spool_failed();
-    enum backup_result result = list(d, w, "manifests", &n);
-    if (result != BACKUP_DONE) return result;
-    for (size_t i = 0; result == BACKUP_DONE && i < n.count; i++) {
-        if (!manifest_name_read(n.name[i], &number)) continue;
-        result = adopt_one(d, w, n.name[i]);
-        newest = number; /* they come in order */
-    }
-    free(n.name);
-    unlinkat(w->folder, "fetched", 0);
-    if (result == BACKUP_DONE && newest) result = set_sent(w, newest);
-    if (result == BACKUP_DONE && !file_store(w->folder, ADOPTED, "", 0)) result = work_spool_failed();
-    if (result == BACKUP_DONE && (fsync(w->manifests) < 0 || unlinkat(w->folder, ADOPTING, 0) < 0)) result = work_spool_failed();
     return result;
 }
 
@@ -263,7 +210,7 @@ static enum backup_result compare_manifest(struct destination *d, const struct w
     char key[WORK_KEY_ROOM];
     uint8_t there[BACKUP_HASH];
     work_key(w, "manifests", name, key);
-    enum backup_result result = fetch(d, w, key, MANIFEST_MAX, "fetched", there);
+    enum backup_result result = work_fetch(d, w, key, MANIFEST_MAX, "fetched", there);
     if (result == BACKUP_DONE && memcmp(there, hash, BACKUP_HASH) != 0) result = BACKUP_DAMAGED;
     return result;
 }
@@ -281,7 +228,7 @@ static enum backup_result send_manifest(struct destination *d, const struct work
     if (result == BACKUP_DONE && existed) result = compare_manifest(d, w, name, hash);
     if (result == BACKUP_DONE && existed) result = work_result(destination_hold(d, key, until));
     unlinkat(w->folder, "fetched", 0);
-    return result == BACKUP_DAMAGED ? BACKUP_LIED : result == BACKUP_DONE ? set_sent(w, number) : result;
+    return result == BACKUP_DAMAGED ? BACKUP_LIED : result == BACKUP_DONE ? work_set_sent(w, number) : result;
 }
 
 enum backup_result work_send(struct destination *d, struct work *w) {
@@ -323,13 +270,13 @@ static enum backup_result remove_manifest(struct destination *d, const struct wo
 
 /* Packs that no manifest names any more. */
 static enum backup_result sweep(struct destination *d, const struct work *w, bool *locked) {
-    struct names n;
+    struct work_names n;
     struct set s;
     uint8_t hash[BACKUP_HASH];
     char key[WORK_KEY_ROOM];
     enum backup_result result = named(w, &s);
     if (result != BACKUP_DONE) return result;
-    result = list(d, w, "packs", &n);
+    result = work_list(d, w, "packs", &n);
     if (result == BACKUP_DONE) {
         for (size_t i = 0; result == BACKUP_DONE && i < n.count; i++) {
             if (!pack_name_read(n.name[i], hash) || set_has(&s, hash)) continue;
@@ -359,8 +306,7 @@ static enum backup_result prune_some(struct destination *d, struct work *w, cons
     return BACKUP_DONE;
 }
 
-/* Every file of the folder, durably; directories stay. */
-static enum backup_result empty(int folder) {
+enum backup_result work_empty(int folder) {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd < 0 ? NULL : fdopendir(fd);
     bool fine = names;
@@ -386,8 +332,8 @@ enum backup_result work_prune(struct destination *d, struct work *w, bool all) {
         if (swept == BACKUP_DONE && locked && all) swept = BACKUP_LOCKED;
         if (result == BACKUP_DONE) result = swept;
     }
-    if (all && result == BACKUP_DONE) result = empty(w->packs); /* what was taken and never sent is the tenant's, too */
-    if (all && result == BACKUP_DONE) result = empty(w->folder);
+    if (all && result == BACKUP_DONE) result = work_empty(w->packs); /* what was taken and never sent is the tenant's, too */
+    if (all && result == BACKUP_DONE) result = work_empty(w->folder);
     return result;
 }
 
@@ -409,7 +355,7 @@ static enum backup_result look(void *context, const struct pack *p) {
     if (result != BACKUP_MISSING) return result;
     pack_name(p->name, name);
     work_key(l->w, "packs", name, key);
-    result = fetch(l->d, l->w, key, p->bytes, name, hash);
+    result = work_fetch(l->d, l->w, key, p->bytes, name, hash);
     if (result == BACKUP_LIED) result = BACKUP_DAMAGED; /* more bytes than it had */
     if (result == BACKUP_DONE) result = give_pack(l->w->folder, p, l->out, &l->chunks, &l->bytes);
     unlinkat(l->w->folder, name, 0);

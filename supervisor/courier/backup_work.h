@@ -29,6 +29,22 @@ uint64_t work_lock_packs_until(const struct destination *d, const struct work *w
 /* Every pack that the snapshot names is there and locked as long as it. */
 enum backup_result work_hold_packs(struct destination *d, const struct work *w, uint64_t number);
 
+/* Names at the destination, below one folder. */
+struct work_names {
+    size_t skip; /* bytes of the key before the name */
+    char (*name)[PACK_NAME + 1];
+    size_t count;
+    uint64_t bytes; /* of all of them, as the destination says */
+    bool failed;
+};
+/* In their order; the caller frees n->name on DONE. A folder that is not there is empty. */
+enum backup_result work_list(struct destination *d, const struct work *w, const char *folder, struct work_names *n);
+/* One object into a new file below the spool's folder; its hash. */
+enum backup_result work_fetch(struct destination *d, const struct work *w, const char *key, uint64_t most, const char *name,
+                              uint8_t hash[BACKUP_HASH]);
+/* Every file of a folder of the spool goes, durably; directories stay. */
+enum backup_result work_empty(int folder);
+
 /* What errno means of a spool that could not be read or written. */
 enum backup_result work_spool_failed(void);
 
@@ -38,6 +54,7 @@ bool work_has_catalog(const struct work *w);
 enum backup_result work_newest(const struct work *w, struct manifest *m, uint64_t *number);
 /* The newest that is surely at the destination; 0 = unknown. */
 uint64_t work_sent(const struct work *w);
+enum backup_result work_set_sent(const struct work *w, uint64_t number);
 
 /* An empty catalogue is filled with what lies at the destination: another machine's, or this one's after its spool was lost. */
 enum backup_result work_adopt(struct destination *d, struct work *w);

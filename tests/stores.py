@@ -215,8 +215,8 @@ def date(text):
     return datetime.datetime.fromisoformat(text.replace('Z', '+00:00'))
 
 
-def page(keys, more=''):
-    rows = ''.join(f'<Contents><Key>{k}</Key><Size>3</Size></Contents>' for k in keys)
+def page(keys, more='', size=3):
+    rows = ''.join(f'<Contents><Key>{k}</Key><Size>{size}</Size></Contents>' for k in keys)
     return 200, {}, f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}{more}</ListBucketResult>'.encode()
 
 

@@ -176,12 +176,13 @@ static enum destination_result list(void *self, const char *prefix, destination_
     char last[DESTINATION_KEY_MAX + 1] = "", token[S3_TOKEN_MAX + 1] = "";
     struct s3_page *page = calloc(1, sizeof *page);
     enum destination_result result = page ? DESTINATION_DONE : DESTINATION_LOCAL;
-    uint32_t foreign = 0; /* pages without a key of ours, in all */
+    uint64_t pages = 0, keys = 0;
     for (bool ended = false; result == DESTINATION_DONE && !ended;) {
         result = read_page(self, prefix, token, page);
         if (result == DESTINATION_DONE) result = visit_page(page, prefix, last, visit, context, &ended);
         if (result != DESTINATION_DONE || !page->truncated) break;
-        if (page->count == 0 && ++foreign > S3_FOREIGN_PAGES_MAX) result = DESTINATION_LIED;
+        keys += page->count;
+        if (++pages > S3_PAGES_MAX + keys / S3_PAGE_LEAST) result = DESTINATION_LIED;
         memcpy(token, page->token, sizeof token);
     }
     free(page);

@@ -12,8 +12,9 @@ enum {
     S3_HASH_TEXT = 2 * DESTINATION_HASH + 1,
     S3_ETAG_MAX = 128,
     S3_ERROR_BYTES = 1024, /* of an answer that is an error, looked at for its code */
-    S3_FOREIGN_PAGES_MAX = 1000,
-    S3_DATE_MAX = 39, /* 2026-01-01T00:00:00.000000000Z */
+    S3_PAGES_MAX = 256,    /* of a list, and one more for each */
+    S3_PAGE_LEAST = 16,    /* keys of ours in it: a store could go on for ever */
+    S3_DATE_MAX = 39,      /* 2026-01-01T00:00:00.000000000Z */
     S3_MD5_TEXT = 25,
     S3_VERSION_MAX = 255,
 };

@@ -243,6 +243,15 @@ def test_a_list_is_only_believed_where_it_is_one(liar, told, result):
     assert liar.probe('list', '') == result
 
 
+# C7: a store that has always one more key to tell is not listened to for ever
+def test_a_list_without_end_ends(liar):
+    def script(method, target, headers, body, times):
+        return page([f'k{times:08}'], f'<IsTruncated>true</IsTruncated><NextContinuationToken>{times}</NextContinuationToken>')
+    liar.script = script
+    told = liar.probe('list', '')
+    assert told[-1] == 'lied' and 256 < len(told) < 300
+
+
 def test_a_list_beside_the_prefix_is_a_lie(liar):
     liar.script = lambda *_: page(['other/a'])
     assert liar.probe('list', 'mine/') == ['lied']

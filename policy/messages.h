@@ -203,7 +203,7 @@ struct message_job {
     uint64_t now_ms;          /* Unix time */
     uint64_t keep_ms;
     uint64_t counted_ms;       /* age.h: how long the house has run in all */
-    uint64_t most_bytes;       /* TAKE: a stream that gives more is no snapshot */
+    uint64_t most_bytes;       /* of a snapshot: a stream that gives more is none, nor do manifests take more in the spool */
     uint64_t known;            /* the newest snapshot that the registry knows of; 0 = none */
     uint8_t hash[BACKUP_HASH]; /* of its manifest */
 };

@@ -73,11 +73,15 @@ enum backup_result work_set_sent(const struct work *w, uint64_t number) {
 static bool visit(void *context, const char *key, uint64_t size) {
     struct work_names *n = context;
     if (strlen(key) <= n->skip || strlen(key) - n->skip > PACK_NAME) return true;
+    if (n->count == WORK_NAMES_MOST) {
+        n->failed = DESTINATION_LIED;
+        return false;
+    }
     void *more = n->count % 256 ? n->name : realloc(n->name, (n->count + 256) * sizeof *n->name);
-    n->failed = !more;
+    if (!more) n->failed = DESTINATION_LOCAL;
     if (!more) return false;
     n->name = more;
-    n->bytes += size;
+    n->bytes = size > UINT64_MAX - n->bytes ? UINT64_MAX : n->bytes + size;
     snprintf(n->name[n->count++], PACK_NAME + 1, "%s", key + n->skip);
     return true;
 }
@@ -87,7 +91,7 @@ enum backup_result work_list(struct destination *d, const struct work *w, const 
     work_key(w, folder, "", prefix);
     *n = (struct work_names){.skip = strlen(prefix)};
     enum backup_result result = work_result(destination_list(d, prefix, visit, n));
-    if (n->failed) result = BACKUP_MEMORY;
+    if (n->failed) result = n->failed == DESTINATION_LIED ? BACKUP_LIED : BACKUP_MEMORY;
     if (result == BACKUP_MISSING) result = BACKUP_DONE; /* nothing is there */
     if (result != BACKUP_DONE) free(n->name);
     return result;

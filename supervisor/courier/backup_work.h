@@ -34,8 +34,8 @@ struct work_names {
     size_t skip; /* bytes of the key before the name */
     char (*name)[PACK_NAME + 1];
     size_t count;
-    uint64_t bytes; /* of all of them, as the destination says */
-    bool failed;
+    uint64_t bytes;                 /* of all of them, as the destination says */
+    enum destination_result failed; /* LOCAL: no memory; LIED: too many */
 };
 /* In their order; the caller frees n->name on DONE. A folder that is not there is empty. */
 enum backup_result work_list(struct destination *d, const struct work *w, const char *folder, struct work_names *n);
@@ -56,7 +56,13 @@ enum backup_result work_newest(const struct work *w, struct manifest *m, uint64_
 uint64_t work_sent(const struct work *w);
 enum backup_result work_set_sent(const struct work *w, uint64_t number);
 
-/* An empty catalogue is filled with what lies at the destination: another machine's, or this one's after its spool was lost. */
+enum { WORK_NAMES_MOST = 1 << 20 };   /* objects of one tenant and kind below a folder there: more is no list */
+#define WORK_NUMBER_MOST (1ULL << 40) /* of a snapshot: one a second for 30,000 years */
+/* Bytes that an adoption leaves free on the spool's disk. Tests want more. */
+extern uint64_t work_leaves_free;
+
+/* An empty catalogue is filled with what lies at the destination: another machine's, or this one's after its spool was lost. DAMAGED: a
+ * manifest there cannot be one of the tenant's; LIED: more than a tenant can have. */
 enum backup_result work_adopt(struct destination *d, struct work *w);
 /* Packs, then manifests, that the destination has not got. */
 enum backup_result work_send(struct destination *d, struct work *w);

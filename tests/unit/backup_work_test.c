@@ -63,7 +63,7 @@ static int begin(void **state) {
     p->d = open_destination(p->medium, p->spool_fd);
     p->now = 1000 * DAY;
     p->version = 1;
-    p->w.job = (struct message_job){.kind = BACKUP_COPY, .source = 1, .keep_ms = 10 * DAY};
+    p->w.job = (struct message_job){.kind = BACKUP_COPY, .source = 1, .keep_ms = 10 * DAY, .now_ms = p->now};
     open_work(p);
     signal(SIGXFSZ, SIG_IGN);
     *state = p;
@@ -304,6 +304,105 @@ static void rolled_back(void **state) {
     assert_int_equal(p->w.outcome.wrong_number, 3);
 }
 
+/* A file at the destination, which whoever holds it can make. */
+static void plant(const struct place *p, const char *name, const void *bytes, size_t size, char path[512]) {
+    char folder[256];
+    at_medium(p, "manifests", folder);
+    snprintf(path, 512, "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+static void forge(const struct place *p, struct manifest m, const char *name, char path[512]) {
+    size_t size;
+    uint8_t *bytes = manifest_format(&m, &size);
+    plant(p, name, bytes, size, path);
+    free(bytes);
+}
+
+static void without_spool(struct place *p) {
+    char command[200];
+    snprintf(command, sizeof command, "rm -r %s/folder", p->spool);
+    assert_int_equal(system(command), 0);
+    open_work(p);
+}
+
+static size_t catalogued(const struct place *p) {
+    uint64_t *number;
+    size_t count;
+    assert_true(catalog_list(p->w.manifests, &number, &count));
+    free(number);
+    return count;
+}
+
+/* C7, C8: who holds the store can make manifests, and none of them is taken that would make the next snapshot none, or another tenant's */
+static void forged(void **state) {
+    struct place *p = *state;
+    const struct manifest right = {.tenant = 1, .number = 4, .taken_ms = p->now, .kind = BACKUP_COPY};
+    struct manifest wrong[6];
+    static const char *const name[6] = {"ffffffffffffffff", "8000000000000000", "0000000000000005",
+                                        "0000000000000004", "0000000000000004", "0000000000000004"};
+    char path[512];
+    for (int i = 0; i < 6; i++)
+        wrong[i] = right;
+    wrong[0].number = UINT64_MAX;
+    wrong[1].number = 1ULL << 63;
+    wrong[3].tenant = 2;
+    wrong[4].kind = BACKUP_ARCHIVE;
+    wrong[5].taken_ms = p->now + 2 * DAY;
+    for (int i = 0; i < 3; i++)
+        backed_up(p);
+    for (int i = 0; i < 8; i++) {
+        without_spool(p);
+        if (i < 6)
+            forge(p, wrong[i], name[i], path);
+        else
+            plant(p, "0000000000000004", "another's bytes", i == 6 ? 15 : 0, path);
+        p->w.job.task = TASK_TAKE;
+        assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DAMAGED);
+        assert_int_equal(catalogued(p), 0);
+        p->w.job.task = TASK_GIVE; /* what is whole can be given all the same, */
+        assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+        assert_int_equal(catalogued(p), 3);
+        p->w.job.task = TASK_SEND; /* and nothing else be done */
+        assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DAMAGED);
+        unlink(path);
+        assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+        assert_int_equal(catalogued(p), 3);
+        assert_int_equal(check(p), BACKUP_DONE);
+    }
+}
+
+/* C7: what lies at a destination fills no disk of ours */
+static void too_much(void **state) {
+    struct place *p = *state;
+    char path[512], folder[256];
+    backed_up(p);
+    without_spool(p);
+    work_leaves_free = UINT64_MAX;
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_SPOOL_FULL);
+    work_leaves_free = 0;
+    for (int i = 0; i < 2; i++) { /* neither is too large by itself */
+        plant(p, i ? "0000000000000002" : "0000000000000003", "", 0, path);
+        assert_int_equal(truncate(path, 200 << 20), 0);
+    }
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_LIED);
+    assert_int_equal(catalogued(p), 0);
+    plant(p, "0000000000000003", "", 0, path);
+    unlink(path);
+    at_medium(p, "manifests", folder);
+    struct manifest m = {.tenant = 1, .number = 2, .kind = BACKUP_COPY};
+    forge(p, m, "0000000000000002", path);
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+    assert_int_equal(catalogued(p), 2);
+    unlink(path); /* another try, another set: nothing adds up */
+    int mark = openat(p->w.folder, "adopting", O_WRONLY | O_CREAT, 0600);
+    close(mark);
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+    assert_int_equal(catalogued(p), 1);
+}
+
 /* Another machine writes under the same number: nothing of it is replaced. */
 static void never_replaced(void **state) {
     struct place *p = *state;
@@ -379,6 +478,8 @@ int main(void) {
                                        WITH(locks),
                                        WITH(tampered),
                                        WITH(rolled_back),
+                                       WITH(forged),
+                                       WITH(too_much),
                                        WITH(never_replaced),
                                        WITH(killed),
                                        WITH(full_disk)};

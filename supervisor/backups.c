@@ -53,6 +53,12 @@ static void record(struct tenant *t, const char *event, const char *result) { ch
 
 /* ---- jobs ---- */
 
+/* What a worker's store may hold: its file as it was started, or as the quota is now. */
+static uint64_t most_of(const struct tenant *t) {
+    uint64_t quota = t->quota_bytes > t->entry->quota_bytes ? t->quota_bytes : t->entry->quota_bytes;
+    return 2 * quota + FILE_SLACK;
+}
+
 /* Hands a job to the courier; fd: the end of a pipe, or -1, the caller's. */
 static void send_job(struct tenant *t, struct message_job *job, int fd) {
     static uint64_t jobs;
@@ -61,6 +67,7 @@ static void send_job(struct tenant *t, struct message_job *job, int fd) {
     job->job = t->backups.job = ++jobs;
     job->now_ms = clock_unix_ms();
     job->counted_ms = plans_counted(h->plans);
+    job->most_bytes = most_of(t);
     if (!job->source) job->source = t->entry->number;
     t->backups.now_ms = job->now_ms;
     t->backups.ends_at = clock_ms() + (job->task == TASK_TAKE ? TAKE_ENDS_MS : JOB_ENDS_MS);
@@ -69,18 +76,11 @@ static void send_job(struct tenant *t, struct message_job *job, int fd) {
     link_send(h->courier.link, &(union message){.job = *job}, fd);
 }
 
-/* What a worker's store may hold: its file as it was started, or as the quota is now. */
-static uint64_t most_of(const struct tenant *t) {
-    uint64_t quota = t->quota_bytes > t->entry->quota_bytes ? t->quota_bytes : t->entry->quota_bytes;
-    return 2 * quota + FILE_SLACK;
-}
-
 /* A job about the tenant's own plan. */
 static void begin_job(struct tenant *t, enum backup_kind kind, enum courier_task task, int fd) {
     const struct plan_row *row = plan_of(t, kind);
     struct message_job job = {.task = task, .kind = kind, .destination = index_of(t->house, row->destination)};
     job.keep_ms = (uint64_t)row->keep_hours * HOUR_MS;
-    job.most_bytes = most_of(t);
     job.known = row->number;
     memcpy(job.hash, row->hash, sizeof job.hash);
     send_job(t, &job, fd);
@@ -208,8 +208,13 @@ void backups_tick(struct tenant *t, uint64_t now) {
 
 /* ---- what came of it ---- */
 
+/* C7: "done" is said of a snapshot that there was not before, and of nothing else */
 static void took(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
     struct plan_row row = *plan_of(t, kind);
+    if (o->newest.number <= row.number) {
+        failed(t, kind, TASK_TAKE, BACKUP_ROLLED_BACK);
+        return;
+    }
     row.number = o->newest.number;
     row.last_ms = o->newest.taken_ms;
     memcpy(row.hash, o->newest.hash, sizeof row.hash);

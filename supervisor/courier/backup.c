@@ -27,10 +27,11 @@ static int enter(int above, const char *name) {
     return below;
 }
 
-/* DESTINATION/NUMBER/KIND below the spool. */
+/* DESTINATION/NUMBER/KIND below the spool; another machine's number may be that of one of ours. */
 static int open_folder(struct courier *c, const struct message_job *job) {
-    char name[MANIFEST_NAME + 1];
-    manifest_name(job->source, name);
+    char number[MANIFEST_NAME + 1], name[MANIFEST_NAME + 8];
+    manifest_name(job->source, number);
+    snprintf(name, sizeof name, "%s%s", job->foreign ? "from-" : "", number);
     return enter(enter(file_directory(c->spool, c->label[job->destination]), name), kind_name(job->kind));
 }
 
@@ -48,17 +49,22 @@ static void close_fd(int fd) {
 
 /* ---- the outcome ---- */
 
+static struct snapshot_row row_of(const struct manifest *m) {
+    struct snapshot_row row = {.number = m->number, .taken_ms = m->taken_ms, .keep_ms = m->keep_ms, .counted_ms = m->counted_ms};
+    row.commit = m->commit;
+    row.key_created = m->key_created;
+    row.chunks = m->chunks;
+    row.bytes = m->bytes;
+    row.kind = m->kind;
+    memcpy(row.hash, m->hash, BACKUP_HASH);
+    return row;
+}
+
 static bool fill_row(const struct work *w, uint64_t number, uint64_t sent, struct snapshot_row *row) {
     struct manifest m;
     if (!catalog_head(w->manifests, number, &m)) return false;
-    *row = (struct snapshot_row){.number = number, .taken_ms = m.taken_ms, .keep_ms = m.keep_ms, .counted_ms = m.counted_ms};
-    row->commit = m.commit;
-    row->key_created = m.key_created;
-    row->chunks = m.chunks;
-    row->bytes = m.bytes;
-    row->kind = m.kind;
+    *row = row_of(&m);
     row->sent = number <= sent;
-    memcpy(row->hash, m.hash, BACKUP_HASH);
     return true;
 }
 
@@ -67,6 +73,7 @@ static int rows_of(const struct work *w, struct message_outcome *out) {
     uint64_t *number, sent = work_sent(w);
     size_t count;
     struct snapshot_row row;
+    bool told = out->newest.number; /* the task knows better */
     int fd = memfd_create("snapshots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || !catalog_list(w->manifests, &number, &count)) {
         close_fd(fd);
@@ -75,7 +82,7 @@ static int rows_of(const struct work *w, struct message_outcome *out) {
     for (size_t i = count > ROWS_MAX ? count - ROWS_MAX : 0; i < count; i++) {
         if (!fill_row(w, number[i], sent, &row) || !file_write(fd, &row, sizeof row)) continue;
         out->rows++;
-        if (!out->newest.number || out->task != TASK_GIVE) out->newest = row;
+        if (!told) out->newest = row;
     }
     free(number);
     fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
@@ -92,6 +99,7 @@ static void report(struct courier *c, struct work *w, enum backup_result result)
     int rows = w->manifests < 0 ? -1 : rows_of(w, &m.outcome);
     if (w->job.task == TASK_TAKE && result == BACKUP_DONE && !m.outcome.newest.number) m.outcome.result = BACKUP_SPOOL;
     courier_say(c, &m, rows);
+    if (w->job.foreign && w->manifests >= 0) work_empty(w->manifests);
     close_fd(rows);
     close_fd(w->fd);
     close_fd(w->manifests);
@@ -119,7 +127,10 @@ static enum backup_result take(struct work *w) {
                      .most_bytes = w->job.most_bytes,
                      .most_ms = TAKE_MOST_MS};
     result = take_snapshot(&t, &made, &w->outcome.fresh);
-    if (result == BACKUP_DONE) manifest_free(&made);
+    if (result == BACKUP_DONE) {
+        w->outcome.newest = row_of(&made);
+        manifest_free(&made);
+    }
     if (newest) manifest_free(&before);
     return result;
 }

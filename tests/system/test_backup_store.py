@@ -1,11 +1,13 @@
 """Backups and archives of real tenants at an object store: npm's s3rver, and one of our own that stalls, lies, fails and locks, in the middle
 of real jobs (C7, C8)."""
+import hashlib
+import struct
 import time
 
 import pytest
 from clock import HOUR, Clock
 from house import ARCHIVE, PLAN, House, destinations, wait_for
-from stores import Bucket, Liar, arrived, destinations_at, last, planned, s3rver, the_whole_way
+from stores import Bucket, Liar, arrived, destinations_at, last, page, planned, s3rver, the_whole_way
 
 
 def words(house, verb):
@@ -262,5 +264,46 @@ def test_what_is_too_old_goes(bucket, tmp_path):
             house.cli('backup', 'verify', 'acme', *more, duties=('operator',))
         manifests = [k.split('/')[2:] for k in bucket.kept.keys() if '/manifests/' in k]
         assert manifests == [['archive', 'manifests', f'{n:016x}'] for n in (1, 2)] + [['backup', 'manifests', f'{2:016x}']]
+    finally:
+        house.__exit__()
+
+
+def manifest(tenant, number, taken_ms):
+    """Of a snapshot of nothing: no key is needed to make one."""
+    body = b'cloison manif 1\0' + struct.pack('<9Q', tenant, number, taken_ms, 1, 1, HOUR * 24 * 1000, 0, 0, 0) + struct.pack('<2I', 0, 0) + bytes(32)
+    return body + hashlib.sha256(body).digest()
+
+
+# C7: a store that was given forged manifests takes no snapshot for done, and fills no disk; once they are gone all goes on by itself
+@pytest.mark.parametrize('forged', ['the last of all numbers', 'more than a disk'])
+def test_what_lies_at_a_store_is_not_believed(bucket, forged):
+    house = house_at(bucket.endpoint)
+    try:
+        client = tenant(house, 'acme', 200)
+        number = house.show('acme')['uid'] - house.options['uid_base']
+        folder = f't/{number:016x}/backup/manifests/'
+        taken = int(time.time() * 1000)
+        given = []
+
+        def body(n):
+            given.append(n)
+            return manifest(number, n, taken) if forged.startswith('the last') else bytes(40 << 20)
+        names, size = ([2 ** 64 - 1], len(manifest(1, 1, 1))) if forged.startswith('the last') else (range(1, 100), 40 << 20)
+        keys = {f'{folder}{n:016x}': n for n in names}
+
+        def script(method, target, headers, content, times):
+            key = target.partition('?')[0].removeprefix('/bucket/')
+            if 'list-type' in target and 'manifests' in target:
+                return page(sorted(keys), size=size)
+            return (200, {}, body(keys[key])) if key in keys and method == 'GET' else bucket.kept(method, target, headers, content, times)
+        honest, bucket.script = bucket.script, script
+        planned(client, 'backup', PLAN | {'where': 'far'})
+        wait_for(lambda: last(client)['result'] in ('damaged', 'lied'), 60, why=f'it to be found out: {last(client)}')
+        assert last(client)['number'] == 0 and 'done' not in words(house, 'backup') and not bucket.kept.keys()
+        assert len(given) <= 2 * len(words(house, 'backup'))
+        assert sum(p.stat().st_size for p in (house.state / 'spool').rglob('*') if p.is_file()) < 1 << 20
+        bucket.script = honest
+        arrived(client)
+        house.cli('backup', 'verify', 'acme', duties=('operator',))
     finally:
         house.__exit__()

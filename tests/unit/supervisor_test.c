@@ -721,6 +721,28 @@ static void a_list_that_fails_is_answered(void **state) {
     without_plans(t);
 }
 
+/* C7: a snapshot that is none, or not a new one, is never done */
+static void only_a_new_snapshot_is_done(void **state) {
+    (void)state;
+    struct tenant *t = with_a_plan("planned");
+    struct plan_row row = *plans_find(house.plans, t->entry->number, BACKUP_COPY);
+    row.number = 7;
+    plans_note(house.plans, &row);
+    const uint64_t numbers[] = {0, 1, 7, 8};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct message_outcome o = {.job = 9, .task = TASK_TAKE, .kind = BACKUP_COPY, .newest = {.number = numbers[i], .taken_ms = 5}};
+        t->backups.job = 9;
+        t->backups.task = TASK_TAKE;
+        t->backups.kind_now = BACKUP_COPY;
+        assert_true(backups_outcome(t, &o, -1));
+        assert_int_equal(plans_find(house.plans, t->entry->number, BACKUP_COPY)->number, numbers[i] == 8 ? 8 : 7);
+        assert_int_equal(t->backups.kind[BACKUP_COPY].result, BACKUP_ROLLED_BACK); /* of the try before, until it is sent */
+        assert_int_equal(t->backups.kind[BACKUP_COPY].unsent, numbers[i] == 8);
+    }
+    t->backups.kind[BACKUP_COPY] = (struct backup){0};
+    without_plans(t);
+}
+
 /* What a worker says again writes nothing, what it changes is written, and so is the end. */
 static void the_same_plan_writes_nothing(void **state) {
     (void)state;
@@ -1135,6 +1157,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_reset_takes_what_a_drill_left),
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),
+        cmocka_unit_test(only_a_new_snapshot_is_done),
         cmocka_unit_test(the_same_plan_writes_nothing),
         cmocka_unit_test(a_plan_that_changes_for_ever_costs_little),
         cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),

@@ -45,7 +45,7 @@ struct taking {
     bool has_row;
     int known_fd, table_fd;
     struct table_writer table;
-    uint64_t chunks, bytes, fresh;
+    uint64_t begun, chunks, bytes, fresh;
     uint8_t (*mine)[BACKUP_HASH]; /* packs that were not there before */
     uint32_t mine_count;
 };
@@ -198,10 +198,17 @@ static enum backup_result stream_failed(enum chunk_result result) {
     return errno == ETIMEDOUT ? BACKUP_STALLED : errno == ENOMEM ? BACKUP_MEMORY : BACKUP_NO_STREAM;
 }
 
+/* C7: a worker that drips its snapshot has not got the spool for itself */
+static void hurry(struct taking *t) {
+    uint64_t ms = t->asked->slack_ms + (t->chunks * CHUNK_HEAD + t->bytes) / (TAKE_SLOWEST / 1000);
+    t->in.until = t->begun + (ms < t->asked->most_ms ? ms : t->asked->most_ms);
+}
+
 static enum backup_result take_chunk(struct taking *t, const struct chunk *c) {
     struct table_row row;
     t->chunks++;
     t->bytes += c->size;
+    hurry(t);
     if (t->chunks * CHUNK_HEAD + t->bytes > t->asked->most_bytes) return BACKUP_NO_STREAM; /* a hostile worker's has no end */
     memcpy(row.key, c->key, CHUNK_KEY);
     chunk_tag(c, row.tag);
@@ -281,7 +288,8 @@ static bool open_all(struct taking *t) {
     if (t->packs < 0 || t->table_fd < 0 || !t->out.hash || !t->out.buffer || !copy_packs(t)) return false;
     if (!table_begin(&t->table, t->table_fd) || !chunk_reader_open(&t->in, a->stream, false)) return false;
     t->in.patience_ms = TAKE_PATIENCE_MS;
-    t->in.until = clock_ms() + a->most_ms;
+    t->begun = clock_ms();
+    hurry(t);
     open_known(t);
     return true;
 }

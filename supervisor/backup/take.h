@@ -11,6 +11,8 @@
 
 enum {
     TAKE_PATIENCE_MS = 20000, /* a worker that gives nothing for so long gives no snapshot, */
+    TAKE_SLACK_MS = 60000,    /* nor one that gives less than TAKE_SLOWEST from then on, */
+    TAKE_SLOWEST = 1 << 20,   /* bytes a second, */
     TAKE_MOST_MS = 3600000,   /* nor one that is not done by then */
 };
 
@@ -21,6 +23,7 @@ struct take {
     uint64_t tenant, number, taken_ms, keep_ms, counted_ms;
     enum backup_kind kind;
     uint64_t most_bytes; /* of the chunks in the stream: more is no snapshot */
+    uint64_t slack_ms;   /* before its speed is looked at */
     uint64_t most_ms;    /* for the whole stream */
 };
 

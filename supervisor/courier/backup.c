@@ -125,6 +125,7 @@ static enum backup_result take(struct work *w) {
                      .counted_ms = w->job.counted_ms,
                      .kind = w->job.kind,
                      .most_bytes = w->job.most_bytes,
+                     .slack_ms = TAKE_SLACK_MS,
                      .most_ms = TAKE_MOST_MS};
     result = take_snapshot(&t, &made, &w->outcome.fresh);
     if (result == BACKUP_DONE) {

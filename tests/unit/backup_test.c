@@ -31,7 +31,7 @@ struct house {
     uint32_t value;           /* bytes */
     struct manifest newest;   /* number 0 = none */
     uint64_t fresh;
-    uint64_t most_bytes, most_ms; /* of a stream */
+    uint64_t most_bytes, slack_ms, most_ms; /* of a stream */
 };
 
 static void key_of(uint32_t i, uint8_t key[CHUNK_KEY]) {
@@ -50,12 +50,14 @@ static uint32_t value_of(const struct house *h, uint32_t i, uint8_t *out) {
     return size;
 }
 
-static void put(int fd, const void *bytes, size_t size) {
+/* false: nobody reads any more. */
+static bool put(int fd, const void *bytes, size_t size) {
     for (size_t done = 0; done < size;) {
         ssize_t n = write(fd, (const char *)bytes + done, size - done);
-        if (n <= 0) return; /* nobody reads any more */
+        if (n <= 0) return false;
         done += (size_t)n;
     }
+    return true;
 }
 
 struct source {
@@ -63,6 +65,7 @@ struct source {
     int fd;
     uint32_t cut; /* stop before this chunk and close; CHUNKS = never */
     bool lie;     /* about the count */
+    bool drips;   /* 200 KB a second */
 };
 
 static void *pour(void *argument) {
@@ -79,7 +82,8 @@ static void *pour(void *argument) {
         uint32_t size = value_of(s->house, i, value);
         chunk_head(key, size, out);
         put(s->fd, out, CHUNK_HEAD);
-        put(s->fd, value, size);
+        if (!put(s->fd, value, size)) break;
+        if (s->drips) usleep(5000);
         chunks++;
         bytes += size;
     }
@@ -100,6 +104,7 @@ static enum backup_result take_from(struct house *h, struct source *s) {
     struct take t = {.stream = end[0], .folder = h->folder, .before = h->newest.number ? &h->newest : NULL, .tenant = 3, .taken_ms = 1000};
     t.number = h->newest.number + 1;
     t.most_bytes = h->most_bytes;
+    t.slack_ms = h->slack_ms;
     t.most_ms = h->most_ms;
     struct manifest made;
     enum backup_result result = take_snapshot(&t, &made, &h->fresh);
@@ -177,7 +182,7 @@ static int begin(void **state) {
     h->folder = open(h->path, O_RDONLY | O_DIRECTORY);
     h->value = VALUE;
     h->most_bytes = UINT64_MAX;
-    h->most_ms = TAKE_MOST_MS;
+    h->slack_ms = h->most_ms = TAKE_MOST_MS;
     for (uint32_t i = 0; i < CHUNKS; i++)
         h->version[i] = i % 50 == 49 ? 0 : 1;
     *state = h;
@@ -300,6 +305,17 @@ static void without_end(void **state) {
     assert_int_equal(take(h), BACKUP_DONE);
     gives_back(h);
     assert_int_equal(check(h), BACKUP_DONE);
+}
+
+/* C7: a worker that gives its snapshot drop by drop is not waited for, however long it could go on */
+static void drop_by_drop(void **state) {
+    struct house *h = *state;
+    signal(SIGPIPE, SIG_IGN);
+    h->slack_ms = 50;
+    assert_int_equal(take_from(h, &(struct source){.cut = CHUNKS, .drips = true}), BACKUP_STALLED);
+    assert_int_equal(packs_there(h), 0);
+    h->slack_ms = TAKE_SLACK_MS;
+    assert_int_equal(take(h), BACKUP_DONE);
 }
 
 /* Every write of a snapshot fails once: nothing of it counts, and the next one is whole. */
@@ -477,9 +493,19 @@ static void plans_as_numbers(void **state) {
 int main(void) {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        WITH(is_given_back), WITH(one_percent), WITH(stays_bounded), WITH(without_the_table),
-        WITH(cut_short),     WITH(without_end), WITH(full_disk),     WITH(killed),
-        WITH(one_bit),       WITH(missing),     WITH(older_one),     cmocka_unit_test(plans_as_numbers),
+        WITH(is_given_back),
+        WITH(one_percent),
+        WITH(stays_bounded),
+        WITH(without_the_table),
+        WITH(cut_short),
+        WITH(without_end),
+        WITH(drop_by_drop),
+        WITH(full_disk),
+        WITH(killed),
+        WITH(one_bit),
+        WITH(missing),
+        WITH(older_one),
+        cmocka_unit_test(plans_as_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,7 @@ static enum backup_result take(struct place *p) {
     t.counted_ms = p->counted;
     t.keep_ms = p->w.job.keep_ms;
     t.most_bytes = UINT64_MAX;
-    t.most_ms = TAKE_MOST_MS;
+    t.slack_ms = t.most_ms = TAKE_MOST_MS;
     t.kind = (enum backup_kind)p->w.job.kind;
     enum backup_result result = take_snapshot(&t, &made, &fresh);
     pthread_join(thread, NULL);

@@ -182,7 +182,7 @@ struct snapshot_row {
 };
 
 enum courier_task {
-    TASK_TAKE = 1, /* a snapshot from the pipe into the spool */
+    TASK_TAKE = 1, /* a snapshot from the pipe into the spool, which has a catalogue */
     TASK_SEND,     /* what is in the spool to the destination; then what is too old goes */
     TASK_CHECK,    /* what lies at the destination, without a key */
     TASK_GIVE,     /* a snapshot into the pipe */

@@ -107,6 +107,7 @@ static void failed(struct tenant *t, enum backup_kind kind, enum courier_task ta
     log_say("tenant %s: %s: %s", t->entry->name, word_of(kind, task), backup_result_meaning(why));
     if (task == TASK_TAKE && b->wanted) begin_wish(b); /* it did not even begin */
     if (task == TASK_TAKE) b->owed = true;
+    if (task == TASK_TAKE) b->adopted = false; /* its spool may be what failed */
     answer_wish(t, b, &(struct answer){.result = ACT_FAILED, .detail = why, .fd = -1});
     tell_plans(t, false);
 }
@@ -135,13 +136,34 @@ static void take(struct tenant *t, enum backup_kind kind) {
         failed(t, kind, TASK_TAKE, BACKUP_MEMORY);
         return;
     }
-    t->house->taking = t->entry->number;
+    t->house->taking = t->house->taking_last = t->entry->number;
     begin_wish(&t->backups.kind[kind]);
     begin_job(t, kind, TASK_TAKE, end[0]);
     tenant_say(t, MESSAGE_WORKER_SNAPSHOT, t->backups.job, end[1]);
     close(end[0]);
     close(end[1]);
     tell_plans(t, false);
+}
+
+/* Of those who wait the one behind number `last`; NULL = nobody waits. */
+static struct tenant *next_after(const struct supervisor *h, uint32_t last) {
+    struct tenant *first = NULL;
+    for (size_t i = 0; i < h->tenant_count; i++) {
+        struct tenant *t = h->tenant[i];
+        if (t->backups.job || (!t->backups.kind[BACKUP_COPY].waits && !t->backups.kind[BACKUP_ARCHIVE].waits)) continue;
+        if (t->entry->number > last) return t;
+        if (!first) first = t;
+    }
+    return first;
+}
+
+/* C7: a worker that gives its snapshot slowly or not at all, and asks for the next at once, keeps nobody from theirs */
+void backups_turn(struct supervisor *h) {
+    for (struct tenant *t; !h->taking && (t = next_after(h, h->taking_last));) {
+        enum backup_kind kind = t->backups.kind[BACKUP_COPY].waits ? BACKUP_COPY : BACKUP_ARCHIVE;
+        t->backups.kind[kind].waits = false;
+        take(t, kind);
+    }
 }
 
 /* ---- when ---- */
@@ -164,7 +186,9 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
     if (!b->check_at) b->check_at = now + FIRST_CHECK_MS;
     if (kind == BACKUP_ARCHIVE && row->number && now >= b->check_at) b->check = true;
     bool excluded = is_excluded(t, index_of(t->house, row->destination));
-    bool due = row->period_minutes && (b->wanted || (!row->paused && now >= b->again_at && (b->owed || plan_due(row, clock_unix_ms()))));
+    bool wanted = b->wanted || (!row->paused && (b->owed || plan_due(row, clock_unix_ms())));
+    bool due = row->period_minutes && wanted && (b->asked || now >= b->again_at); /* staff need not wait after a failure */
+    b->waits = false;
     if (row->period_minutes == 0 && now >= b->again_at)
         begin_job(t, kind, TASK_ERASE, -1);
     else if (b->unsent && now >= b->again_at && excluded)
@@ -173,10 +197,10 @@ static void step_plan(struct tenant *t, enum backup_kind kind, const struct plan
         begin_job(t, kind, TASK_SEND, -1);
     else if (due && excluded)
         failed(t, kind, TASK_TAKE, BACKUP_REGION);
-    else if (due && may_take(t) && !b->adopted)
+    else if (due && !b->adopted)
         begin_job(t, kind, TASK_ADOPT, -1);
     else if (due && may_take(t))
-        take(t, kind);
+        b->waits = true;
     else if (b->check)
         begin_job(t, kind, TASK_CHECK, -1);
     else if (b->list || (!b->listed && life_ready(&t->life)))
@@ -194,7 +218,10 @@ static void no_courier(struct tenant *t, enum backup_kind kind) {
 }
 
 void backups_tick(struct tenant *t, uint64_t now) {
-    if (t->backups.job && now >= t->backups.ends_at) service_fail(&t->house->courier, "does not end a job");
+    if (t->backups.job && now >= t->backups.ends_at) {
+        t->backups.ends_at = UINT64_MAX; /* backups_lost() follows, once there is another */
+        service_fail(&t->house->courier, "does not end a job");
+    }
     for (int kind = 0; kind < BACKUP_KINDS; kind++)
         if (planning_settle(t, (enum backup_kind)kind, now)) tell_plans(t, false);
     for (int kind = 0; kind < BACKUP_KINDS && !t->backups.job && !t->house->leave_at; kind++) {
@@ -208,13 +235,8 @@ void backups_tick(struct tenant *t, uint64_t now) {
 
 /* ---- what came of it ---- */
 
-/* C7: "done" is said of a snapshot that there was not before, and of nothing else */
 static void took(struct tenant *t, enum backup_kind kind, const struct message_outcome *o) {
     struct plan_row row = *plan_of(t, kind);
-    if (o->newest.number <= row.number) {
-        failed(t, kind, TASK_TAKE, BACKUP_ROLLED_BACK);
-        return;
-    }
     row.number = o->newest.number;
     row.last_ms = o->newest.taken_ms;
     memcpy(row.hash, o->newest.hash, sizeof row.hash);
@@ -349,6 +371,7 @@ bool backups_outcome(struct tenant *t, const struct message_outcome *o, int rows
 void backups_lost(struct supervisor *h) {
     for (size_t i = 0; i < h->tenant_count; i++) {
         struct tenant *t = h->tenant[i];
+        t->backups.kind[BACKUP_COPY].adopted = t->backups.kind[BACKUP_ARCHIVE].adopted = false;
         if (!t->backups.job) continue;
         struct message_outcome lost = {
             .job = t->backups.job, .task = t->backups.task, .kind = t->backups.kind_now, .result = BACKUP_NO_COURIER};

@@ -2,7 +2,8 @@
  * A tenant's backups and archives as the supervisor sees them (C7, C8, C9): when one is due, who does it, what came of it. It holds plans
  * and numbers; the snapshot goes from the worker to the courier through a pipe that the supervisor makes and lets go of.
  *
- * One job a tenant at a time. A tenant that is stopped is started for its snapshot, and stays sealed; one that is suspended waits.
+ * One job a tenant at a time, one snapshot in the house; tenants take turns, so that no worker and no destination keeps anybody from its
+ * own. A tenant that is stopped is started for its snapshot, and stays sealed; one that is suspended waits.
  */
 #pragma once
 
@@ -33,7 +34,8 @@ struct backup {
     bool owed;         /* one that was tried did not come about: it is tried again */
     bool unsent;       /* something is in the spool only */
     bool check;        /* a check is wanted */
-    bool adopted;      /* the courier knows what lies at the destination */
+    bool adopted;      /* the spool has a catalogue: a snapshot needs no destination */
+    bool waits;        /* for its turn to be taken */
     bool listed;       /* the worker has been told what there is */
     bool list;         /* staff asks what there is */
     uint32_t failures; /* in a row */
@@ -58,6 +60,8 @@ struct backups {
 };
 
 void backups_tick(struct tenant *tenant, uint64_t now);
+/* After all of them: the snapshot of the next one that waits is taken. */
+void backups_turn(struct supervisor *house);
 /* Its worker is ready: it is told the destinations, its plans and what there is. */
 void backups_ready(struct tenant *tenant);
 /* Its worker says: an administrator made, changed or ended a plan; a user wants a snapshot now. */

@@ -3,6 +3,7 @@
 #include "../policy/zones.h"
 #include "anchors.h"
 #include "announce.h"
+#include "backups.h"
 #include "clock.h"
 #include "lines.h"
 #include "log.h"
@@ -138,6 +139,7 @@ void supervisor_tick(struct supervisor *h) {
     service_tick(&h->courier, now);
     for (size_t i = 0; i < h->tenant_count; i++)
         tenant_tick(h->tenant[i], now);
+    backups_turn(h);
     monitor_permits(h);
     lines_tick(h, now);
     announce_tick(h, now);

@@ -37,7 +37,7 @@ struct supervisor {
     struct undertakings *undertakings;
     struct notices *notices;
     struct plans *plans;
-    uint32_t taking; /* the tenant whose snapshot is on its way to the spool; 0 = none */
+    uint32_t taking, taking_last; /* the tenant whose snapshot is on its way to the spool, 0 = none; and whose was last */
     struct requests *requests;
     struct anchors anchors;
     uint32_t lines_out, lines_last; /* the tenant whose lines the steward looks for, 0 = none; and whose it looked for last */

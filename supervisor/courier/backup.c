@@ -146,9 +146,6 @@ static void in_destination(struct destination *d, void *argument) {
     enum backup_result result = work_adopt(d, w);
     if (result == BACKUP_DONE) {
         switch ((enum courier_task)w->job.task) {
-        case TASK_TAKE:
-            result = take(w);
-            break;
         case TASK_SEND:
             result = deliver(d, w);
             break;
@@ -161,6 +158,7 @@ static void in_destination(struct destination *d, void *argument) {
         case TASK_ERASE:
             result = work_prune(d, w, true);
             break;
+        case TASK_TAKE:
         case TASK_ADOPT:
         case TASK_LIST:
             break;
@@ -175,24 +173,21 @@ static void in_spool(struct destination *none, void *argument) {
     report(w->courier, w, take(w));
 }
 
+/* What needs no destination: it is not waited for, however slow. */
+static bool is_local(const struct work *w) {
+    return w->job.task == TASK_LIST || w->job.task == TASK_TAKE || (w->job.task == TASK_ADOPT && work_has_catalog(w));
+}
+
 void backup_job(struct courier *c, const union message *m, int *fd) {
     struct work *w = calloc(1, sizeof *w);
-    if (!w) return; /* the supervisor's deadline ends it */
+    if (!w) exit(EXIT_FAILURE); /* then everybody who waits is told */
     *w = (struct work){.courier = c, .job = m->job, .fd = *fd, .folder = -1, .manifests = -1, .packs = -1};
     *fd = -1;
     enum backup_result result = c->destination[m->job.destination] ? begin(c, w) : BACKUP_NO_COURIER;
-    if (result != BACKUP_DONE) {
+    bool takes = w->job.task == TASK_TAKE;
+    if (result == BACKUP_DONE && takes && !work_has_catalog(w)) result = BACKUP_SPOOL; /* it went since it was adopted */
+    if (result != BACKUP_DONE || (is_local(w) && !takes))
         report(c, w, result);
-        return;
-    }
-    if (w->job.task == TASK_LIST || (w->job.task == TASK_ADOPT && work_has_catalog(w))) {
-        report(c, w, BACKUP_DONE);
-        return;
-    }
-    /* A store is not held up by a slow destination: it goes to the spool first, unless the catalogue is at the destination only, since the
-     * spool was lost meanwhile. */
-    bool spool_first = w->job.task == TASK_TAKE && work_has_catalog(w);
-    bool taken =
-        courier_lane_add(c, spool_first ? (uint32_t)COURIER_SPOOL_LANE : w->job.destination, spool_first ? in_spool : in_destination, w);
-    if (!taken) report(c, w, BACKUP_UNREACHABLE);
+    else if (!courier_lane_add(c, takes ? (uint32_t)COURIER_SPOOL_LANE : w->job.destination, takes ? in_spool : in_destination, w))
+        report(c, w, BACKUP_UNREACHABLE);
 }

@@ -2,6 +2,7 @@
  * make one. So none is taken that could not be the tenant's own, and all of them take no more room than one snapshot of it may. */
 #include "../backup/catalog.h"
 #include "../backup/file.h"
+#include "../clock.h"
 #include "backup_work.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #define NEW "fetched"
 enum { ALWAYS_ROOM = 256 << 20, AHEAD_MS = 86400000 /* between two machines' clocks */ };
 
-uint64_t work_leaves_free = 256 << 20;
+uint64_t work_leaves_free = 256 << 20, work_adopt_ms = 1800000;
 
 /* While it is there, the catalogue is not whole yet: what it does not name may still be somebody's. */
 #define ADOPTING "adopting"
@@ -79,10 +80,10 @@ static enum backup_result adopt_one(struct destination *d, const struct work *w,
 
 /* A snapshot is given also where another one is damaged; anything else would take that one's packs for nobody's. */
 static enum backup_result adopt_all(struct destination *d, const struct work *w, const struct work_names *n, bool *whole) {
-    uint64_t left = n->bytes; /* as the list said: none is larger */
+    uint64_t left = n->bytes, until = clock_ms() + work_adopt_ms; /* as the list said: none is larger */
     enum backup_result result = find_room(w, n->bytes);
     for (size_t i = 0; result == BACKUP_DONE && i < n->count; i++) {
-        result = adopt_one(d, w, n->name[i], &left);
+        result = clock_ms() < until ? adopt_one(d, w, n->name[i], &left) : BACKUP_STALLED;
         if (result != BACKUP_DAMAGED || w->job.task != TASK_GIVE) continue;
         *whole = false;
         result = BACKUP_DONE;

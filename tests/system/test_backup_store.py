@@ -2,6 +2,7 @@
 of real jobs (C7, C8)."""
 import hashlib
 import struct
+import threading
 import time
 
 import pytest

@@ -374,7 +374,19 @@ static void forged(void **state) {
     }
 }
 
-/* C7: what lies at a destination fills no disk of ours */
+/* Where nothing lies at the destination it is asked once. */
+static void adopts_nothing(void **state) {
+    struct place *p = *state;
+    assert_false(work_has_catalog(&p->w));
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+    assert_true(work_has_catalog(&p->w));
+    backed_up(p);
+    assert_int_equal(check(p), BACKUP_DONE);
+    assert_int_equal(work_prune(p->d, &p->w, true), BACKUP_DONE);
+    assert_false(work_has_catalog(&p->w)); /* the next plan looks again */
+}
+
+/* C7: what lies at a destination fills no disk of ours, and is not waited for without end */
 static void too_much(void **state) {
     struct place *p = *state;
     char path[512], folder[256];
@@ -382,7 +394,9 @@ static void too_much(void **state) {
     without_spool(p);
     work_leaves_free = UINT64_MAX;
     assert_int_equal(work_adopt(p->d, &p->w), BACKUP_SPOOL_FULL);
-    work_leaves_free = 0;
+    work_leaves_free = work_adopt_ms = 0;
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_STALLED);
+    work_adopt_ms = 60000;
     for (int i = 0; i < 2; i++) { /* neither is too large by itself */
         plant(p, i ? "0000000000000002" : "0000000000000003", "", 0, path);
         assert_int_equal(truncate(path, 200 << 20), 0);
@@ -480,6 +494,7 @@ int main(void) {
                                        WITH(rolled_back),
                                        WITH(forged),
                                        WITH(too_much),
+                                       WITH(adopts_nothing),
                                        WITH(never_replaced),
                                        WITH(killed),
                                        WITH(full_disk)};

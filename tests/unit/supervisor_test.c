@@ -734,13 +734,114 @@ static void only_a_new_snapshot_is_done(void **state) {
         t->backups.job = 9;
         t->backups.task = TASK_TAKE;
         t->backups.kind_now = BACKUP_COPY;
-        assert_true(backups_outcome(t, &o, -1));
+        t->backups.now_ms = 5;
+        assert_int_equal(backups_outcome(t, &o, -1), numbers[i] == 8);
         assert_int_equal(plans_find(house.plans, t->entry->number, BACKUP_COPY)->number, numbers[i] == 8 ? 8 : 7);
-        assert_int_equal(t->backups.kind[BACKUP_COPY].result, BACKUP_ROLLED_BACK); /* of the try before, until it is sent */
         assert_int_equal(t->backups.kind[BACKUP_COPY].unsent, numbers[i] == 8);
     }
     t->backups.kind[BACKUP_COPY] = (struct backup){0};
     without_plans(t);
+}
+
+/* ---- whose snapshot is taken ---- */
+
+/* One whose worker runs, with a plan for a destination that a courier can reach. */
+static struct tenant *with_a_worker(const char *name) {
+    if (!registry_by_name(house.registry, name)) {
+        assert_int_equal(create(name), ACT_DONE);
+        assert_int_equal(set_title(name, "enrol"), ACT_DONE);
+        assert_int_equal(act(name, VERB_start), ACT_DONE);
+        assert_int_equal(set_title(name, "enrol"), ACT_DONE);
+        UNTIL(tenant(name)->entry->enrolled);
+    }
+    assert_int_equal(act(name, VERB_start), ACT_DONE);
+    struct tenant *t = with_a_plan(name);
+    t->backups.kind[BACKUP_COPY] = (struct backup){.listed = true};
+    house.courier.state = SERVICE_READY;
+    return t;
+}
+
+static void courier_says(struct tenant *t, enum backup_result result) {
+    struct message_outcome o = {.job = t->backups.job, .task = t->backups.task, .kind = BACKUP_COPY, .result = result};
+    const struct plan_row *row = plans_find(house.plans, t->entry->number, BACKUP_COPY);
+    if (t->backups.task == TASK_TAKE) o.newest = (struct snapshot_row){.number = row->number + 1, .taken_ms = t->backups.now_ms};
+    assert_true(backups_outcome(t, &o, -1));
+}
+
+/* The next one whose snapshot is taken. Whoever adopts is told that it is done. */
+static struct tenant *taken(void) {
+    for (int i = 0; i < 100 && !house.taking; i++) {
+        for (size_t j = 0; j < house.tenant_count; j++)
+            if (house.tenant[j]->backups.job && house.tenant[j]->backups.task == TASK_ADOPT) courier_says(house.tenant[j], BACKUP_DONE);
+        turn();
+    }
+    return supervisor_tenant(&house, house.taking);
+}
+
+static void done_with(struct tenant *a, struct tenant *b) {
+    struct tenant *const both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        without_plans(both[i]);
+        both[i]->backups = (struct backups){0};
+    }
+    house.taking = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(act(both[i]->entry->name, VERB_stop), ACT_DONE);
+}
+
+/* C7: a worker whose snapshot fails again and again, and which asks for the next one each time, keeps nobody from theirs */
+static void tenants_take_turns(void **state) {
+    (void)state;
+    struct tenant *greedy = with_a_worker("greedy"), *next = with_a_worker("next");
+    struct backup *b = &greedy->backups.kind[BACKUP_COPY];
+    for (int i = 0; i < 4; i++) {
+        assert_ptr_equal(taken(), greedy);
+        backups_asked(next, BACKUP_COPY);
+        courier_says(greedy, BACKUP_STALLED);
+        backups_asked(greedy, BACKUP_COPY); /* the first to ask, */
+        b->again_at = i % 2 ? b->again_at : 0;
+        b->adopted = true;
+        assert_ptr_equal(taken(), next); /* and the last to be heard */
+        b->again_at = 0;
+        courier_says(next, BACKUP_DONE);
+        next->backups.kind[BACKUP_COPY].unsent = false;
+    }
+    assert_ptr_equal(taken(), greedy);
+    courier_says(greedy, BACKUP_STALLED);
+    backups_asked(greedy, BACKUP_COPY);
+    for (int i = 0; i < 20; i++)
+        turn();
+    assert_int_equal(greedy->backups.job, 0); /* not before its time, */
+    b->asked = 1;
+    assert_ptr_equal(taken(), greedy); /* unless staff has mended what was wrong */
+    done_with(greedy, next);
+}
+
+/* C7: a destination that does not answer holds up the snapshots that go elsewhere no more than a broken courier does */
+static void nobody_waits_for_anothers_destination(void **state) {
+    (void)state;
+    struct tenant *slow = with_a_worker("greedy"), *quick = with_a_worker("next");
+    UNTIL(slow->backups.job && quick->backups.job);
+    assert_int_equal(slow->backups.task, TASK_ADOPT); /* and no answer comes */
+    courier_says(quick, BACKUP_DONE);
+    UNTIL(quick->backups.job);
+    assert_int_equal(quick->backups.task, TASK_TAKE);
+    assert_int_equal(house.taking, quick->entry->number);
+    for (int i = 0; i < 20; i++)
+        turn();
+    assert_int_equal(house.courier.state, SERVICE_READY);
+    quick->backups.ends_at = clock_ms();
+    static const struct service_kind kind = {.name = "a courier"};
+    house.courier.kind = &kind;
+    UNTIL(house.courier.state != SERVICE_READY);
+    house.courier.kind = NULL;
+    house.courier.retry_at = 0;
+    slow->backups.job = 0;
+    slow->backups.kind[BACKUP_COPY].adopted = true;
+    backups_lost(&house); /* what the next one begins with */
+    assert_int_equal(house.taking, 0);
+    assert_false(quick->backups.kind[BACKUP_COPY].adopted || slow->backups.kind[BACKUP_COPY].adopted);
+    done_with(slow, quick);
 }
 
 /* What a worker says again writes nothing, what it changes is written, and so is the end. */
@@ -1158,6 +1259,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(no_courier_is_said_at_once),
         cmocka_unit_test(a_list_that_fails_is_answered),
         cmocka_unit_test(only_a_new_snapshot_is_done),
+        cmocka_unit_test(tenants_take_turns),
+        cmocka_unit_test(nobody_waits_for_anothers_destination),
         cmocka_unit_test(the_same_plan_writes_nothing),
         cmocka_unit_test(a_plan_that_changes_for_ever_costs_little),
         cmocka_unit_test(a_list_of_archives_is_no_list_of_backups),

@@ -173,6 +173,7 @@ struct message_plans {
     struct plan_kept plan[BACKUP_KINDS];
 };
 
+enum { SNAPSHOT_ROWS_MAX = 4096 /* the newest of a catalogue, in one memfd */ };
 /* A snapshot as the courier has it in its catalogue. */
 struct snapshot_row {
     uint64_t number, taken_ms, keep_ms, counted_ms, commit, key_created, chunks, bytes;

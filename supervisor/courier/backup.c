@@ -14,8 +14,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ROWS_MAX = 4096, READ_MS = 20000 };
-
 static const char *kind_name(uint32_t kind) { return kind == BACKUP_ARCHIVE ? "archive" : "backup"; }
 
 /* One further down; closes the one above. */
@@ -79,7 +77,7 @@ static int rows_of(const struct work *w, struct message_outcome *out) {
         close_fd(fd);
         return -1;
     }
-    for (size_t i = count > ROWS_MAX ? count - ROWS_MAX : 0; i < count; i++) {
+    for (size_t i = count > SNAPSHOT_ROWS_MAX ? count - SNAPSHOT_ROWS_MAX : 0; i < count; i++) {
         if (!fill_row(w, number[i], sent, &row) || !file_write(fd, &row, sizeof row)) continue;
         out->rows++;
         if (!told) out->newest = row;

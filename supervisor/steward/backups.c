@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROWS_MAX = 65536, MS = 1000 };
+enum { MS = 1000 };
 
 bool backups_is(enum verb verb) {
     return verb == VERB_backup_now || verb == VERB_backup_list || verb == VERB_backup_verify || verb == VERB_backup_drill ||
@@ -78,7 +78,7 @@ void backups_answer_list(struct staff_request *r, int fd, uint64_t bytes) {
     size_t count = (size_t)(bytes / sizeof(struct snapshot_row));
     json_t *items = json_array();
     struct snapshot_row row;
-    for (size_t i = count > ROWS_MAX ? ROWS_MAX : count; fd >= 0 && i-- > 0;) /* the newest first */
+    for (size_t i = count > SNAPSHOT_ROWS_MAX ? SNAPSHOT_ROWS_MAX : count; fd >= 0 && i-- > 0;) /* the newest first */
         if (pread(fd, &row, sizeof row, (off_t)(i * sizeof row)) == (ssize_t)sizeof row) json_array_append_new(items, row_json(&row));
     staff_json(r, 200, json_pack("{s:s, s:o}", "name", r->tenant, "items", items));
 }

@@ -6,6 +6,8 @@
 
 #include "worker_fixture.h"
 
+#include <sys/mman.h>
+
 #define PLAN                                                                                                                               \
     "{\"where\":\"medium\",\"protection\":\"sealed\",\"purpose\":\"Restore\",\"duration_hours\":720,\"mechanism\":\"incremental-"          \
     "snapshot\","                                                                                                                          \
@@ -95,12 +97,32 @@ static void a_switch_is_told_within_the_pace(void **state) {
     assert_int_equal(value, 1); /* the 15th; what came after waits for the next minute */
 }
 
+static size_t rows_after(size_t bytes) {
+    int fd = memfd_create("rows", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+    backup_rows(BACKUP_COPY, fd);
+    json_t *items = backup_rows_json();
+    size_t count = json_array_size(items);
+    json_decref(items);
+    return count;
+}
+
+/* C1: a courier that hands in a file of any size fills no memory of a tenant's */
+static void no_more_rows_than_there_can_be(void **state) {
+    (void)state;
+    assert_int_equal(rows_after(SNAPSHOT_ROWS_MAX * sizeof(struct snapshot_row)), SNAPSHOT_ROWS_MAX);
+    assert_int_equal(rows_after(7 * sizeof(struct snapshot_row)), 7);
+    assert_int_equal(rows_after((SNAPSHOT_ROWS_MAX + 1) * sizeof(struct snapshot_row)), 7); /* as if nothing had come */
+    assert_int_equal(rows_after(0), 0);
+}
+
 int main(void) {
     if (!worker_start()) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_crossed_on_the_way_takes_no_plan_back, offered, worker_done),
         cmocka_unit_test_setup_teardown(nobody_makes_a_worker_talk_too_much, offered, worker_done),
         cmocka_unit_test_setup_teardown(a_switch_is_told_within_the_pace, offered, worker_done),
+        cmocka_unit_test_setup_teardown(no_more_rows_than_there_can_be, offered, worker_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from house import BUILD, DUTIES, STAFF_UID, House, wait_for
+from house import BUILD, DUTIES, PLAN, STAFF_UID, House, destinations, wait_for
 
 OTHERS = 50
 PATIENCE = 3  # seconds within which the slowest of the fifty must have answered, with two processors and all of it going on
@@ -536,3 +536,20 @@ def test_nothing_is_left_of_it(house):
     assert fds(child_of(house, 'cloison-steward')) < 40
     assert fds(child_of(house, 'cloison-router')) < 40 + 2 * OTHERS
     house.others.are_as_before()
+
+
+# C7: one that lets its snapshot stall, and asks for the next at once, keeps nobody from theirs
+def test_a_snapshot_that_never_comes_is_the_tenants_own():
+    h = hostile_house()
+    h.extra = destinations(h.root)
+    h.write_config()
+    with h:
+        wait_for(lambda: 'cloison-courier: ready' in h.logged(), why='the courier')
+        h.create('evil-snapshot-held')
+        acme = h.enrolled('acme')
+        wait_for(lambda: acme.get('/api/v1/plans').json['destinations'], why='the destinations')
+        assert h.control('POST', '/v1/tenants/evil-snapshot-held/start').status == 200
+        wait_for(lambda: h.show('evil-snapshot-held')['enrolled'], why='its word')
+        assert acme.put('/api/v1/plans/backup', PLAN).status == 200
+        wait_for(lambda: acme.get('/api/v1/plans').json['backup']['last']['number'], 60, why='acme to have its turn')
+        assert [line['result'] for line in h.ledger() if line['verb'] == 'backup' and line['tenant'] == 'evil-snapshot-held'] == ['stalled']

@@ -1,6 +1,7 @@
 /* Misdeeds on the channel to the supervisor: what is not in the table, not now, not about itself, or too often. */
 #include "hostile.h"
 
+#include "../../../policy/backup.h"
 #include "../../../policy/jail.h"
 
 #include <stdlib.h>
@@ -135,7 +136,20 @@ static void generation_next(void) { say_as(profile.head.tenant, profile.head.gen
 static void tenant_other(void) { say_as(1, profile.head.generation); }
 static void tenant_none(void) { say_as(0, profile.head.generation); }
 
+/* Its snapshot never comes; once it is told that it failed it asks for the next one. */
+static unsigned stalls;
+static void snapshot_plan(void) {
+    struct plan plan = {.kind = BACKUP_COPY, .destination = 0, .period_minutes = 1440, .keep_hours = 720};
+    say(MESSAGE_WORKER_ENROLLED, 0, -1);
+    say(MESSAGE_WORKER_PLAN, plan_pack(&plan), -1);
+}
+static void snapshot_held(void) { stalls = 1; }
+static void snapshot_wanted(void) {
+    if (stalls && ++stalls == 3) say(MESSAGE_WORKER_BACKUP, BACKUP_COPY, -1); /* the first word is of the try itself */
+}
+
 const struct misdeed channel_misdeeds[] = {
+    {.name = "snapshot-held", .after_ready = snapshot_plan, .on_snapshot = snapshot_held, .on_plans = snapshot_wanted},
     {.name = "size-0", .after_ready = size_0},
     {.name = "size-1", .after_ready = size_1},
     {.name = "size-head", .after_ready = size_head},

@@ -181,6 +181,10 @@ static void obey(const union message *m, int fd) {
         deed->on_permit();
     else if (m->head.type == MESSAGE_WORKER_LEDGER && deed->on_lines)
         deed->on_lines();
+    else if (m->head.type == MESSAGE_WORKER_SNAPSHOT && deed->on_snapshot)
+        deed->on_snapshot(); /* and the pipe stays open */
+    else if (m->head.type == MESSAGE_WORKER_PLANS && deed->on_plans)
+        deed->on_plans();
     else if (m->head.type == MESSAGE_WORKER_DRAIN && deed->on_drain)
         deed->on_drain();
     else if (m->head.type == MESSAGE_WORKER_DRAIN || m->head.type == MESSAGE_WORKER_LOCK)

@@ -30,6 +30,8 @@ struct misdeed {
     void (*on_drain)(void);          /* asked to leave */
     void (*on_permit)(void);         /* a permit came */
     void (*on_lines)(void);          /* its tenant's lines of the ledger came, or word that they cannot be had */
+    void (*on_snapshot)(void);       /* given a pipe for a snapshot */
+    void (*on_plans)(void);          /* told what is kept of its plans */
     void (*on_handover)(int socket); /* a connection waits in the hand-over socket, or it was just given */
 };
 

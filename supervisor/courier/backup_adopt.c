@@ -20,7 +20,7 @@ uint64_t work_leaves_free = 256 << 20, work_adopt_ms = 1800000;
 
 /* While it is there, the catalogue is not whole yet: what it does not name may still be somebody's. */
 #define ADOPTING "adopting"
-/* Once it is whole this is there, also when nothing lies at the destination. */
+/* Once it is whole this is there: while nothing was sent, it may well be empty. */
 #define ADOPTED "adopted"
 
 bool work_has_catalog(const struct work *w) {
@@ -28,8 +28,8 @@ bool work_has_catalog(const struct work *w) {
     uint64_t *number;
     size_t count;
     if (w->job.foreign || fstatat(w->folder, ADOPTING, &st, AT_SYMLINK_NOFOLLOW) == 0) return false;
-    if (fstatat(w->folder, ADOPTED, &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
-    bool has = catalog_list(w->manifests, &number, &count) && count > 0;
+    bool of_nothing = work_sent(w) == 0 && fstatat(w->folder, ADOPTED, &st, AT_SYMLINK_NOFOLLOW) == 0; /* nothing lay there */
+    bool has = catalog_list(w->manifests, &number, &count) && (count > 0 || of_nothing);
     free(number);
     return has;
 }

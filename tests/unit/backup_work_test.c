@@ -382,6 +382,10 @@ static void adopts_nothing(void **state) {
     assert_true(work_has_catalog(&p->w));
     backed_up(p);
     assert_int_equal(check(p), BACKUP_DONE);
+    assert_int_equal(work_empty(p->w.manifests), BACKUP_DONE); /* lost: what lies there is nobody's if it is not looked at */
+    assert_false(work_has_catalog(&p->w));
+    assert_int_equal(work_adopt(p->d, &p->w), BACKUP_DONE);
+    assert_int_equal(catalogued(p), 1);
     assert_int_equal(work_prune(p->d, &p->w, true), BACKUP_DONE);
     assert_false(work_has_catalog(&p->w)); /* the next plan looks again */
 }

@@ -86,9 +86,9 @@ static void type_plan(void) { send_type(MESSAGE_WORKER_PLAN); }
 static void type_own_lines(void) { send_type(MESSAGE_STEWARD_OWN_LINES); }
 static void ready_twice(void) { send_type(MESSAGE_COURIER_READY); }
 
-/* As if it were the steward with a member of staff who may do everything. */
+/* As if it were the steward and somebody of the staff had asked. */
 static void type_act(void) {
-    union message m = {.act = {.head = {.type = MESSAGE_STEWARD_ACT}, .request = 1, .verb = 2, .uid = 0, .duties = ~0U}};
+    union message m = {.act = {.head = {.type = MESSAGE_STEWARD_ACT}, .request = 1, .verb = 2}};
     memcpy(m.act.name, "acme", 5);
     send_raw(&m, sizeof m.act, NULL, 0);
 }

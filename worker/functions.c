@@ -1,8 +1,8 @@
 #include "functions.h"
 
 #include "crm/ulid.h"
-#include "journal.h"
-#include "references.h"
+#include "journal/journal.h"
+#include "provider/references.h"
 #include "tenant.h"
 #include "uplink.h"
 #include "web/fields.h"

@@ -4,7 +4,7 @@
 #include "crm/answer.h"
 #include "crm/text.h"
 #include "functions.h"
-#include "rules.h"
+#include "rules/rules.h"
 #include "tenant.h"
 #include "web/fields.h"
 #include "web/login.h"

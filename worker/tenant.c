@@ -2,15 +2,15 @@
 
 #include "documents/sweep.h"
 #include "functions.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "kit_keeper.h"
-#include "lines.h"
-#include "rotation.h"
-#include "rules.h"
-#include "support.h"
+#include "provider/lines.h"
+#include "provider/witness.h"
+#include "rotation/rotation.h"
+#include "rules/rules.h"
+#include "support/support.h"
 #include "uplink.h"
 #include "web/account.h"
-#include "witness.h"
 
 #include <errno.h>
 #include <event2/event.h>

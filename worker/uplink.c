@@ -2,18 +2,18 @@
 
 #include "../policy/channel.h"
 #include "../policy/jail.h"
-#include "backup.h"
-#include "journal.h"
-#include "lines.h"
-#include "notices.h"
+#include "backup/backup.h"
+#include "journal/journal.h"
 #include "pace.h"
-#include "regions.h"
-#include "support.h"
+#include "provider/lines.h"
+#include "provider/notices.h"
+#include "provider/regions.h"
+#include "support/support.h"
 #include "tenant.h"
+#include "usage/zones.h"
 #include "web/identity.h"
 #include "web/session.h"
 #include "web/web.h"
-#include "zones.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

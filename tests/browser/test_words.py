@@ -37,5 +37,5 @@ def test_every_result_of_a_copy_has_its_words():
 
 
 def test_every_line_of_the_journal_has_its_words():
-    acts = set(re.findall(r'^ACT\((\w+),', (POLICY.parent / 'worker/journal.def').read_text(), re.M))
+    acts = set(re.findall(r'^ACT\((\w+),', (POLICY.parent / 'worker/journal/journal.def').read_text(), re.M))
     assert len(acts) > 40 and acts <= {key[4:] for key in words('words.js') if key.startswith('act.')}

@@ -6,11 +6,11 @@
 
 #include "../../policy/enrol_code.h"
 #include "../../worker/functions.h"
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/keys/credential.h"
 #include "../../worker/kit_keeper.h"
 #include "../../worker/memory/arena.h"
-#include "../../worker/rotation.h"
+#include "../../worker/rotation/rotation.h"
 #include "../../worker/tenant.h"
 #include "../../worker/uplink.h"
 #include "../../worker/web/account.h"

@@ -2,7 +2,7 @@
  * What a tenant's administrator says of plans and backups, and what the supervisor hears of it: what the page shows is never older than
  * what was said, and no user makes a worker say more than it may.
  */
-#include "../../worker/backup.h"
+#include "../../worker/backup/backup.h"
 
 #include "worker_fixture.h"
 

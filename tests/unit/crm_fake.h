@@ -4,7 +4,7 @@
 
 #include "../../worker/documents/documents.h"
 #include "../../worker/functions.h"
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/http.h"
 

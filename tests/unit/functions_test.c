@@ -3,7 +3,7 @@
  * store. The routes, the gate, the answers and the store are the real ones; the supervisor is the other end of the channel.
  */
 #include "../../worker/functions.h"
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/web/confirmations.h"
 
 #include "worker_fixture.h"

@@ -1,5 +1,5 @@
 /* The tenant's journal over the real store: the chain, what breaks it, what goes when there is too much, and a store that takes no line. */
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/http.h"
 #include "store_tamper.h"

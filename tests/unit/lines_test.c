@@ -1,7 +1,7 @@
 /* The tenant's own lines of the provider's ledger: checked, bounded, given out of one answer to all who wait, and in one call with all else
  * that the provider holds. */
 #include "../../policy/channel.h"
-#include "../../worker/lines.h"
+#include "../../worker/provider/lines.h"
 
 #include "worker_fixture.h"
 

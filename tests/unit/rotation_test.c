@@ -4,23 +4,23 @@
  */
 #include "store_tamper.h"
 
-#include "../../worker/backup.h"
+#include "../../worker/backup/backup.h"
 #include "../../worker/crm/ulid.h"
 #include "../../worker/documents/sweep.h"
 #include "../../worker/functions.h"
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/keys/capsule_state.h"
-#include "../../worker/lines.h"
-#include "../../worker/rotation.h"
-#include "../../worker/rules.h"
-#include "../../worker/support.h"
+#include "../../worker/provider/lines.h"
+#include "../../worker/provider/witness.h"
+#include "../../worker/rotation/rotation.h"
+#include "../../worker/rules/rules.h"
+#include "../../worker/support/support.h"
 #include "../../worker/tenant.h"
 #include "../../worker/uplink.h"
 #include "../../worker/web/account.h"
 #include "../../worker/web/connection.h"
 #include "../../worker/web/fields.h"
 #include "../../worker/web/login.h"
-#include "../../worker/witness.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include "../../worker/crm/anonymise.h"
 #include "../../worker/crm/catalog.h"
 #include "../../worker/crm/crm.h"
-#include "../../worker/rules.h"
+#include "../../worker/rules/rules.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* A record in two copies: whatever moment a write stops at, the new one or the one before it is there. */
-#include "../../worker/twofile.h"
+#include "../../worker/rotation/twofile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Usage numbers: only while the function is on, only words of the list, zero again when it is switched off. */
 #include "../../worker/functions.h"
 #include "../../worker/tenant.h"
-#include "../../worker/usage.h"
+#include "../../worker/usage/usage.h"
 #include "../../worker/web/login.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* The web of a tenant, over real sockets: a thread runs the event loop as the worker does, the test is its client. */
 #include "../../worker/functions.h"
-#include "../../worker/regions.h"
+#include "../../worker/provider/regions.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/confirmations.h"
 #include "../../worker/web/exchange.h"

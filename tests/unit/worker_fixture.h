@@ -6,7 +6,7 @@
 
 #include "../../policy/jail.h"
 #include "../../worker/functions.h"
-#include "../../worker/journal.h"
+#include "../../worker/journal/journal.h"
 #include "../../worker/tenant.h"
 #include "../../worker/web/exchange.h"
 #include "../../worker/web/routes.h"

@@ -1,6 +1,6 @@
 #include "export.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "answer.h"
 #include "columns.h"

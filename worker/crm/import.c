@@ -1,6 +1,6 @@
 #include "import.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "answer.h"
 #include "reader.h"

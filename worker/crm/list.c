@@ -1,7 +1,7 @@
 #include "list.h"
 
 #include "../tenant.h"
-#include "../usage.h"
+#include "../usage/usage.h"
 #include "answer.h"
 #include "archived.h"
 #include "cursor.h"

@@ -7,7 +7,7 @@
 #include "list.h"
 
 #include "../documents/documents.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "collate.h"
 

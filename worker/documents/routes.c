@@ -1,7 +1,7 @@
 #include "documents.h"
 
 #include "../crm/answer.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "announce.h"
 #include "download.h"
 #include "headers.h"

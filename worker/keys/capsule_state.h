@@ -1,7 +1,7 @@
 /* The open capsule: shared by capsule.c, which reads and opens, and capsule_change.c, which adds and removes. Internal to keys/. */
 #pragma once
 
-#include "../twofile.h"
+#include "../rotation/twofile.h"
 #include "capsule_image.h"
 
 struct capsule {

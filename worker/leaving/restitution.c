@@ -4,7 +4,7 @@
 #include "../crm/field.h"
 #include "../crm/text.h"
 #include "../documents/versions.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/digest.h"
 #include "../subject/tar.h"
 #include "../tenant.h"

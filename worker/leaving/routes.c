@@ -2,7 +2,7 @@
 #include "restitution.h"
 
 #include "../../policy/hex.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../pace.h"
 #include "../tenant.h"
 #include "../uplink.h"

@@ -3,8 +3,8 @@
 
 #include "../crm/answer.h"
 #include "../documents/documents.h"
-#include "../journal.h"
-#include "../rotation.h"
+#include "../journal/journal.h"
+#include "../rotation/rotation.h"
 #include "../tenant.h"
 #include "../web/fields.h"
 #include "../web/login.h"

@@ -3,7 +3,7 @@
 
 #include "../crm/answer.h"
 #include "../documents/versions.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "../web/login.h"
 #include "page.h"

@@ -1,7 +1,7 @@
 #include "subject.h"
 
 #include "../crm/answer.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../web/fields.h"
 #include "../web/login.h"
 #include "erase.h"

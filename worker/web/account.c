@@ -2,10 +2,10 @@
 
 #include "../crm/ulid.h"
 #include "../functions.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
-#include "../references.h"
-#include "../regions.h"
+#include "../provider/references.h"
+#include "../provider/regions.h"
 #include "../tenant.h"
 #include "../uplink.h"
 #include "fields.h"

@@ -1,6 +1,6 @@
 /* What is refused before any byte of a body is read: the wrong host, address, method, credential, right or size. */
 #include "../functions.h"
-#include "../regions.h"
+#include "../provider/regions.h"
 #include "../tenant.h"
 #include "confirmations.h"
 #include "exchange.h"

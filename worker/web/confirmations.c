@@ -1,7 +1,7 @@
 #include "confirmations.h"
 
 #include "../functions.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "fields.h"

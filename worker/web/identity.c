@@ -1,8 +1,8 @@
 #include "identity.h"
 
 #include "../../policy/csr.h"
+#include "../rotation/twofile.h"
 #include "../tenant.h"
-#include "../twofile.h"
 #include "certificate.h"
 #include "tls.h"
 

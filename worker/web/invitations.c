@@ -1,6 +1,6 @@
 #include "invitations.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "fields.h"
 #include "lockout.h"

@@ -2,7 +2,7 @@
 
 #include "../../policy/enrol_code.h"
 #include "../crm/ulid.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "../uplink.h"

@@ -1,5 +1,5 @@
 /* A new password: the old one is stretched and tried first, except after a log-in by the recovery kit; then the new one. */
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "fields.h"

@@ -1,10 +1,10 @@
 #include "recovery.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../keys/kit_record.h"
 #include "../kit_keeper.h"
-#include "../rotation.h"
+#include "../rotation/rotation.h"
 #include "../tenant.h"
 #include "account.h"
 #include "fields.h"

@@ -1,6 +1,6 @@
 #include "rollback.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "exchange.h"

@@ -1,9 +1,9 @@
 #include "self_sufficient.h"
 
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/kit_record.h"
 #include "../kit_keeper.h"
-#include "../rotation.h"
+#include "../rotation/rotation.h"
 #include "../tenant.h"
 #include "fields.h"
 #include "login.h"

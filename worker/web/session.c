@@ -1,7 +1,7 @@
 #include "session.h"
 
 #include "../functions.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../keys/credential.h"
 #include "../tenant.h"
 #include "user.h"

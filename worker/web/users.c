@@ -1,7 +1,7 @@
 #include "users.h"
 
 #include "../crm/ulid.h"
-#include "../journal.h"
+#include "../journal/journal.h"
 #include "../tenant.h"
 #include "account.h"
 #include "fields.h"

@@ -268,7 +268,7 @@ def test_leaving(house, tmp_path):
     house.state_fs.fill()
     exhaust(house)
     assert end.post('/api/v1/leaving', {'sha256': sha256, 'destroy': True}).status == 202
-    wait_for(lambda: 'tenant fin: its destruction is not recorded: No space left on device' in house.logged(), why='the refusal')
+    wait_for(lambda: 'tenant fin: that it has its data is not kept: No space left on device' in house.logged(), why='the refusal')
     assert (folder / 'capsule').stat().st_size and contract(house, 'fin') == 'ending'
     assert end.get('/api/v1/companies').json['items'][0]['name'] == 'Fin'
     works_on(house)

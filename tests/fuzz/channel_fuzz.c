@@ -15,8 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint32_t type;
         memcpy(&type, data + 2, sizeof type);
         if (message_size(type) != size - 2 || fds > 1 || from == to) abort();
-        /* Whatever comes from a worker is a plain number or its ready message (S2). */
-        if (from == CHANNEL_WORKER && type != MESSAGE_WORKER_READY && size - 2 != sizeof(struct message_plain)) abort();
+        /* Whatever comes from a worker is a plain number, two of them, or its ready message (S2); to the support it says numbers, too (S7).
+         */
+        bool more = type == MESSAGE_WORKER_READY || type == MESSAGE_WORKER_SUPPORT || type == MESSAGE_WORKER_WANT_LEDGER;
+        if (from == CHANNEL_WORKER && !more && size - 2 != sizeof(struct message_plain)) abort();
     }
     return 0;
 }

@@ -138,8 +138,9 @@ static void no_message_upward_from_a_worker_holds_a_string(void **state) {
     for (size_t i = 0; i < sizeof up / sizeof *up; i++) {
         if (!up[i]) continue;
         n++;
-        /* Of a message to the support its numbers; what is written in it lies sealed in the fd (S7). */
-        bool more = up[i] == MESSAGE_WORKER_READY || up[i] == MESSAGE_WORKER_SUPPORT;
+        /* Of a message to the support its numbers; what is written in it lies sealed in the fd (S7). From where to where lines are wanted
+         * is two numbers. */
+        bool more = up[i] == MESSAGE_WORKER_READY || up[i] == MESSAGE_WORKER_SUPPORT || up[i] == MESSAGE_WORKER_WANT_LEDGER;
         assert_true(more || message_size(up[i]) == sizeof(struct message_plain));
     }
     assert_true(n >= 8);

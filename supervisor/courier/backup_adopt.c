@@ -16,7 +16,7 @@
 #define NEW "fetched"
 enum { ALWAYS_ROOM = 256 << 20, AHEAD_MS = 86400000 /* between two machines' clocks */ };
 
-uint64_t work_leaves_free = 256 << 20, work_adopt_ms = 1800000;
+uint64_t work_leaves_share = 64, work_adopt_ms = 1800000;
 
 /* While it is there, the catalogue is not whole yet: what it does not name may still be somebody's. */
 #define ADOPTING "adopting"
@@ -58,8 +58,8 @@ static enum backup_result find_room(const struct work *w, uint64_t bytes) {
     struct statfs fs;
     if (bytes > (w->job.most_bytes > ALWAYS_ROOM ? w->job.most_bytes : ALWAYS_ROOM)) return BACKUP_LIED;
     if (fstatfs(w->folder, &fs) < 0) return work_spool_failed();
-    uint64_t left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-    return left < work_leaves_free || left - work_leaves_free < bytes ? BACKUP_SPOOL_FULL : BACKUP_DONE;
+    uint64_t left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize, floor = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / work_leaves_share;
+    return bytes && (left < floor || left - floor < bytes) ? BACKUP_SPOOL_FULL : BACKUP_DONE;
 }
 
 /* *left: bytes that may still come. */

@@ -58,8 +58,8 @@ enum backup_result work_set_sent(const struct work *w, uint64_t number);
 
 enum { WORK_NAMES_MOST = 1 << 20 };   /* objects of one tenant and kind below a folder there: more is no list */
 #define WORK_NUMBER_MOST (1ULL << 40) /* of a snapshot: one a second for 30,000 years */
-/* Bytes that an adoption leaves free on the spool's disk, and how long it lasts at most. Tests change them. */
-extern uint64_t work_leaves_free, work_adopt_ms;
+/* The part of the spool's disk that an adoption leaves free, one in so many, and how long it lasts at most. Tests change them. */
+extern uint64_t work_leaves_share, work_adopt_ms;
 
 /* An empty catalogue is filled with what lies at the destination: another machine's, or this one's after its spool was lost. DAMAGED: a
  * manifest there cannot be one of the tenant's; LIED: more than a tenant can have. */

@@ -396,9 +396,10 @@ static void too_much(void **state) {
     char path[512], folder[256];
     backed_up(p);
     without_spool(p);
-    work_leaves_free = UINT64_MAX;
+    work_leaves_share = 1; /* all of it */
     assert_int_equal(work_adopt(p->d, &p->w), BACKUP_SPOOL_FULL);
-    work_leaves_free = work_adopt_ms = 0;
+    work_leaves_share = 64;
+    work_adopt_ms = 0;
     assert_int_equal(work_adopt(p->d, &p->w), BACKUP_STALLED);
     work_adopt_ms = 60000;
     for (int i = 0; i < 2; i++) { /* neither is too large by itself */

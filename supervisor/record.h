@@ -14,7 +14,7 @@
 
 enum {
     RECORD_ERROR_MAX = 512,
-    RECORD_BYTES_MAX = 256 << 20, /* what is larger is not read */
+    RECORD_BYTES_MAX = 32 << 20,  /* what is larger is not read */
     RECORD_DAY_MAX = 64,          /* lines of one uid a day that begin something */
 };
 

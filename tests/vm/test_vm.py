@@ -84,7 +84,7 @@ class Debian:
 
     def up(self):
         """The unit came up by itself."""
-        wait_for(lambda: self.run('systemctl is-active cloisond', check=False)[1].strip() == 'active', 60, 0.3, why=self.machine.log())
+        wait_for(lambda: self.run('systemctl is-active cloisond', check=False)[1].strip() == 'active', 180, 0.5, why=self.machine.log())
         return self
 
 

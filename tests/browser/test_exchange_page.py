@@ -6,6 +6,7 @@ from page import Page, login, rows
 
 
 # C2: import and export are in the tenant's own interface
+# C13: whoever imports maps the columns himself
 def test_a_file_is_tried_taken_and_goes_out_again(browser, house, tmp_path):
     file = tmp_path / 'sociétés.csv'
     file.write_text('name,siren,address.city\nMenuiserie Ozenfant,732829320,Évry\n"<b>Zinc</b>",123,Nîmes\n')

@@ -116,6 +116,7 @@ static bool map_read(struct columns *c, const char *map, struct problem *p) {
     }
 }
 
+/* C13: whoever imports says which column becomes which field */
 struct columns *columns_new(enum kind kind, const char *map, struct problem *p) {
     struct columns *c = calloc(1, sizeof *c);
     if (c) c->column = calloc(COLUMNS_MAX, sizeof *c->column);

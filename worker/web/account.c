@@ -133,6 +133,7 @@ static void make_token(struct exchange *x, const struct request *r, const char *
     answer_failure(x, result);
 }
 
+/* C13: what other software may do is chosen by a user of the tenant, within his own rights */
 static void post_token(struct exchange *x, struct request *r) {
     static const char *const names[] = {"name", "scopes", "expires", NULL};
     const char *name;

@@ -31,7 +31,8 @@ struct errand {
     uint64_t deadline;              /* ms of the clock, once asked; 0 = none: the life's own deadlines end it */
 };
 
-/* Takes one on; false: ERRANDS_MAX wait, or half as many of backups and it is another. fd is taken over on true. Call errands_move() afterwards. */
+/* Takes one on; false: ERRANDS_MAX wait, or half as many of backups and it is another. fd is taken over on true. Call errands_move()
+ * afterwards. */
 bool errand_take(struct tenant *tenant, const struct errand *wanted);
 
 /* Does for each what the tenant's state now allows, or ends it. After every change of state. */

@@ -14,8 +14,8 @@
 
 enum {
     RECORD_ERROR_MAX = 512,
-    RECORD_BYTES_MAX = 32 << 20,  /* what is larger is not read */
-    RECORD_DAY_MAX = 64,          /* lines of one uid a day that begin something */
+    RECORD_BYTES_MAX = 32 << 20, /* what is larger is not read */
+    RECORD_DAY_MAX = 64,         /* lines of one uid a day that begin something */
 };
 
 struct record;

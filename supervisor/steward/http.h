@@ -57,7 +57,8 @@ void staff_json(struct staff_request *r, int status, json_t *body);             
 /* application/problem+json (RFC 9457): type is a short word, field the member of the request that is wrong or NULL. */
 void staff_problem(struct staff_request *r, int status, const char *type, const char *field, const char *detail);
 
-/* For an answer that comes later: a number for staff_held(), no other request of this process has it. After `ms` the server answers 504 by itself. */
+/* For an answer that comes later: a number for staff_held(), no other request of this process has it. After `ms` the server answers 504 by
+ * itself. */
 uint64_t staff_hold(struct staff_request *r, unsigned ms);
 /* NULL: it was answered, or the person went away. */
 struct staff_request *staff_held(struct staff_server *server, uint64_t number);

@@ -321,7 +321,7 @@ static void bounded(void **state) {
     }
     owner[0] = 0x90;
     assert_int_equal(add_secret(c, tmk, SLOT_TOKEN, owner, 0, s), ENOSPC); /* and all of them */
-    for (int i = 0; i < 300; i++) { /* other users' sessions until all is full, and on */
+    for (int i = 0; i < 300; i++) {                                        /* other users' sessions until all is full, and on */
         owner[0] = (uint8_t)(1 + i / 50);
         assert_int_equal(add_secret(c, tmk, SLOT_SESSION, owner, 0, s), 0);
         assert_true(opens_secret(c, s));

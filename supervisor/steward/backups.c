@@ -22,47 +22,33 @@ static bool take_number(json_t *value, uint64_t *out) {
     return json_is_integer(value) && n > 0;
 }
 
-/* NULL, or what is expected. */
-static const char *take(const char *key, json_t *value, enum verb verb, struct message_act *act) {
+static bool take(const char *key, json_t *value, int verb, struct message_act *act, struct act_problem *problem) {
     bool given = verb == VERB_backup_drill || verb == VERB_backup_restore;
     if (strcmp(key, "archive") == 0) {
         act->set |= json_is_true(value) ? ACT_ARCHIVE : 0;
-        return json_is_boolean(value) ? NULL : "true or false";
+        return json_is_boolean(value) || act_wrong(problem, key, "true or false");
     }
     if (given && strcmp(key, "snapshot") == 0) {
         act->set |= ACT_SNAPSHOT;
-        return take_number(value, &act->snapshot) ? NULL : "the number of a snapshot";
+        return take_number(value, &act->snapshot) || act_wrong(problem, key, "the number of a snapshot");
     }
-    if (verb != VERB_backup_restore) return "only archive, and of a drill snapshot, may be given";
+    if (verb != VERB_backup_restore) return act_wrong(problem, key, "only archive, and of a drill snapshot, may be given");
     if (strcmp(key, "source") == 0) {
         act->set |= ACT_SOURCE;
-        return take_number(value, &act->source) ? NULL : "the number that the tenant had on the machine that took the snapshot";
+        return take_number(value, &act->source) ||
+               act_wrong(problem, key, "the number that the tenant had on the machine that took the snapshot");
     }
-    if (strcmp(key, "destination") != 0) return "none of archive, snapshot, source, destination";
+    if (strcmp(key, "destination") != 0) return act_wrong(problem, key, "none of archive, snapshot, source, destination");
     const char *name = json_string_value(value);
     act->set |= ACT_PLACE;
     snprintf(act->place, sizeof act->place, "%.*s", PLACE_NAME_MAX, name ? name : "");
-    return name && strlen(name) <= PLACE_NAME_MAX && name_is_tenant(name) ? NULL : "the name of a destination of the configuration";
+    return (name && strlen(name) <= PLACE_NAME_MAX && name_is_tenant(name)) ||
+           act_wrong(problem, key, "the name of a destination of the configuration");
 }
 
 bool backups_read(const char *body, size_t size, enum verb verb, struct message_act *act, struct act_problem *problem) {
-    json_error_t error;
-    json_t *root = size ? json_loadb(body, size, JSON_REJECT_DUPLICATES, &error) : json_object();
-    const char *key;
-    json_t *value;
-    *problem = (struct act_problem){.detail = json_is_object(root) ? NULL : root ? "not a JSON object" : "not JSON, or a member twice"};
-    if (!problem->detail) json_object_foreach(root, key, value) {
-            problem->detail = take(key, value, verb, act);
-            if (!problem->detail) continue;
-            snprintf(problem->field, sizeof problem->field, "%s", key);
-            break;
-        }
-    json_decref(root);
-    if (!problem->detail && verb == VERB_backup_restore && !(act->set & ACT_PLACE)) {
-        snprintf(problem->field, sizeof problem->field, "destination");
-        problem->detail = "required";
-    }
-    return !problem->detail;
+    if (!act_members_if_any(body, size, take, (int)verb, act, problem)) return false;
+    return verb != VERB_backup_restore || act->set & ACT_PLACE || act_wrong(problem, "destination", "required");
 }
 
 static json_t *row_json(const struct snapshot_row *row) {

@@ -38,20 +38,15 @@ void notices_view_list(struct steward *s, struct staff_request *r) {
     staff_json(r, 200, json_pack("{s:o}", "items", items));
 }
 
-static bool wrong(struct act_problem *problem, const char *field, const char *detail) {
-    *problem = (struct act_problem){.detail = detail};
-    snprintf(problem->field, sizeof problem->field, "%s", field);
-    return false;
-}
-
 bool notices_view_read(const struct staff_request *r, struct message_act *act, struct act_problem *problem) {
     char kind[32], day[16];
     if (http_query_value(r->head.query, "kind", kind, sizeof kind) != 1 || !(act->notice_kind = notice_find(kind, strlen(kind))) ||
         notice_table[act->notice_kind].by != NOTICE_BY_DOCUMENT)
-        return wrong(problem, "kind", "terms, privacy or subprocessors");
+        return act_wrong(problem, "kind", "terms, privacy or subprocessors");
     if (http_query_value(r->head.query, "effective", day, sizeof day) != 1 || !undertaking_day(day, &act->effective_ms))
-        return wrong(problem, "effective", "a day like 2027-01-31, after the notice period");
-    if (!notice_text_is_fine(r->body, r->body_size)) return wrong(problem, "text", "1 to 65536 bytes of UTF-8 without control characters");
+        return act_wrong(problem, "effective", "a day like 2027-01-31, after the notice period");
+    if (!notice_text_is_fine(r->body, r->body_size))
+        return act_wrong(problem, "text", "1 to 65536 bytes of UTF-8 without control characters");
     act->set = ACT_KIND | ACT_EFFECTIVE;
     return true;
 }

@@ -17,12 +17,6 @@ enum { PACKAGE_LINES = 100000 };
 
 /* ---- the body of a disclosure ---- */
 
-static bool wrong(struct act_problem *problem, const char *field, const char *detail) {
-    *problem = (struct act_problem){.detail = detail};
-    if (field) snprintf(problem->field, sizeof problem->field, "%s", field);
-    return false;
-}
-
 static int row_of(const struct ground_row *rows, int count, const json_t *value) {
     const char *name = json_string_value(value);
     for (int i = 0; name && i < count; i++)
@@ -43,34 +37,36 @@ static bool take_scope(const json_t *value, struct message_act *act, struct act_
     act->set |= ACT_SCOPE;
     json_array_foreach(value, i, word) {
         int which = row_of(scope_table, SCOPES, word);
-        if (which < 0) return wrong(problem, "scope", "each one of registry, counters, ledger, sealed: the provider holds nothing else");
+        if (which < 0)
+            return act_wrong(problem, "scope", "each one of registry, counters, ledger, sealed: the provider holds nothing else");
         act->scope |= 1U << which;
     }
-    return act->scope || wrong(problem, "scope", "a list of at least one of registry, counters, ledger, sealed");
+    return act->scope || act_wrong(problem, "scope", "a list of at least one of registry, counters, ledger, sealed");
 }
 
-static bool take(const char *key, const json_t *value, struct message_act *act, struct act_problem *problem) {
+static bool take(const char *key, json_t *value, int unused, struct message_act *act, struct act_problem *problem) {
+    (void)unused;
     if (strcmp(key, "ground") == 0) {
         int ground = row_of(ground_table, GROUNDS, value);
         act->set |= ACT_GROUND;
         act->ground = (uint32_t)ground;
-        return ground >= 0 || wrong(problem, "ground", "one of law, terms, abuse, protection: there is no other (S9, S11)");
+        return ground >= 0 || act_wrong(problem, "ground", "one of law, terms, abuse, protection: there is no other (S9, S11)");
     }
     if (strcmp(key, "scope") == 0) return take_scope(value, act, problem);
     if (strcmp(key, "recipient") == 0) {
         act->set |= ACT_RECIPIENT;
-        return take_text(value, act->recipient, RECIPIENT_MAX) || wrong(problem, "recipient", "1 to 128 bytes of text, one line");
+        return take_text(value, act->recipient, RECIPIENT_MAX) || act_wrong(problem, "recipient", "1 to 128 bytes of text, one line");
     }
     if (strcmp(key, "reason") == 0) {
         act->set |= ACT_REASON;
-        return take_text(value, act->reason, REASON_MAX) || wrong(problem, "reason", "1 to 200 bytes of text, one line");
+        return take_text(value, act->reason, REASON_MAX) || act_wrong(problem, "reason", "1 to 200 bytes of text, one line");
     }
     if (strcmp(key, "hold_until") == 0) {
         const char *text = json_string_value(value);
         act->set |= ACT_UNTIL;
-        return (text && undertaking_day(text, &act->until_ms)) || wrong(problem, "hold_until", "a day: YYYY-MM-DD");
+        return (text && undertaking_day(text, &act->until_ms)) || act_wrong(problem, "hold_until", "a day: YYYY-MM-DD");
     }
-    return wrong(problem, key, "none of ground, scope, recipient, reason, hold_until");
+    return act_wrong(problem, key, "none of ground, scope, recipient, reason, hold_until");
 }
 
 bool request_view_read(const char *body, size_t size, struct message_act *act, struct act_problem *problem) {
@@ -78,45 +74,30 @@ bool request_view_read(const char *body, size_t size, struct message_act *act, s
         uint32_t bit;
         const char *name;
     } required[] = {{ACT_GROUND, "ground"}, {ACT_SCOPE, "scope"}, {ACT_RECIPIENT, "recipient"}, {ACT_REASON, "reason"}};
-    json_error_t error;
-    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
-    const char *key;
-    json_t *value;
-    if (fine) json_object_foreach(root, key, value) {
-            if (!(fine = take(key, value, act, problem))) break;
-        }
-    json_decref(root);
+    bool fine = act_members(body, size, take, 0, act, problem);
     for (size_t i = 0; fine && i < sizeof required / sizeof *required; i++)
-        if (!(act->set & required[i].bit)) fine = wrong(problem, required[i].name, "required");
+        if (!(act->set & required[i].bit)) fine = act_wrong(problem, required[i].name, "required");
     return fine;
 }
 
-static bool take_citation(const char *key, const json_t *value, struct message_act *act, struct act_problem *problem) {
+static bool take_citation(const char *key, json_t *value, int unused, struct message_act *act, struct act_problem *problem) {
+    (void)unused;
     if (strcmp(key, "use") == 0) {
         const char *name = json_string_value(value);
         enum reference use = name ? reference_find(name, strlen(name)) : REFERENCE_COUNT;
         act->set |= ACT_SCOPE;
         act->scope = 1U << use;
-        return use < REFERENCE_COUNT || wrong(problem, "use", "one of logo, quote, case_study, contact");
+        return use < REFERENCE_COUNT || act_wrong(problem, "use", "one of logo, quote, case_study, contact");
     }
     act->set |= ACT_RECIPIENT;
-    if (strcmp(key, "where") != 0) return wrong(problem, key, "none of use, where");
-    return take_text(value, act->recipient, RECIPIENT_MAX) || wrong(problem, "where", "1 to 128 bytes of text, one line");
+    if (strcmp(key, "where") != 0) return act_wrong(problem, key, "none of use, where");
+    return take_text(value, act->recipient, RECIPIENT_MAX) || act_wrong(problem, "where", "1 to 128 bytes of text, one line");
 }
 
 bool request_view_read_citation(const char *body, size_t size, struct message_act *act, struct act_problem *problem) {
-    json_error_t error;
-    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
-    const char *key;
-    json_t *value;
-    if (fine) json_object_foreach(root, key, value) {
-            if (!(fine = take_citation(key, value, act, problem))) break;
-        }
-    json_decref(root);
-    if (fine && !(act->set & ACT_SCOPE)) return wrong(problem, "use", "required");
-    if (fine && !(act->set & ACT_RECIPIENT)) return wrong(problem, "where", "required");
+    bool fine = act_members(body, size, take_citation, 0, act, problem);
+    if (fine && !(act->set & ACT_SCOPE)) return act_wrong(problem, "use", "required");
+    if (fine && !(act->set & ACT_RECIPIENT)) return act_wrong(problem, "where", "required");
     return fine;
 }
 

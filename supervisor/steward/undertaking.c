@@ -21,46 +21,33 @@ bool undertaking_day(const char *text, uint64_t *ms) {
     return at >= 0 && made.tm_mday == wanted.tm_mday && made.tm_mon == wanted.tm_mon && made.tm_year == wanted.tm_year;
 }
 
-static bool wrong(struct act_problem *problem, const char *field, const char *detail) {
-    *problem = (struct act_problem){.detail = detail};
-    if (field) snprintf(problem->field, sizeof problem->field, "%s", field);
-    return false;
-}
-
-static bool take(const char *key, json_t *value, struct message_act *act, struct act_problem *problem) {
+static bool take(const char *key, json_t *value, int unused, struct message_act *act, struct act_problem *problem) {
+    (void)unused;
     const char *text = json_string_value(value);
     if (strcmp(key, "version") == 0) {
         act->set |= ACT_NUMBER;
         act->number = (uint64_t)json_integer_value(value);
-        return json_is_integer(value) || wrong(problem, "version", "the number of the text that was read");
+        return json_is_integer(value) || act_wrong(problem, "version", "the number of the text that was read");
     }
     if (strcmp(key, "name") == 0) {
         if (!text || !*text || strlen(text) > TENANT_TITLE_MAX || !name_is_title(text))
-            return wrong(problem, "name", "the person's name: up to 128 bytes of text without control characters");
+            return act_wrong(problem, "name", "the person's name: up to 128 bytes of text without control characters");
         act->set |= ACT_TITLE;
         memcpy(act->title, text, strlen(text) + 1);
         return true;
     }
     if (strcmp(key, "until") == 0) {
-        if (!text || !undertaking_day(text, &act->until_ms)) return wrong(problem, "until", "a day: YYYY-MM-DD");
+        if (!text || !undertaking_day(text, &act->until_ms)) return act_wrong(problem, "until", "a day: YYYY-MM-DD");
         act->set |= ACT_UNTIL;
         act->until_ms += UNDERTAKING_DAY_MS; /* that day still counts */
         return true;
     }
-    return wrong(problem, key, "none of version, name, until");
+    return act_wrong(problem, key, "none of version, name, until");
 }
 
 bool undertaking_read_body(const char *body, size_t size, struct message_act *act, struct act_problem *problem) {
-    json_error_t error;
-    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    bool fine = json_is_object(root) || wrong(problem, NULL, root ? "not a JSON object" : "not JSON, or a member twice");
-    const char *key;
-    json_t *value;
-    if (fine) json_object_foreach(root, key, value) {
-            if (!(fine = take(key, value, act, problem))) break;
-        }
-    json_decref(root);
-    return fine && (act->set & ACT_NUMBER || wrong(problem, "version", "required: the version of the text that was read"));
+    bool fine = act_members(body, size, take, 0, act, problem);
+    return fine && (act->set & ACT_NUMBER || act_wrong(problem, "version", "required: the version of the text that was read"));
 }
 
 const char *undertaking_advice(enum undertaking_state state) {

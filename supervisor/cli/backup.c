@@ -53,14 +53,11 @@ static int ask(const struct cli *cli, const char *verb, const char *allowed, int
     char path[PATH_ROOM], *name;
     json_t *body = json_object();
     int status = body_of(verb, allowed, argc, argv, body, &name);
-    char *text = status == CLI_DONE ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (status == CLI_DONE) {
+        snprintf(path, sizeof path, "/v1/tenants/%s/backup-%s", name, verb);
+        status = client_say(cli, "POST", path, body, answer);
+    }
     json_decref(body);
-    if (!text) return status == CLI_DONE ? cli_usage("the arguments are not UTF-8") : status;
-    snprintf(path, sizeof path, "/v1/tenants/%s/backup-%s", name, verb);
-    struct client_call call = {
-        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = text, .size = strlen(text)};
-    status = client_ask(cli, &call, answer);
-    free(text);
     return status;
 }
 

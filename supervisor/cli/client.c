@@ -148,3 +148,13 @@ int client_ask(const struct cli *cli, const struct client_call *call, struct cli
     client_free(out);
     return CLI_REFUSED;
 }
+
+int client_say(const struct cli *cli, const char *method, const char *path, const json_t *body, struct client_answer *out) {
+    char *text = json_dumps(body, JSON_COMPACT);
+    if (!text) return cli_usage("the arguments are not UTF-8");
+    struct client_call call = {
+        .socket = "control", .method = method, .path = path, .type = "application/json", .body = text, .size = strlen(text)};
+    int status = client_ask(cli, &call, out);
+    free(text);
+    return status;
+}

@@ -35,3 +35,5 @@ bool client_read(const char *bytes, size_t size, int *status, size_t *body);
 
 /* Sends and judges: CLI_DONE with an answer of 2xx in *out; otherwise the reason is on stderr and *out is empty. */
 int client_ask(const struct cli *cli, const struct client_call *call, struct client_answer *out);
+/* The same for what is said to control.sock as JSON: body is the caller's, NULL = the arguments were not UTF-8. */
+int client_say(const struct cli *cli, const char *method, const char *path, const json_t *body, struct client_answer *out);

@@ -71,14 +71,11 @@ int cli_cite(const struct cli *cli, int argc, char **argv) {
     json_t *body = NULL;
     struct client_answer answer;
     int status = cite_arguments(argc, argv, &name, &body);
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (status == CLI_DONE) {
+        snprintf(path, sizeof path, "/v1/tenants/%s/cite", name);
+        status = client_say(cli, "POST", path, body, &answer);
+    }
     json_decref(body);
-    if (status != CLI_DONE || !text) return status;
-    snprintf(path, sizeof path, "/v1/tenants/%s/cite", name);
-    struct client_call call = {
-        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = text, .size = strlen(text)};
-    status = client_ask(cli, &call, &answer);
-    free(text);
     if (status != CLI_DONE) return status;
     if (cli->json)
         cli_print_json(answer.json);

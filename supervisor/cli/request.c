@@ -147,15 +147,11 @@ int cli_disclosure_request(const struct cli *cli, int argc, char **argv) {
     char *name, path[PATH_ROOM];
     json_t *body = json_object();
     int status = read_disclosure(argc, argv, body, &name);
-    char *text = status == CLI_DONE ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (status == CLI_DONE) {
+        snprintf(path, sizeof path, "/v1/tenants/%s/disclosure", name);
+        status = client_say(cli, "POST", path, body, &answer);
+    }
     json_decref(body);
-    if (status != CLI_DONE) return status;
-    if (!text) return cli_usage("the arguments are not UTF-8");
-    snprintf(path, sizeof path, "/v1/tenants/%s/disclosure", name);
-    struct client_call call = {
-        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = text, .size = strlen(text)};
-    status = client_ask(cli, &call, &answer);
-    free(text);
     if (status != CLI_DONE) return status;
     if (cli->json)
         cli_print_json(answer.json);

@@ -159,16 +159,6 @@ static int entry_of(const char *verb, int argc, char **argv, json_t *body, char 
     return name_is_tenant(*name) ? CLI_DONE : cli_usage("tenant %s: %s: a lower-case letter, then a-z, 0-9 and hyphens", verb, *name);
 }
 
-static int send_entry(const struct cli *cli, const char *method, const char *path, const json_t *body, struct client_answer *answer) {
-    char *text = json_dumps(body, JSON_COMPACT);
-    if (!text) return cli_usage("the arguments are not UTF-8");
-    struct client_call call = {
-        .socket = "control", .method = method, .path = path, .type = "application/json", .body = text, .size = strlen(text)};
-    int status = client_ask(cli, &call, answer);
-    free(text);
-    return status;
-}
-
 /* The code alone goes to stdout: it is shown once, and a script may want it. */
 static void print_code(const struct cli *cli, const struct client_answer *answer, const char *name) {
     if (cli->json) {
@@ -191,7 +181,7 @@ int cli_create(const struct cli *cli, int argc, char **argv) {
     int status = entry_of("create", argc, argv, body, &name);
     if (status == CLI_DONE && !json_object_get(body, "hosts")) status = cli_usage("tenant create: at least one --host is wanted");
     if (status == CLI_DONE) json_object_set_new(body, "name", json_string(name));
-    if (status == CLI_DONE) status = send_entry(cli, "POST", "/v1/tenants", body, &answer);
+    if (status == CLI_DONE) status = client_say(cli, "POST", "/v1/tenants", body, &answer);
     json_decref(body);
     if (status != CLI_DONE) return status;
     print_code(cli, &answer, name);
@@ -206,7 +196,7 @@ int cli_set(const struct cli *cli, int argc, char **argv) {
     int status = entry_of("set", argc, argv, body, &name);
     if (status == CLI_DONE && json_object_size(body) == 0) status = cli_usage("tenant set: nothing to change");
     if (status == CLI_DONE) status = path_of("set", 1, &name, "", path);
-    if (status == CLI_DONE) status = send_entry(cli, "PATCH", path, body, &answer);
+    if (status == CLI_DONE) status = client_say(cli, "PATCH", path, body, &answer);
     json_decref(body);
     if (status != CLI_DONE) return status;
     if (cli->json) cli_print_json(answer.json);

@@ -102,14 +102,10 @@ int cli_transfer(const struct cli *cli, int argc, char **argv) {
     if (argc != 3 || strcmp(argv[1], "--to") != 0) return cli_usage("tenant transfer: NAME --to ENTITY is wanted");
     if (!name_is_tenant(argv[0])) return cli_usage("tenant transfer: %s is not the name of a tenant", argv[0]);
     json_t *body = json_pack("{s:s}", "to", argv[2]);
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    if (!text) return cli_usage("tenant transfer: --to: text in UTF-8 is wanted");
+    if (!body) return cli_usage("tenant transfer: --to: text in UTF-8 is wanted");
     snprintf(path, sizeof path, "/v1/tenants/%s/transfer", argv[0]);
-    struct client_call call = {
-        .socket = "control", .method = "POST", .path = path, .type = "application/json", .body = text, .size = strlen(text)};
-    int status = client_ask(cli, &call, &answer);
-    free(text);
+    int status = client_say(cli, "POST", path, body, &answer);
+    json_decref(body);
     if (status != CLI_DONE) return status;
     if (json_object_get(answer.json, "pending") && !cli->json)
         fprintf(stderr,

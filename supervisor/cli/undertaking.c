@@ -74,14 +74,8 @@ int cli_undertaking_sign(const struct cli *cli, int argc, char **argv) {
     int status = read_arguments(argc, argv, body);
     own_name(name, sizeof name);
     if (status == CLI_DONE && *name && !json_object_get(body, "name")) json_object_set_new(body, "name", json_string(name));
-    char *text = status == CLI_DONE ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (status == CLI_DONE) status = client_say(cli, "POST", "/v1/undertaking", body, &answer);
     json_decref(body);
-    if (status != CLI_DONE) return status;
-    if (!text) return cli_usage("the arguments are not UTF-8");
-    struct client_call call = {
-        .socket = "control", .method = "POST", .path = "/v1/undertaking", .type = "application/json", .body = text, .size = strlen(text)};
-    status = client_ask(cli, &call, &answer);
-    free(text);
     if (status != CLI_DONE) return status;
     if (cli->json)
         cli_print_json(answer.json);

@@ -12,8 +12,8 @@ class Clock:
     """start(house) starts it with this clock; the machine's own stays as it is."""
 
     def __init__(self, folder):
-        self.file, self.library = folder / 'clock', BUILD / 'system' / 'clock.so'
-        subprocess.run(['make', '-s', '-C', REPO, f'BUILD={BUILD}', self.library], check=True, timeout=600)
+        self.file, self.shim = folder / 'clock', BUILD / 'system' / 'clock.so'
+        subprocess.run(['make', '-s', '-C', REPO, f'BUILD={BUILD}', self.shim], check=True, timeout=600)
         self.ahead(0)
 
     def ahead(self, seconds):
@@ -22,4 +22,4 @@ class Clock:
         os.close(fd)
 
     def start(self, house):
-        return house.start(wrapper=['env', f'LD_PRELOAD={self.library}', f'CLOISON_TEST_CLOCK={self.file}'])
+        return house.start(wrapper=['env', f'LD_PRELOAD={self.shim}', f'CLOISON_TEST_CLOCK={self.file}'])

@@ -43,11 +43,8 @@ void functions_load(void) {
     functions_forget();
     for (int f = FUNCTION_NONE + 1; f < FUNCTION_COUNT; f++) {
         uint8_t id[ID_BYTES];
-        const uint8_t *value;
-        size_t size;
         setting_id((enum function)f, id);
-        if (store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL) == STORE_OK && size == sizeof now[f])
-            memcpy(&now[f], value, sizeof now[f]);
+        store_get_struct(self.store, STORE_SETTINGS, id, &now[f], sizeof now[f]); /* what cannot be read is off */
     }
 }
 

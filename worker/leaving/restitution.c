@@ -45,13 +45,7 @@ struct fetched {
 static const uint8_t fetched_id[ID_BYTES] = "restitution";
 static struct fetched newest; /* of this worker: also when the store has no room for it */
 
-static bool load(struct fetched *f) {
-    const uint8_t *value;
-    size_t size;
-    if (store_get(self.store, STORE_SETTINGS, fetched_id, &value, &size, NULL) != STORE_OK || size != sizeof *f) return false;
-    memcpy(f, value, sizeof *f);
-    return true;
-}
+static bool load(struct fetched *f) { return store_get_struct(self.store, STORE_SETTINGS, fetched_id, f, sizeof *f) == STORE_OK; }
 
 bool restitution_last(uint64_t *when, uint8_t hash[RESTITUTION_HASH]) {
     struct fetched f = newest;

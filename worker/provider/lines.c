@@ -57,15 +57,8 @@ static struct event *late, *stale, *later;
 /* ---- what is seen is kept ---- */
 
 static enum store_result seen_read(struct seen *seen) {
-    const uint8_t *value;
-    size_t size;
-    uint64_t version;
-    enum store_result result = store_get(self.store, STORE_SETTINGS, record_id, &value, &size, &version);
-    memset(seen, 0, sizeof *seen);
-    if (result == STORE_MISSING) return STORE_OK;
-    if (result == STORE_OK && size != sizeof *seen) result = STORE_BROKEN;
-    if (result == STORE_OK) memcpy(seen, value, sizeof *seen);
-    return result;
+    enum store_result result = store_get_struct(self.store, STORE_SETTINGS, record_id, seen, sizeof *seen);
+    return result == STORE_MISSING ? STORE_OK : result;
 }
 
 /* On the disk, or counted: a full store closes nobody out. */

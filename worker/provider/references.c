@@ -26,11 +26,7 @@ static void tell(void) {
 void references_forget(void) { memset(&given, 0, sizeof given); }
 
 void references_load(void) {
-    const uint8_t *value;
-    size_t size;
-    references_forget();
-    if (store_get(self.store, STORE_SETTINGS, id, &value, &size, NULL) == STORE_OK && size == sizeof given)
-        memcpy(&given, value, sizeof given);
+    store_get_struct(self.store, STORE_SETTINGS, id, &given, sizeof given); /* what cannot be read is not given */
     tell();
 }
 

@@ -21,15 +21,8 @@ struct heads {
 };
 
 static enum store_result heads_read(struct heads *h) {
-    const uint8_t *value;
-    size_t size;
-    uint64_t version;
-    enum store_result result = store_get(self.store, STORE_SETTINGS, record_id, &value, &size, &version);
-    memset(h, 0, sizeof *h);
-    if (result == STORE_MISSING) return STORE_OK;
-    if (result != STORE_OK) return result;
-    if (size != sizeof *h) return STORE_BROKEN;
-    memcpy(h, value, sizeof *h);
+    enum store_result result = store_get_struct(self.store, STORE_SETTINGS, record_id, h, sizeof *h);
+    if (result != STORE_OK) return result == STORE_MISSING ? STORE_OK : result;
     return h->count <= WITNESS_HEADS ? STORE_OK : STORE_BROKEN;
 }
 

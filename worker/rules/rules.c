@@ -89,14 +89,9 @@ int64_t rules_today(void) { return clock_now() / DAY; }
 uint64_t rules_trusted(void) { return watch.trusted; }
 
 static void watch_load(void) {
-    const uint8_t *value;
-    size_t size;
-    watch = (struct watch){0};
     anchor_clock = anchor_gone = 0;
-    enum store_result result = store_get(self.store, STORE_SETTINGS, clock_id, &value, &size, NULL);
-    if (result == STORE_OK && size == sizeof watch)
-        memcpy(&watch, value, sizeof watch);
-    else if (result != STORE_MISSING)
+    enum store_result result = store_get_struct(self.store, STORE_SETTINGS, clock_id, &watch, sizeof watch);
+    if (result != STORE_OK && result != STORE_MISSING)
         watch.held = RULES_CLOCK_AHEAD; /* what was trusted is not known: somebody must say */
 }
 

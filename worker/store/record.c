@@ -53,6 +53,18 @@ enum store_result store_get(struct store *s, enum store_table table, const uint8
     return result;
 }
 
+enum store_result store_get_struct(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], void *out, size_t size) {
+    const uint8_t *value;
+    size_t found;
+    enum store_result result = store_get(s, table, id, &value, &found, NULL);
+    if (result == STORE_OK && found != size) result = STORE_BROKEN;
+    if (result == STORE_OK)
+        memcpy(out, value, size);
+    else
+        memset(out, 0, size);
+    return result;
+}
+
 /* The record that a write is about to replace. */
 struct old {
     struct sealed_key key;

@@ -85,6 +85,8 @@ void store_seal(struct store *s); /* drops what is not committed, wipes all plai
 /* The value and its version. *value points into memory of the store's own that is valid until the next call on the store. */
 enum store_result store_get(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], const uint8_t **value, size_t *size,
                             uint64_t *version);
+/* The same of a value that is a struct, copied out. Whatever goes wrong *out is zeroed; STORE_BROKEN: also where it has another size. */
+enum store_result store_get_struct(struct store *s, enum store_table table, const uint8_t id[ID_BYTES], void *out, size_t size);
 
 /*
  * Writes a record of up to STORE_VALUE_MAX bytes. expected: the version it must have now; 0 = must not exist; STORE_ANY = whatever.

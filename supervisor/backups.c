@@ -11,6 +11,7 @@
 #include "tell_plans.h"
 #include "tenant.h"
 #include "text.h"
+#include "wishes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static uint32_t index_of(const struct supervisor *h, const char *name) {
 /* S8: nothing goes to or comes from a destination in a region that the tenant excludes; what lies there is still looked at and erased */
 static bool is_excluded(const struct tenant *t, uint32_t destination) {
     const struct config *c = &t->house->config;
-    return destination < c->destination_count && !tenant_allows(t, c->destination[destination].region);
+    return destination < c->destination_count && !wishes_allow(t, c->destination[destination].region);
 }
 
 static bool courier_is_there(const struct supervisor *h) { return h->courier.state == SERVICE_READY; }

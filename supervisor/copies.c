@@ -7,6 +7,7 @@
 #include "tell.h"
 #include "tenant.h"
 #include "text.h"
+#include "wishes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ const struct config_place *copies_place(const struct config *config, const char 
 
 bool copies_excluded(const struct tenant *t, const char *name) {
     const struct config_place *place = copies_place(&t->house->config, name);
-    return !tenant_allows(t, place ? place->region : "");
+    return !wishes_allow(t, place ? place->region : "");
 }
 
 int copies_find(const struct tenant *t, const char *place) {

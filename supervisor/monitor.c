@@ -11,6 +11,7 @@
 #include "supervisor.h"
 #include "tell.h"
 #include "tenant.h"
+#include "wishes.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -153,12 +154,12 @@ static void on_enrolled(struct tenant *t, struct heard *h) {
     if (t->entry->enrolled)
         tenant_fail(t, "enrolled twice");
     else
-        tenant_keep_enrolled(t);
+        wishes_enrolled(t);
 }
 
 static void on_leaving(struct tenant *t, struct heard *h) { leaving_heard(t, h->message->plain.value); }
 
-static void on_plain(struct tenant *t, struct heard *h) { tenant_keep_plain(t, h->message->plain.value == 1); }
+static void on_plain(struct tenant *t, struct heard *h) { wishes_plain(t, h->message->plain.value == 1); }
 
 /* The steward compares every byte with what the registry asks for; here only that reading the fd cannot hang it. */
 static bool fd_is_file(int fd, uint64_t bytes) {
@@ -183,12 +184,12 @@ static void on_chain_done(struct tenant *t, struct heard *h) {
     if (!errand_answered(t, VERB_cert, &(struct answer){.result = installed ? ACT_DONE : ACT_FAILED, .detail = result, .fd = -1}))
         tenant_fail(t, "answered what it was not asked");
     else if (installed)
-        tenant_keep_chain(t);
+        wishes_chain(t);
 }
 
-static void on_references(struct tenant *t, struct heard *h) { tenant_keep_references(t, (uint32_t)h->message->plain.value); }
+static void on_references(struct tenant *t, struct heard *h) { wishes_references(t, (uint32_t)h->message->plain.value); }
 
-static void on_regions(struct tenant *t, struct heard *h) { tenant_keep_regions(t, h->message->plain.value); }
+static void on_regions(struct tenant *t, struct heard *h) { wishes_regions(t, h->message->plain.value); }
 
 static void on_notice_read(struct tenant *t, struct heard *h) {
     if (!announce_read(t, (uint32_t)h->message->plain.value)) tenant_fail(t, "has read a notice that it was not given");

@@ -14,6 +14,7 @@
 #include "supervisor.h"
 #include "tell.h"
 #include "text.h"
+#include "wishes.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -101,16 +101,6 @@ void tenant_profile_changed(struct tenant *tenant);
 /* Its chain of the ledger has grown by what its worker must hear of at once (S11): nothing happens when there is none. */
 void tenant_ledger_changed(struct tenant *tenant);
 
-/* Its administrator switched web/NAME.sock on or off, or enrolled it: kept in the registry, again and again until that works. */
-void tenant_keep_plain(struct tenant *tenant, bool wanted);
-/* What it may be cited with: the same. */
-void tenant_keep_references(struct tenant *tenant, uint32_t references);
-/* Where its copies may be, as REGIONS_ bits of the destinations that there are now: the same; in force at once. */
-void tenant_keep_regions(struct tenant *tenant, uint64_t bits);
-bool tenant_allows(const struct tenant *tenant, const char *region);
-void tenant_keep_enrolled(struct tenant *tenant);
-void tenant_keep_chain(struct tenant *tenant); /* a certificate chain was installed */
-void wishes_tick(struct tenant *tenant, uint64_t now);
 /* Opens or closes web/NAME.sock as the registry says and tells the router. */
 void tenant_open_plain(struct tenant *tenant);
 /* Its group is the configuration's again. */

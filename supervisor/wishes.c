@@ -1,5 +1,5 @@
-/* What a tenant's administrator decided, on its way into the registry: again and again until it is kept, and no more lines of the ledger
- * than a worker may cause (changes.h). */
+#include "wishes.h"
+
 #include "clock.h"
 #include "log.h"
 #include "supervisor.h"
@@ -70,14 +70,14 @@ void wishes_tick(struct tenant *t, uint64_t now) {
     if (has_wishes(t) && now >= t->save_at) keep_wishes(t);
 }
 
-void tenant_keep_plain(struct tenant *t, bool wanted) {
+void wishes_plain(struct tenant *t, bool wanted) {
     if (t->entry->plain == wanted && t->save_plain < 0) return;
     t->save_plain = wanted;
     t->save_lines &= ~(LINE(plain_on) | LINE(plain_off));
     wish(t, wanted ? LINE(plain_on) : LINE(plain_off));
 }
 
-void tenant_keep_references(struct tenant *t, uint32_t references) {
+void wishes_references(struct tenant *t, uint32_t references) {
     if (t->entry->references == references && t->save_references < 0) return;
     t->save_references = references;
     wish(t, LINE(references));
@@ -85,7 +85,7 @@ void tenant_keep_references(struct tenant *t, uint32_t references) {
 
 /* S8: a bound is names, so that another list of destinations or places does not widen it: what crosses
  * with another list is put right by the worker, which says its bits anew after each one */
-void tenant_keep_regions(struct tenant *t, uint64_t bits) {
+void wishes_regions(struct tenant *t, uint64_t bits) {
     const struct config *c = &t->house->config;
     struct region_bound wanted = {.bounded = bits != 0};
     if (bits & REGIONS_NODE) region_allow(&wanted, c->region);
@@ -100,16 +100,16 @@ void tenant_keep_regions(struct tenant *t, uint64_t bits) {
     wish(t, LINE(regions));
 }
 
-bool tenant_allows(const struct tenant *t, const char *region) {
+bool wishes_allow(const struct tenant *t, const char *region) {
     return region_allowed(t->save_bound ? &t->bound : &t->entry->bound, region);
 }
 
-void tenant_keep_enrolled(struct tenant *t) {
+void wishes_enrolled(struct tenant *t) {
     t->save_enrolled = true;
     wish(t, LINE(enrolled));
 }
 
-void tenant_keep_chain(struct tenant *t) {
+void wishes_chain(struct tenant *t) {
     t->save_chain_ms = clock_unix_ms();
     keep_wishes(t);
     tell_event(t, EVENT_CHAIN_INSTALLED);

@@ -17,6 +17,7 @@
 #include "../../supervisor/tell.h"
 #include "../../supervisor/tenant.h"
 #include "../../supervisor/undertakings.h"
+#include "../../supervisor/wishes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -886,8 +887,8 @@ static void a_plan_that_changes_for_ever_costs_little(void **state) {
     for (uint32_t i = 1; i <= 1000; i++) {
         p.keep_hours = 100 + i;
         backups_plan(t, plan_pack(&p));
-        tenant_keep_plain(t, i % 2);
-        tenant_keep_references(t, i % 2);
+        wishes_plain(t, i % 2);
+        wishes_references(t, i % 2);
         turn(); /* the steward hears of each */
     }
     ledger_head(house.ledger, &after, hash);
@@ -902,8 +903,8 @@ static void a_plan_that_changes_for_ever_costs_little(void **state) {
     ledger_head(house.ledger, &after, hash);
     assert_true(after - before <= CHANGES_MOST + 4);
     t->changes = (struct changes){0};
-    tenant_keep_plain(t, false);
-    tenant_keep_references(t, 0);
+    wishes_plain(t, false);
+    wishes_references(t, 0);
     without_plans(t);
 }
 

@@ -1,6 +1,7 @@
 #include "hostile.h"
 
 #include "../../../policy/jail.h"
+#include "../raw_send.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,24 +55,7 @@ union message ready_message(void) {
 }
 
 int send_raw(int socket, const void *bytes, size_t size, const int *fds, size_t count) {
-    enum { MOST = 256 };
-    union {
-        char bytes[CMSG_SPACE(MOST * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    memset(&control, 0, sizeof control);
-    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr datagram = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count) {
-        datagram.msg_control = control.bytes;
-        datagram.msg_controllen = CMSG_SPACE(count * sizeof *fds);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&datagram);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(count * sizeof *fds);
-        memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
-    }
-    return sendmsg(socket, &datagram, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size ? 0 : -1;
+    return raw_send(socket, bytes, size, fds, count, MSG_DONTWAIT) == (ssize_t)size ? 0 : -1;
 }
 
 void wait_ms(int ms) {

@@ -7,6 +7,7 @@
 #include "../../../supervisor/courier/courier.h"
 #include "../../../policy/channel.h"
 #include "../../../policy/jail.h"
+#include "../raw_send.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,25 +32,7 @@ struct misdeed {
 static struct courier courier = {.channel = JAIL_CHANNEL, .spool = -1};
 static char state_dir[PATH_BYTES_MAX + 1]; /* told with the spool, before the wall */
 
-static void send_raw(const void *bytes, size_t size, const int *fds, size_t count) {
-    union {
-        char bytes[CMSG_SPACE(FDS_MOST * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    memset(&control, 0, sizeof control);
-    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr datagram = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count) {
-        datagram.msg_control = control.bytes;
-        datagram.msg_controllen = CMSG_SPACE(count * sizeof *fds);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&datagram);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(count * sizeof *fds);
-        memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
-    }
-    sendmsg(JAIL_CHANNEL, &datagram, MSG_NOSIGNAL);
-}
+static void send_raw(const void *bytes, size_t size, const int *fds, size_t count) { raw_send(JAIL_CHANNEL, bytes, size, fds, count, 0); }
 
 static void wait_long(void) {
     for (;;)
